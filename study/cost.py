@@ -1,0 +1,101 @@
+"""What a plan costs: tokens and time, before anything is booked.
+
+In: `Resolved` and its `Plan`. Out: tokens for each job, and seconds on a device of stated speed.
+
+The plain lm-eval backend reads every request from its first token, so a multiple-choice item costs
+its prompt once for each choice. Texts are counted in characters (four to a token) where the data
+is at hand; else the suite's numbers stand in. A token costs 2 floating-point operations per
+parameter, a request a fixed overhead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from study.items import TaskItems
+from study.plan import Cell, Job, Plan, evaluated
+from study.resolving import Resolved
+
+CHARACTERS_PER_TOKEN = 4.0
+ASSUMED_ITEMS, ASSUMED_TOKENS, ASSUMED_CHOICES = 1000, 120, 4
+"Of a task of which neither data nor the suite tells."
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a device computes."""
+
+    name: str
+    flops: float
+    "Floating-point operations per second that a model reaches on it."
+    request_seconds: float
+    "Overhead of one request."
+
+
+CPU = Speed("one CPU core", 1.5e10, 3e-4)
+GPU = Speed("one H100 in bfloat16", 2e14, 2e-4)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Work of some cells."""
+
+    cells: int
+    requests: int
+    tokens: int
+    flops: float
+
+    def seconds(self, speed: Speed) -> float:
+        """Time on one device."""
+        return self.flops / speed.flops + self.requests * speed.request_seconds
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.cells + other.cells,
+            self.requests + other.requests,
+            self.tokens + other.tokens,
+            self.flops + other.flops,
+        )
+
+
+NOTHING = Cost(0, 0, 0, 0.0)
+
+
+def job_cost(resolved: Resolved, job: Job, done: set[str]) -> Cost:
+    """What is left of a job."""
+    total = NOTHING
+    for cell in job.cells:
+        if cell.key not in done:
+            total += _cell_cost(resolved, cell, job.params_b)
+    return total
+
+
+def plan_cost(resolved: Resolved, plan: Plan, done: set[str]) -> Cost:
+    """What is left of a plan."""
+    return sum((job_cost(resolved, job, done) for job in plan.jobs), NOTHING)
+
+
+def _cell_cost(resolved: Resolved, cell: Cell, params_b: float) -> Cost:
+    items, choices, asked, shown = _sizes(resolved, cell)
+    requests = round(items * choices)
+    tokens = round(requests * (asked + cell.arm.shots * shown))
+    return Cost(1, requests, tokens, 2e9 * params_b * tokens)
+
+
+def _sizes(resolved: Resolved, cell: Cell) -> tuple[int, float, float, float]:
+    """Items, requests per item, tokens of an item, tokens of a demonstration."""
+    found = resolved.items[cell.task.task]
+    limit = resolved.study.limit
+    if isinstance(found, TaskItems):
+        documents = evaluated(found, limit)
+        choices = fmean(max(1, len(document.choices)) for document in documents)
+        asked = fmean(len(d.text) + len(d.target) for d in documents) / CHARACTERS_PER_TOKEN
+        shown = fmean(
+            len(d.text) + max(map(len, (*d.choices, d.target))) for d in found.pool or documents
+        )
+        return len(documents), choices, asked, shown / CHARACTERS_PER_TOKEN
+    items = cell.task.items or ASSUMED_ITEMS
+    generated = resolved.entries[cell.task.task].config.get("output_type") == "generate_until"
+    tokens = float(cell.task.tokens or ASSUMED_TOKENS)
+    return min(items, limit or items), 1 if generated else ASSUMED_CHOICES, tokens, tokens

@@ -1,0 +1,71 @@
+"""`results/plan.json`: which cell holds which number, for whoever reads the results.
+
+In: a `Plan`. Out: a file with one row per (pair, role, arm, task, draw), so that results are read
+without lm-eval, torch or the models.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from study.errors import StudyError
+from study.plan import Plan
+from study.resolving import Resolved
+from study.store import results_folder, write_whole
+
+VERSION = 1
+
+
+def ledger_rows(plan: Plan) -> list[dict[str, Any]]:
+    """One row for each cell of each pair."""
+    return [
+        {
+            "pair": pair.name,
+            "family": pair.family,
+            "params_b": pair.params_b,
+            "model": cell.model.name,
+            "role": role,
+            "arm": cell.arm.name,
+            "task": cell.task.task,
+            "task_type": cell.task.task_type,
+            "exposure": cell.task.exposure,
+            "draw": cell.draw,
+            "chance": cell.task.chance,
+            "metric": cell.task.metric,
+            "key": cell.key,
+        }
+        for pair, role, cell in plan.rows
+    ]
+
+
+def write_ledger(resolved: Resolved, plan: Plan) -> None:
+    """Writes the plan's rows, whole, beside the cells."""
+    content = {
+        "version": VERSION,
+        "study": resolved.study.digest(),
+        "rows": ledger_rows(plan),
+        "left_out": [vars(entry) for entry in plan.left_out],
+        "falsified": list(plan.falsified),
+    }
+    text = json.dumps(content, indent=None, sort_keys=True) + "\n"
+    write_whole(results_folder(resolved.run) / "plan.json", text.encode())
+
+
+def read_ledger(run: Path) -> dict[str, Any]:
+    """The rows as they were last planned; StudyError if there are none or the file is damaged."""
+    path = results_folder(run) / "plan.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(run, found="no results", expected="a run that has been started",
+                         do=f"Run `study run {run}` first") from None  # fmt: skip
+    except ValueError:
+        raise StudyError(path, found="not JSON", expected="a plan written by `study run`",
+                         do=f"Run `study run {run}` again") from None  # fmt: skip
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        found = content.get("version") if isinstance(content, dict) else type(content).__name__
+        raise StudyError(path, "version", found=repr(found), expected=str(VERSION),
+                         do=f"Run `study run {run}` again")  # fmt: skip
+    return content

@@ -1,0 +1,213 @@
+"""The plan: which cells a study has, and which model's job each belongs to.
+
+In: `Resolved`. Out: `Plan`. Pure: nothing is read, run or written here, and the same input gives
+the same plan. A cell whose model or data is not on this machine has no key yet, and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from study.arms import Arm, parse_arm
+from study.demonstrations import Demonstrations, demonstrations
+from study.design import ListedTask
+from study.contract import ROLES
+from study.fitting import Asked, kept_demonstrations, kept_digest
+from study.identity import cell_identity, cell_key
+from study.items import Document, TaskItems
+from study.pairs import ModelRef, Pair
+from study.resolving import Resolved
+
+ENGINE = "lm-eval hf"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit of work, of identity and of resume: (model, arm, task, draw)."""
+
+    model: ModelRef
+    arm: Arm
+    task: ListedTask
+    draw: int | None
+    "The draw's number; None for an arm without demonstrations."
+    key: str | None = None
+    "Its identity's digest; None while something it depends on is not at hand."
+    identity: dict[str, Any] | None = None
+    kept: tuple[int, ...] | None = None
+    "Demonstrations that each item keeps, where not all do."
+    missing: str = ""
+    "Why there is no key."
+
+
+@dataclass(frozen=True)
+class Job:
+    """All cells of one model, which is loaded once for them."""
+
+    model: ModelRef
+    params_b: float
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Cells that are not run, because their number would not be what it is called."""
+
+    arm: str
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is to be run, and what is not."""
+
+    rows: tuple[tuple[Pair, str, Cell], ...]
+    "(pair, role, cell); a cell that several pairs share stands once for each."
+    jobs: tuple[Job, ...]
+    "One per model, in the order of the pairs."
+    left_out: tuple[LeftOut, ...]
+    falsified: tuple[str, ...]
+    "What lm-eval's own rules would have done to cells, and what is done instead."
+
+
+def make_plan(resolved: Resolved) -> Plan:
+    """All cells of a study, grouped into one job per model."""
+    study = resolved.study
+    arms = [parse_arm(name) for name in study.arm_names()]
+    left_out = tuple(_left_out(resolved, arms))
+    out = {(entry.arm, entry.task) for entry in left_out}
+    cells = _Cells(resolved, arms)
+    rows = []
+    for pair in resolved.pairs:
+        for arm in arms:
+            for task in resolved.tasks:
+                if (arm.name, task.task) in out:
+                    continue
+                for draw in range(study.draws_of(arm.name)):
+                    number = draw if arm.shots else None
+                    rows.append((pair, arm.role, cells.cell(pair, arm, task, number)))
+    of_model: dict[ModelRef, list[Cell]] = {}
+    for cell in cells.made.values():
+        of_model.setdefault(cell.model, []).append(cell)
+    sizes = {pair.member(role): pair.params_b for pair in resolved.pairs for role in ROLES}
+    jobs = tuple(Job(model, sizes[model], tuple(own)) for model, own in of_model.items())
+    return Plan(tuple(rows), jobs, left_out, tuple(_falsified(resolved, arms)))
+
+
+def evaluated(items: TaskItems, limit: int | None) -> tuple[Document, ...]:
+    """The items that are asked: the first `limit`."""
+    return items.items[:limit]
+
+
+class _Cells:
+    """Makes cells, each once, remembering what many of them share."""
+
+    def __init__(self, resolved: Resolved, arms: list[Arm]) -> None:
+        self.resolved, self.arms = resolved, arms
+        self.made: dict[tuple[Any, ...], Cell] = {}
+        self._drawn: dict[tuple[Any, ...], Demonstrations] = {}
+        self._kept: dict[tuple[Any, ...], tuple[int, ...] | None] = {}
+
+    def cell(self, pair: Pair, arm: Arm, task: ListedTask, draw: int | None) -> Cell:
+        """The cell of that place, with its key where all it depends on is at hand."""
+        at = (pair.member(arm.role), arm.name, task.task, draw)
+        if at not in self.made:
+            self.made[at] = self._make(pair, arm, task, draw)
+        return self.made[at]
+
+    def _make(self, pair: Pair, arm: Arm, task: ListedTask, draw: int | None) -> Cell:
+        study, model = self.resolved.study, pair.member(arm.role)
+        facts, items = self.resolved.models[model], self.resolved.items[task.task]
+        if isinstance(facts, str):
+            return Cell(model, arm, task, draw, missing=facts)
+        if isinstance(items, str):
+            return Cell(model, arm, task, draw, missing=items)
+        try:
+            drawn = self._demonstrations(items, arm, draw)
+        except ValueError as error:
+            return Cell(model, arm, task, draw, missing=str(error))
+        kept = self._fit(pair, arm, items, drawn, draw) if arm.shots else None
+        identity = cell_identity(
+            weights=facts.weights,
+            tokenizer=facts.tokenizer,
+            dtype=study.dtype,
+            engine=ENGINE,
+            task=task.task,
+            task_version=items.version,
+            items=items.digest,
+            metric=task.metric,
+            limit=study.limit,
+            arm=arm.identity(),
+            demonstrations=drawn.digest,
+            kept=kept_digest(kept),
+        )
+        return Cell(model, arm, task, draw, cell_key(identity), identity, kept)
+
+    def _demonstrations(self, items: TaskItems, arm: Arm, draw: int | None) -> Demonstrations:
+        at = (items.task, arm.shots, draw)
+        if at not in self._drawn:
+            seed = self.resolved.study.seed
+            self._drawn[at] = drawn_for(items, arm, seed=seed, draw=draw)
+        return self._drawn[at]
+
+    def _fit(
+        self, pair: Pair, arm: Arm, items: TaskItems, drawn: Demonstrations, draw: int | None
+    ) -> tuple[int, ...] | None:
+        ways = _ways(self.resolved, self.arms, pair, arm.shots)
+        at = (items.task, arm.shots, draw, ways)
+        if at not in self._kept:
+            documents = evaluated(items, self.resolved.study.limit)
+            task = self.resolved.loaded[items.task]
+            self._kept[at] = kept_demonstrations(ways, task, documents, drawn)
+        return self._kept[at]
+
+
+def drawn_for(items: TaskItems, arm: Arm, *, seed: int, draw: int | None) -> Demonstrations:
+    """The demonstrations of a cell; none for an arm without."""
+    if draw is None:
+        return Demonstrations(())
+    return demonstrations(items, seed=seed, draw=draw, shots=arm.shots)
+
+
+def _ways(resolved: Resolved, arms: list[Arm], pair: Pair, shots: int) -> frozenset[Asked]:
+    """The ways in which prompts of these shots are read, on both sides of every pair that shares
+    the base."""
+    ways = set()
+    for other in resolved.pairs:
+        if other.base == pair.base:
+            for arm in arms:
+                facts = resolved.models[other.member(arm.role)]
+                if arm.shots == shots and not isinstance(facts, str) and facts.window is not None:
+                    ways.add(Asked(arm, facts.tokenizer, facts.window, facts.folder))
+    return frozenset(ways)
+
+
+def _left_out(resolved: Resolved, arms: list[Arm]) -> Iterator[LeftOut]:
+    for arm in arms:
+        for task in resolved.tasks:
+            if not arm.shots:
+                continue
+            if resolved.entries[task.task].refuses_shots:
+                why = "its file fixes zero shots; lm-eval would run it without demonstrations"
+                yield LeftOut(arm.name, task.task, why)
+            elif task.max_shots is not None and arm.shots > task.max_shots:
+                yield LeftOut(arm.name, task.task, f"it can take {task.max_shots} demonstrations")
+
+
+def _falsified(resolved: Resolved, arms: list[Arm]) -> Iterator[str]:
+    if not any(arm.shots for arm in arms):
+        return
+    for task in resolved.tasks:
+        entry = resolved.entries[task.task]
+        if entry.demonstrates_itself:
+            yield (
+                f"{task.task}: lm-eval would draw demonstrations from the items asked, the asked "
+                f"one included (split {entry.evaluated_split!r}); here the split is parted"
+            )
+        elif entry.shares_split:
+            yield (
+                f"{task.task}: lm-eval would draw demonstrations anew for every item from the "
+                f"other items (split {entry.evaluated_split!r}); here the split is parted"
+            )

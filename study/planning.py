@@ -1,0 +1,73 @@
+"""From a run's folder to a plan and its state, and from there to events of running it.
+
+In: a run's folder. Out: `State` (what there is to do and what is done), and the events of doing it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from study.design import read_study
+from study.ledger import write_ledger
+from study.plan import Plan, make_plan
+from study.resolving import Resolved, resolve
+from study.running import Event, describe
+from study.store import Cells
+
+
+@dataclass(frozen=True)
+class State:
+    """A plan, and which of its cells are done."""
+
+    resolved: Resolved
+    plan: Plan
+    done: frozenset[str]
+
+    @property
+    def cells(self) -> int:
+        """Cells in all."""
+        return sum(len(job.cells) for job in self.plan.jobs)
+
+    @property
+    def cells_done(self) -> int:
+        """Cells that are done."""
+        return sum(cell.key in self.done for job in self.plan.jobs for cell in job.cells)
+
+
+def planned(run: Path, *, on_step: Callable[[str], object] = lambda what: None) -> State:
+    """Reads, resolves and plans a study, without a network."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    study = read_study(run)
+    resolved = resolve(study, run, on_step=on_step)
+    return State(resolved, make_plan(resolved), frozenset(Cells(run).done()))
+
+
+def run_planned(state: State, devices: list[str] | None) -> Iterator[Event]:
+    """Runs what is left; yields what happens, cells that cannot be run first."""
+    from study.executors.local import default_devices, run_jobs
+
+    write_ledger(state.resolved, state.plan)
+    yield from _unrunnable(state)
+    jobs = []
+    for job in state.plan.jobs:
+        left = tuple(cell for cell in job.cells if cell.key and cell.key not in state.done)
+        if left:
+            jobs.append(replace(job, cells=left))
+    if jobs:
+        resolved = state.resolved
+        yield from run_jobs(jobs, resolved.study, resolved.run, devices or default_devices())
+
+
+def _unrunnable(state: State) -> Iterator[Event]:
+    """One failure for every model or task that is not at hand, however many cells it has."""
+    told = set()
+    for job in state.plan.jobs:
+        for cell in job.cells:
+            if cell.key is None and cell.missing not in told:
+                told.add(cell.missing)
+                whole = isinstance(state.resolved.models[cell.model], str)
+                what = "" if whole else describe(cell)
+                yield Event("failed", job.model.name, what, cell.missing)

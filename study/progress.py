@@ -1,0 +1,55 @@
+"""Progress of a running study on the terminal.
+
+In: events. Out: a bar with models, cells, items per second and time left; the list of failures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from study.planning import State
+from study.running import Event
+
+SILENT_SECONDS = 30.0
+"Without a terminal: how often a line is printed."
+
+
+def show(events: Iterable[Event], state: State, say: Callable[[str], object]) -> list[str]:
+    """Shows events as they come; returns what failed, in words."""
+    left = state.cells - state.cells_done
+    say(
+        f"{state.cells} cells in {len(state.plan.jobs)} models; {state.cells_done} done, {left} left"
+    )
+    failures: list[str] = []
+    models, cells, items = 0, 0, 0
+    started = told = time.monotonic()
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TextColumn("cells"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=left)
+        for event in events:
+            if event.kind == "failed":
+                failures.append(" ".join((event.model, event.cell)).strip() + f": {event.reason}")
+            models += event.kind == "finished"
+            cells += event.kind == "cell"
+            items += event.items
+            speed = items / max(time.monotonic() - started, 1e-9)
+            line = f"{models}/{len(state.plan.jobs)} models, {speed:.0f} items/s"
+            bar.update(task, completed=cells, description=line)
+            if bar.disable and time.monotonic() - told > SILENT_SECONDS:
+                told = time.monotonic()
+                say(f"{cells}/{left} cells, {line}, {_left(started, cells, left)}")
+    if cells:
+        say(f"{cells} cells computed, {items} items in {time.monotonic() - started:.0f} s")
+    return failures
+
+
+def _left(started: float, cells: int, left: int) -> str:
+    if not cells:
+        return "time left unknown"
+    return f"about {(time.monotonic() - started) / cells * (left - cells):.0f} s left"

@@ -1,0 +1,105 @@
+"""Looking up everything that a plan needs and a study file only names.
+
+In: a `Study` and its folder. Out: `Resolved`: pairs, tasks, and for each model and task either its
+facts or the reason why there are none on this machine. Reads local files; never the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from study.design import ListedTask, Study, study_file
+from study.errors import StudyError, nearest
+from study.harness import Harness, TaskEntry, is_staged
+from study.items import TaskItems, task_items
+from study.pairs import ModelRef, Pair, study_pairs
+from study.suites import study_tasks
+from study.weights import ModelFacts, model_facts
+
+
+@dataclass
+class Resolved:
+    """What a study names, looked up."""
+
+    study: Study
+    run: Path
+    pairs: tuple[Pair, ...]
+    tasks: tuple[ListedTask, ...]
+    entries: dict[str, TaskEntry]
+    "By task: its configuration in lm-eval."
+    models: dict[ModelRef, ModelFacts | str] = field(default_factory=dict)
+    "By model: its facts, or why it cannot be used."
+    items: dict[str, TaskItems | str] = field(default_factory=dict)
+    "By task: its items, or why they cannot be read."
+    loaded: dict[str, Any] = field(default_factory=dict)
+    "By task: the lm-eval task itself, where its items could be read."
+
+
+def harness_of(study: Study, run: Path) -> Harness:
+    """lm-eval's tasks as this study sees them."""
+    folders = tuple((run / folder).resolve() for folder in study.task_folders)
+    for i, folder in enumerate(folders):
+        if not folder.is_dir():
+            raise StudyError(
+                study_file(run),
+                f"task_folders[{i}]",
+                found=f"{study.task_folders[i]!r}, which is no folder",
+                expected="a folder with lm-eval task files",
+            )
+    return Harness(folders)
+
+
+def resolve(
+    study: Study, run: Path, *, on_step: Callable[[str], None] = lambda what: None
+) -> Resolved:
+    """Looks up pairs, models and tasks; `on_step` is told what is being done."""
+    path = study_file(run)
+    resolved = Resolved(study, run, study_pairs(study, run), study_tasks(study, run), {})
+    harness = harness_of(study, run)
+    on_step("reading lm-eval's task list")
+    for task in resolved.tasks:
+        entry = harness.entry(task.task, path)
+        resolved.entries[task.task] = entry
+        metric = task.metric.split(",")[0]
+        if entry.metrics and metric not in entry.metrics:
+            raise StudyError(
+                path,
+                f"tasks: {task.task}: metric",
+                found=repr(task.metric),
+                expected=f"one of the task's metrics, {', '.join(entry.metrics)}",
+                do=nearest(metric, entry.metrics),
+            )
+    on_step("looking up models")
+    for pair in resolved.pairs:
+        for ref in (pair.base, pair.tuned):
+            if ref not in resolved.models:
+                resolved.models[ref] = _facts(ref, study)
+    for task in resolved.tasks:
+        on_step(f"reading the items of {task.task}")
+        _read_items(resolved, harness, task.task)
+    return resolved
+
+
+def _facts(ref: ModelRef, study: Study) -> ModelFacts | str:
+    try:
+        return model_facts(ref, allow_pickled_weights=study.allow_pickled_weights)
+    except StudyError as error:
+        return str(error)
+
+
+def _read_items(resolved: Resolved, harness: Harness, name: str) -> None:
+    entry = resolved.entries[name]
+    if not is_staged(entry):
+        resolved.items[name] = (
+            f"the data set {entry.config.get('dataset_path')} is not on this machine"
+        )
+        return
+    try:
+        task = harness.load(name)
+        resolved.items[name] = task_items(task, name, shares_split=entry.shares_split)
+        resolved.loaded[name] = task
+    except Exception as error:  # a task's own code may raise anything
+        resolved.items[name] = f"{type(error).__name__}: {error}"

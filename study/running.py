@@ -1,0 +1,169 @@
+"""One job run: a model loaded once, all its cells asked, each committed as it is done.
+
+In: a `Job`, the study and its folder, a device. Out: files in the store, and one event after the
+other for whoever shows or counts them. This is what every place where jobs run has in common; the
+places themselves are in `executors/`.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.asking import Prompts, answer, render
+from study.demonstrations import Demonstrations
+from study.design import Study
+from study.fitting import chat_template
+from study.harness import Harness
+from study.items import TaskItems, task_items
+from study.plan import Cell, Job, drawn_for, evaluated
+from study.provenance import hardware, source, versions
+from study.resolving import harness_of
+from study.store import Cells
+from study.weights import model_facts
+
+REMEMBERED_REQUESTS = 150_000
+"Rendered requests kept in memory, for the next model that is asked the same."
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job."""
+
+    kind: str
+    "`loading`, `loaded`, `cell`, `failed` (a cell or, without one, the whole job) or `finished`."
+    model: str
+    cell: str = ""
+    "Arm, task and draw."
+    reason: str = ""
+    items: int = 0
+
+
+def describe(cell: Cell) -> str:
+    """A cell in words, for messages."""
+    draw = "" if cell.draw is None else f" draw {cell.draw}"
+    return f"{cell.arm.name} {cell.task.task}{draw}"
+
+
+class Runner:
+    """Runs jobs one after the other, remembering tasks and prompts between them."""
+
+    def __init__(self, study: Study, run: Path, device: str) -> None:
+        self.study, self.run, self.device = study, run, device
+        self.cells = Cells(run)
+        self._harness: Harness = harness_of(study, run)
+        self._tasks: dict[str, tuple[Any, TaskItems]] = {}
+        self._prompts: OrderedDict[tuple[Any, ...], Prompts] = OrderedDict()
+
+    def job(self, job: Job) -> Iterator[Event]:
+        """Computes the cells of a job; what fails is told and does not stop the rest."""
+        name = job.model.name
+        yield Event("loading", name)
+        try:
+            lm = self._load(job)
+        except Exception as error:  # whatever a model folder may make transformers raise
+            yield Event("failed", name, reason=_reason(error))
+            return
+        yield Event("loaded", name)
+        for cell in job.cells:
+            try:
+                items = self._cell(lm, cell)
+            except Exception as error:  # a task's own code may raise anything
+                yield Event("failed", name, describe(cell), _reason(error))
+            else:
+                yield Event("cell", name, describe(cell), items=items)
+        del lm
+        self._release()
+        yield Event("finished", name)
+
+    def _load(self, job: Job) -> Any:
+        from lm_eval.models.huggingface import HFLM
+
+        facts = model_facts(job.model, allow_pickled_weights=self.study.allow_pickled_weights)
+        return HFLM(
+            pretrained=str(facts.folder),
+            device=self.device,
+            dtype=self.study.dtype,
+            batch_size=self.study.batch_size,
+            trust_remote_code=self.study.trust_remote_code,
+            use_safetensors=None if self.study.allow_pickled_weights else True,
+        )
+
+    def _cell(self, lm: Any, cell: Cell) -> int:
+        started = time.perf_counter()
+        task, items = self._task(cell.task.task)
+        documents = evaluated(items, self.study.limit)
+        drawn = drawn_for(items, cell.arm, seed=self.study.seed, draw=cell.draw)
+        prompts = self._prompts_of(lm, task, documents, drawn, cell)
+        results, rows = answer(lm, task, documents, prompts, cell)
+        assert cell.key is not None
+        template = lm.tokenizer.chat_template if cell.arm.template else None
+        record = {
+            "key": cell.key,
+            "identity": cell.identity,
+            "model": cell.model.name,
+            "revision": cell.model.revision,
+            "arm": cell.arm.name,
+            "task": cell.task.task,
+            "draw": cell.draw,
+            "metric": cell.task.metric,
+            **results,
+            "demonstrations": [document.place for document in drawn.documents],
+            "demonstration_pool": {"size": len(items.pool), "parted": items.separated,
+                                   "removed_as_items": items.removed},
+            "provenance": {
+                "versions": versions(),
+                "source": source(),
+                "hardware": hardware(self.device),
+                "batch_size": self.study.batch_size,
+                "seed": self.study.seed,
+                "chat_template": _sha256(str(template)) if template else None,
+                "seconds": time.perf_counter() - started,
+            },
+        }  # fmt: skip
+        self.cells.write(cell.key, record, rows)
+        return len(rows)
+
+    def _task(self, name: str) -> tuple[Any, TaskItems]:
+        if name not in self._tasks:
+            entry = self._harness.entry(name, self.run)
+            task = self._harness.load(name)
+            self._tasks[name] = task, task_items(task, name, shares_split=entry.shares_split)
+        return self._tasks[name]
+
+    def _prompts_of(
+        self, lm: Any, task: Any, documents: Any, drawn: Demonstrations, cell: Cell
+    ) -> Prompts:
+        template = chat_template(lm.tokenizer) if cell.arm.template else None
+        asked = _sha256(str(lm.tokenizer.chat_template)) if template else None
+        at = (cell.task.task, drawn.digest, cell.kept, *cell.arm.identity().items(), asked)
+        if at not in self._prompts:
+            self._prompts[at] = render(task, documents, drawn, cell, template)
+            while len(self._prompts) > 1 and self._remembered() > REMEMBERED_REQUESTS:
+                self._prompts.popitem(last=False)
+        self._prompts.move_to_end(at)
+        return self._prompts[at]
+
+    def _remembered(self) -> int:
+        return sum(len(of_item) for kept in self._prompts.values() for of_item in kept.requests)
+
+    def _release(self) -> None:
+        gc.collect()
+        if self.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.empty_cache()
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

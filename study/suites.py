@@ -1,0 +1,78 @@
+"""Suites: lists of lm-eval tasks with their types, metrics and chance levels.
+
+In: a `Study` and its folder. Out: its tasks, a tuple of `ListedTask`. The suites that come with the
+package are the YAML files of `data/suites`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from study.design import ListedTask, Study, study_file
+from study.errors import StudyError, listed, nearest
+from study.validation import Strict, validated
+
+FOLDER = Path(__file__).parent / "data" / "suites"
+
+
+class Suite(Strict):
+    """A named list of tasks."""
+
+    description: str
+    "What the suite is for."
+    tasks: list[ListedTask] = Field(min_length=1)
+    "Its tasks."
+
+
+def suite_names() -> list[str]:
+    """The suites that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def read_suite(name: str, run: Path) -> tuple[Path, Suite]:
+    """A suite by its name, or by its file relative to the run; with the file it came from."""
+    file = FOLDER / f"{name}.yaml" if name in suite_names() else run / name
+    if not file.is_file():
+        raise StudyError(
+            study_file(run),
+            "tasks.suite",
+            found=repr(name),
+            expected=f"a YAML file, or one of {listed(suite_names())}",
+            do=nearest(name, suite_names()),
+        )
+    return file, validated(Suite, file)
+
+
+def study_tasks(study: Study, run: Path) -> tuple[ListedTask, ...]:
+    """The study's tasks in their order, each once."""
+    path = study_file(run)
+    if isinstance(study.tasks, list):
+        tasks = list(study.tasks)
+    else:
+        path_of_suite, suite = read_suite(study.tasks.suite, run)
+        tasks = list(suite.tasks)
+        for key, attribute in (("only", "task"), ("task_type", "task_type")):
+            tasks = _picked(tasks, attribute, getattr(study.tasks, key), path, f"tasks.{key}")
+        path = path_of_suite
+    names = [task.task for task in tasks]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise StudyError(path, "tasks", found=f"{listed(twice)} more than once",
+                         expected="each task once")  # fmt: skip
+    if not tasks:
+        raise StudyError(path, "tasks", found="no task", expected="at least one task")
+    return tuple(tasks)
+
+
+def _picked(
+    tasks: list[ListedTask], attribute: str, wanted: list[str] | None, path: Path, key: str
+) -> list[ListedTask]:
+    if wanted is None:
+        return tasks
+    there = list(dict.fromkeys(getattr(task, attribute) for task in tasks))
+    for name in wanted:
+        if name not in there:
+            raise StudyError(path, key, found=repr(name), expected=f"one of {listed(there)}",
+                             do=nearest(name, there))  # fmt: skip
+    return [task for task in tasks if getattr(task, attribute) in wanted]
