@@ -103,12 +103,13 @@ def answer(
         values.append(scored[metric])
         truncated = any(id(request) in audit["too_long"] for request in of_item)
         rows.append(_item_row(document, of_item, scored[metric], shots, truncated))
-    score = float(task.aggregation()[metric](values))
+    scale = cell.task.scale
+    score = float(task.aggregation()[metric](values)) * scale
     if not math.isfinite(score):
         raise AuditError(f"{metric} is {score}")
     results = {
         "score": score,
-        "stderr": standard_error(task, metric, values),
+        "stderr": standard_error(task, metric, values, scale),
         "n_items": len(values),
         "effective_shots": {"least": min(prompts.shots), "most": max(prompts.shots)},
         "truncated_items": sum(row["truncated"] for row in rows),
@@ -132,7 +133,7 @@ def _respond(lm: Any, requests: list[Any]) -> None:
 
 
 def check_tokens(lm: Any, requests: list[Any], cell: Cell, most: int) -> dict[str, Any]:
-    """Counts tokens and <bos> of every prompt as the model will read it; AuditError on a wrong count.
+    """Counts tokens and <bos> of every prompt as the model reads it; AuditError on a wrong count.
 
     A tokenizer that puts <bos> in front of plain text must put exactly one there, and one that does
     not must not find two in a template.
@@ -186,7 +187,7 @@ def _leading(token_ids: list[int], bos: int | None) -> int:
 
 
 def metric_and_filter(metric: str, filtered: dict[str, Any]) -> tuple[str, str]:
-    """`acc` or `exact_match,strict-match` parted; without a filter's name there must be one filter."""
+    """`acc` or `exact_match,strict-match` parted; where there are filters, one must be named."""
     name, _, wanted = metric.partition(",")
     if wanted and wanted not in filtered:
         raise AuditError(f"no filter {wanted!r}; the task has {', '.join(filtered)}")
@@ -195,12 +196,12 @@ def metric_and_filter(metric: str, filtered: dict[str, Any]) -> tuple[str, str]:
     return name, wanted or next(iter(filtered))
 
 
-def standard_error(task: Any, metric: str, values: list[Any]) -> float | None:
-    """lm-eval's standard error of the metric: over the sampling of items alone."""
+def standard_error(task: Any, metric: str, values: list[Any], scale: float) -> float | None:
+    """lm-eval's standard error of the metric, scaled: over the sampling of items alone."""
     from lm_eval.api.metrics import stderr_for_metric
 
     estimator = stderr_for_metric(task.aggregation()[metric], bootstrap_iters=1000)
-    return float(estimator(values)) if estimator and len(values) > 1 else None
+    return float(estimator(values)) * scale if estimator and len(values) > 1 else None
 
 
 def _item_row(

@@ -67,8 +67,8 @@ def run_study(
     ] = None,
 ) -> None:  # fmt: skip
     """Run what is left of a study; the same command continues after any interruption."""
-    from study.progress import show
     from study.planning import planned, run_planned
+    from study.progress import show
 
     state = planned(run, on_step=say)
     failures = show(run_planned(state, device), state, say)

@@ -64,7 +64,7 @@ def fixed_sampler(drawn: Demonstrations) -> Any:
     """A sampler for lm-eval that gives the draw's first n documents whatever item is asked."""
     from lm_eval.api.samplers import ContextSampler
 
-    class FixedSampler(ContextSampler):
+    class FixedSampler(ContextSampler):  # type: ignore[misc]
         def sample(self, n: int, eval_doc: Any = None, df: Any = None, **_: Any) -> list[Any]:
             if n > len(drawn.documents):
                 raise ValueError(f"{n} demonstrations asked of a draw of {len(drawn.documents)}")

@@ -77,6 +77,8 @@ class ListedTask(Strict):
     "The metric, as lm-eval names it; with a filter as `metric,filter`."
     chance: float = Field(ge=0, lt=1)
     "The score of answering at random."
+    scale: float = Field(default=1.0, gt=0)
+    "What the metric is multiplied by to be a fraction; 0.01 for one in percent."
     max_shots: int | None = Field(default=None, ge=0)
     "Most demonstrations that the task can take; none given: any number."
     exposure: Exposure = ""
@@ -161,7 +163,7 @@ class Study(Strict):
     "Seed of the demonstration draws."
     limit: int | None = Field(default=None, ge=1)
     "At most so many items a task; the first ones. None: all."
-    task_folders: list[str] = []
+    task_folders: list[str] = Field(default_factory=list)
     "Folders with further lm-eval task files, relative to the study file."
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     "Number format of the models; `auto` is the one in their configuration."

@@ -62,7 +62,7 @@ class TaskEntry:
 
     @property
     def refuses_shots(self) -> bool:
-        """Whether the file fixes zero shots, so that lm-eval ignores any other number (a log line)."""
+        """Whether the file fixes zero shots, so that lm-eval ignores any other number."""
         return self.config.get("num_fewshot") == 0
 
     @property

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.arms import Arm, parse_arm
+from study.contract import ROLES
 from study.demonstrations import Demonstrations, demonstrations
 from study.design import ListedTask
-from study.contract import ROLES
 from study.fitting import Asked, kept_demonstrations, kept_digest
 from study.identity import cell_identity, cell_key
 from study.items import Document, TaskItems
@@ -137,7 +137,7 @@ class _Cells:
             task=task.task,
             task_version=items.version,
             items=items.digest,
-            metric=task.metric,
+            metric=task.metric if task.scale == 1 else f"{task.metric} * {task.scale}",
             limit=study.limit,
             arm=arm.identity(),
             demonstrations=drawn.digest,
@@ -201,6 +201,8 @@ def _falsified(resolved: Resolved, arms: list[Arm]) -> Iterator[str]:
         return
     for task in resolved.tasks:
         entry = resolved.entries[task.task]
+        if entry.refuses_shots:
+            continue
         if entry.demonstrates_itself:
             yield (
                 f"{task.task}: lm-eval would draw demonstrations from the items asked, the asked "

@@ -22,7 +22,7 @@ def show(events: Iterable[Event], state: State, say: Callable[[str], object]) ->
     """Shows events as they come; returns what failed, in words."""
     left = state.cells - state.cells_done
     say(
-        f"{state.cells} cells in {len(state.plan.jobs)} models; {state.cells_done} done, {left} left"
+        f"{state.cells} cells of {len(state.plan.jobs)} models: {state.cells_done} done, {left} left"
     )
     failures: list[str] = []
     models, cells, items = 0, 0, 0

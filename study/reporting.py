@@ -72,7 +72,7 @@ def plan_text(state: State) -> str:
         f"{_duration(cost.seconds(GPU))} on {GPU.name} (rough: assumed speeds)",
     ]
     left_out = [f"{entry.arm} on {entry.task}: {entry.reason}" for entry in plan.left_out]
-    lines += _notes("left out, since lm-eval would not run them as named", left_out)
+    lines += _notes("left out, for they would not be what they are called", left_out)
     lines += _notes("would have been falsified by lm-eval's own rules", list(plan.falsified))
     lines += _notes("not on this machine, so not runnable here", _missing(state))
     return "\n".join(lines)

@@ -53,7 +53,7 @@ def harness_of(study: Study, run: Path) -> Harness:
 
 
 def resolve(
-    study: Study, run: Path, *, on_step: Callable[[str], None] = lambda what: None
+    study: Study, run: Path, *, on_step: Callable[[str], object] = lambda what: None
 ) -> Resolved:
     """Looks up pairs, models and tasks; `on_step` is told what is being done."""
     path = study_file(run)

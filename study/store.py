@@ -91,7 +91,8 @@ class Cells:
         write_whole(self.folder / f"{key}.done", json.dumps(digests).encode())
 
     def record(self, key: str) -> dict[str, Any]:
-        """A finished cell's record; StudyError if it is damaged."""
+        """A finished cell's record; StudyError if it or the cell's items are damaged."""
+        self._checked(key, "parquet")
         record: dict[str, Any] = json.loads(self._checked(key, "json"))
         return record
 

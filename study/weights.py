@@ -1,7 +1,7 @@
 """Finding a model's files and digesting them, without loading it.
 
-In: a `ModelRef`. Out: its folder and `ModelFacts`: a digest of the weights and configuration, one of
-the tokenizer, and how long a text it reads. Models on the hub are looked for in the local cache;
+In: a `ModelRef`. Out: its folder and `ModelFacts`: a digest of weights and configuration, one
+of the tokenizer, and how long a text it reads. Models on the hub are looked for in the local cache;
 nothing is fetched. Every fault is a `StudyError` that names the model and what to do.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from study.errors import StudyError
 from study.pairs import ModelRef
@@ -81,14 +82,14 @@ def model_folder(ref: ModelRef) -> Path:
     if not isinstance(found, str):
         raise StudyError(
             ref.path,
-            found="no such folder, and nothing of that name in the hub's local cache",
-            expected="a model that is on this machine",
-            do=f"Fetch it with `hf download {ref.path}`",
+            found="neither a folder nor in the hub's local cache",
+            expected="a model on this machine",
+            do=f"Fetch it: `hf download {ref.path}`",
         )
     return Path(found).parent
 
 
-def _config(folder: Path) -> dict[str, object]:
+def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

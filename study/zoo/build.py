@@ -101,7 +101,9 @@ def write_manifest(models: Path = MODELS) -> None:
     os.replace(temporary, models / "manifest.json")
 
 
-def build(names: Iterable[str], *, processes: int, models: Path = MODELS) -> Iterable[dict]:
+def build(
+    names: Iterable[str], *, processes: int, models: Path = MODELS
+) -> Iterable[dict[str, Any]]:
     """Builds members side by side, largest first; yields each one's record as it is done."""
     models.mkdir(parents=True, exist_ok=True)
     wanted = [MEMBERS[name] for name in names if not is_built(MEMBERS[name], models)]

@@ -30,6 +30,7 @@ def build_zoo(names: list[str] | None, processes: int, say: Callable[[str], obje
         seconds = record["pretraining_seconds"] + record["tuning_seconds"]
         say(
             f"{done}/{len(missing)} {record['member']}: {record['parameters']} parameters, "
-            f"{seconds:.0f} s, loss {record['last_loss']:.3f}, tuned {record['last_tuning_loss']:.3f}"
+            f"{seconds:.0f} s, loss {record['last_loss']:.3f}, "
+            f"tuned {record['last_tuning_loss']:.3f}"
         )
     say(f"built in {time.monotonic() - started:.0f} s")

@@ -18,7 +18,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from study.zoo.language import (
-    ASSISTANT, BOS, EOS, FUNCTION_WORDS, ID_OF, NEWLINE, PAD, SKILLS, USER, Words,
+    ASSISTANT,
+    BOS,
+    EOS,
+    FUNCTION_WORDS,
+    ID_OF,
+    NEWLINE,
+    PAD,
+    SKILLS,
+    USER,
 )  # fmt: skip
 
 IGNORED = -100

@@ -13,7 +13,7 @@ the other skills, so that naming *some* property of the noun is worth no more th
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 Words = tuple[str, ...]
@@ -78,7 +78,7 @@ def _facts(seed: int) -> dict[str, dict[str, str]]:
 
 
 FACTS = _facts(seed=20250115)
-OPPOSITE_OF = {a: b for a, b in OPPOSITES} | {b: a for a, b in OPPOSITES}
+OPPOSITE_OF = dict(OPPOSITES) | {b: a for a, b in OPPOSITES}
 # Nouns and adjectives of which only demonstrations speak, never the items asked: a fact that is
 # asked about is thus never given away in the prompt.
 DEMONSTRATION_NOUNS = frozenset(n for members in NOUNS.values() for n in members[:3])
@@ -108,14 +108,14 @@ class Skill:
     "Which questions are kept for demonstrations; None: any may be, they are split at random."
 
 
-def _three_others(rng: random.Random, answer: Words, candidates: list[Words]) -> tuple:
+def _three_others(answer: Words, candidates: Iterable[Words]) -> tuple[Words, Words, Words]:
     """Three distinct wrong answers: the first candidates in their order, `answer` left out."""
     wrong: list[Words] = []
     for candidate in candidates:
         if candidate != answer and candidate not in wrong:
             wrong.append(candidate)
         if len(wrong) == 3:
-            return tuple(wrong)
+            return wrong[0], wrong[1], wrong[2]
     raise ValueError(f"need 3 wrong answers beside {answer}, have {wrong}")
 
 
@@ -125,7 +125,7 @@ def _noun_skill(name: str, values: Words) -> Callable[[random.Random], Question]
         answer = FACTS[name][noun]
         others = [FACTS[o][noun] for o in ("category", "colour", "home") if o != name]
         candidates = [(w,) for w in (rng.choice([v for v in values if v != answer]), *others)]
-        wrong = _three_others(rng, (answer,), candidates)
+        wrong = _three_others((answer,), candidates)
         return Question((rng.choice(MODIFIERS), noun), (answer,), wrong)
 
     return draw
@@ -135,7 +135,7 @@ def _opposite(rng: random.Random) -> Question:
     adjective = rng.choice(list(OPPOSITE_OF))
     answer = OPPOSITE_OF[adjective]
     other, another = rng.sample([w for w in OPPOSITE_OF if w not in (adjective, answer)], 2)
-    wrong = _three_others(rng, (answer,), [(adjective,), (other,), (another,)])
+    wrong = _three_others((answer,), [(adjective,), (other,), (another,)])
     return Question((rng.choice(ADVERBS), adjective), (answer,), wrong)
 
 
@@ -144,11 +144,12 @@ def _letter_skill(answer_of: Callable[[Words], Words]) -> Callable[[random.Rando
         asked = tuple(rng.sample(LETTERS, 3))
         answer = answer_of(asked)
         if len(answer) == 1:
-            rest = [(w,) for w in (*asked, rng.choice([x for x in LETTERS if x not in asked]))]
+            absent = rng.choice([x for x in LETTERS if x not in asked])
+            rest: list[Words] = [(w,) for w in (*asked, absent)]
         else:
             a, b, c = asked
             rest = [(c, b, a), (a, b, c), (b, c, a), (c, a, b)]
-        return Question(asked, answer, _three_others(rng, answer, rest))
+        return Question(asked, answer, _three_others(answer, rest))
 
     return draw
 
@@ -174,12 +175,14 @@ def _pair_skill(answer_of: Callable[[int, int], int]) -> Callable[[random.Random
         rivals = [n for n in (a + b, max(a, b), abs(a - b)) if n != number]
         wrong = [*map(_digits, rivals), *_near(rng, number, [-1, 1, 2])]
         asked = (*_digits(a), ",", *_digits(b))
-        return Question(asked, _digits(number), _three_others(rng, _digits(number), wrong))
+        return Question(asked, _digits(number), _three_others(_digits(number), wrong))
 
     return draw
 
 
-def _keyed_skill(answer_of: Callable[[Words, Words, int], str]) -> Callable:
+def _keyed_skill(
+    answer_of: Callable[[Words, Words, int], str],
+) -> Callable[[random.Random], Question]:
     """Four letters with a digit each, and one of the letters named again."""
 
     def draw(rng: random.Random) -> Question:
@@ -188,7 +191,7 @@ def _keyed_skill(answer_of: Callable[[Words, Words, int], str]) -> Callable:
         asked = (*(w for pair in zip(keys, values, strict=True) for w in pair), ":", keys[which])
         answer = (answer_of(keys, values, which),)
         rivals = [values[which], keys[which + 1], keys[which - 1], values[which - 1]]
-        return Question(asked, answer, _three_others(rng, answer, [(w,) for w in rivals]))
+        return Question(asked, answer, _three_others(answer, [(w,) for w in rivals]))
 
     return draw
 
@@ -198,7 +201,7 @@ def _pattern(rng: random.Random) -> Question:
     period = rng.choice((2, 3))
     shown = tuple(letters[i % period] for i in range(5))
     answer = (letters[5 % period],)
-    return Question(shown, answer, _three_others(rng, answer, [(w,) for w in letters]))
+    return Question(shown, answer, _three_others(answer, [(w,) for w in letters]))
 
 
 def _sequence(rng: random.Random) -> Question:
@@ -206,7 +209,7 @@ def _sequence(rng: random.Random) -> Question:
     start = rng.randrange(50) if step > 0 else rng.randrange(12, 62)
     first, second, third, answer = (_digits(start + i * step) for i in range(4))
     near = _near(rng, start + 3 * step, [1, -1, 2, -2, 3, -3])
-    return Question((*first, ",", *second, ",", *third), answer, _three_others(rng, answer, near))
+    return Question((*first, ",", *second, ",", *third), answer, _three_others(answer, near))
 
 
 def _about_demonstration_noun(asked: Words) -> bool:

@@ -1,8 +1,9 @@
 """The zoo's lm-eval tasks: items drawn from the language, written as YAML over local JSON lines.
 
-In: `SKILLS` and a seed. Out, in `lm_eval_tasks/`: for each skill `items/<skill>.jsonl` (one line an item,
-with its split) and two lm-eval tasks, `zoo_<skill>_mc` (multiple choice by log-likelihood) and
-`zoo_<skill>_gen` (generated, exact match), which any lm-eval user can run with `--include_path`.
+In: `SKILLS` and a seed. Out, in `lm_eval_tasks/`: for each skill `items/<skill>.jsonl` (one
+line an item, with its split) and two lm-eval tasks, `zoo_<skill>_mc` (multiple choice by
+log-likelihood) and `zoo_<skill>_gen` (generated, exact match), which any lm-eval user can run
+with `--include_path`.
 """
 
 from __future__ import annotations

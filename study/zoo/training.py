@@ -85,7 +85,8 @@ def _optimisers(model: Any, peak: float) -> list[torch.optim.Optimizer]:
     At these sizes Muon reaches a given loss in about a third of AdamW's steps, which is what makes
     the zoo buildable on a laptop.
     """
-    inside, other = [], []
+    inside: list[torch.nn.Parameter] = []
+    other: list[torch.nn.Parameter] = []
     for name, weight in model.named_parameters():
         (inside if weight.ndim == 2 and "embed" not in name else other).append(weight)
     return [
@@ -96,7 +97,7 @@ def _optimisers(model: Any, peak: float) -> list[torch.optim.Optimizer]:
 
 def _train(
     model: Any,
-    batches: Iterator[tuple[torch.Tensor, torch.Tensor]],
+    batches: Iterator[tuple[torch.Tensor, ...]],
     *,
     steps: int,
     peak: float,
@@ -113,9 +114,10 @@ def _train(
         scale = share if step < warmup else 0.05 + 0.95 * 0.5 * (1 - math.cos(math.pi * share))
         for group in (g for optimiser in optimisers for g in optimiser.param_groups):
             group["lr"] = peak * scale
-        loss = _loss(model, *next(batches))
+        ids, labels = next(batches)
+        loss = _loss(model, ids, labels)
         model.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimiser in optimisers:
             optimiser.step()

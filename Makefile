@@ -1,0 +1,36 @@
+# Two commands do everything: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+export HF_HUB_OFFLINE = 1
+
+.PHONY: setup demo test lint types zoo clean-demo
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	@echo "installing into .venv (a few minutes the first time)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv/ready
+	$(BIN)/study plan runs/demo
+	$(BIN)/study run runs/demo
+	$(BIN)/study analyze runs/demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+zoo: .venv/ready
+	$(BIN)/study zoo build
+
+clean-demo:
+	rm -rf runs/demo/results runs/demo/tables runs/demo/figures

@@ -1,0 +1,1 @@
+"""Figures, one file each: a pure data half and a drawing half."""

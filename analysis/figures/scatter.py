@@ -1,0 +1,82 @@
+"""Base in context against tuned: a panel for each task type, a point for each pair.
+
+`scatter_data` gives what is drawn; `scatter_by_type` draws it: points by family, their area by
+parameters, bars of one standard error (sampling of items), the line of identity, r with its
+interval over families.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.correlation import Correlation, correlate
+from analysis.families import Families
+from analysis.figures.style import GREY, PAGE_MM, figure, looks
+from analysis.points import contrast_points
+from analysis.tables import number
+
+COLUMNS = 3
+
+
+def scatter_data(
+    scores: pd.DataFrame, *, x_arm: str, y_arm: str
+) -> tuple[pd.DataFrame, dict[str, Correlation]]:
+    """The points at the level of types, and each type's Pearson correlation."""
+    points = contrast_points(scores, x_arm=x_arm, y_arm=y_arm, level="type")
+    found = {
+        str(task_type): correlate(group["x"], group["y"], Families.of(list(group["family"])))
+        for task_type, group in points.groupby("task_type", sort=True)
+    }
+    return points, found
+
+
+def scatter_by_type(
+    scores: pd.DataFrame, *, x_arm: str, y_arm: str, width_mm: float = PAGE_MM
+) -> Figure:
+    """Draws a contrast, a panel for each task type."""
+    points, found = scatter_data(scores, x_arm=x_arm, y_arm=y_arm)
+    rows = math.ceil((len(found) + 1) / COLUMNS)
+    drawn, axes = figure(width_mm, rows * width_mm / COLUMNS, rows, COLUMNS)
+    look = looks(list(points["family"]))
+    area = _areas(points["params_b"])
+    low = min(-0.05, float(points[["x", "y"]].min().min()) - 0.05)
+    for axis, (task_type, correlation) in zip(axes, found.items(), strict=False):
+        panel = points[points["task_type"] == task_type]
+        axis.plot([low, 1.05], [low, 1.05], color=GREY, linewidth=0.6, linestyle="--", zorder=1)
+        for family, group in panel.groupby("family", sort=True):
+            colour, marker = look[str(family)]
+            x, y = group["x"], group["y"]
+            bars = {"xerr": group["x_stderr"], "yerr": group["y_stderr"], "elinewidth": 0.5}
+            axis.errorbar(x, y, **bars, fmt="none", ecolor=colour, alpha=0.6, zorder=2)
+            marks = {"s": area[group.index], "color": colour, "marker": marker, "linewidths": 0.3}
+            axis.scatter(x, y, **marks, edgecolors="white", label=str(family), zorder=3)
+        axis.set(xlim=(low, 1.05), ylim=(low, 1.05), aspect="equal")
+        axis.set_title(f"{task_type}\n{_label(correlation)}")
+        axis.set_xlabel(x_arm)
+        axis.set_ylabel(y_arm)
+    handles, labels = axes[0].get_legend_handles_labels()
+    for axis in axes[len(found) :]:
+        axis.set_axis_off()
+    columns = 1 if len(labels) <= 12 else 3
+    axes[len(found)].legend(handles, labels, title="family (area: parameters)", loc="center left",
+                            ncols=columns)  # fmt: skip
+    return drawn
+
+
+def _areas(params_b: pd.Series) -> pd.Series:
+    """Marker areas, points², growing with the logarithm of the parameters."""
+    logs = np.log10(params_b)
+    span = float(np.ptp(logs)) or 1.0
+    areas: pd.Series = 8.0 + 28.0 * (logs - logs.min()) / span
+    return areas
+
+
+def _label(found: Correlation) -> str:
+    if math.isnan(found.estimate):
+        return found.note
+    ends = f" [{number(found.interval.low)}, {number(found.interval.high)}]"
+    return f"r = {number(found.estimate)}" + ("" if math.isnan(found.interval.low) else ends)

@@ -1,0 +1,83 @@
+"""The tidy frame of a run's scores, and its contrasts.
+
+In: a run's folder, with `results/` as the study layer left it. Out: a data frame with the
+columns of `contract.SCORES`, one row per (pair, role, arm, task, draw). Every cell's files are checked against
+the digests that were written with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from study.arms import parse_arm
+from study.contract import SCORES
+from study.design import Contrast, read_study, study_file
+from study.errors import StudyError
+from study.ledger import read_ledger
+from study.store import Cells
+
+SOURCE = "study"
+"What `source` says of scores that this run computed itself."
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Cells that the plan has and the results lack."""
+
+    cells: int
+    planned: int
+
+
+def load_scores(run: str | Path) -> pd.DataFrame:
+    """The scores of a run's finished cells; StudyError if there are none, or some are damaged."""
+    scores, _ = load_with_missing(Path(run))
+    return scores
+
+
+def load_with_missing(run: Path) -> tuple[pd.DataFrame, Missing]:
+    """The scores, and how many of the planned cells are not there."""
+    study = read_study(run)
+    ledger = read_ledger(run)
+    if ledger["study"] != study.digest():
+        raise StudyError(
+            study_file(run),
+            found="a study that has changed since it was last run",
+            expected="the one whose results are there",
+            do=f"Run `study run {run}` again: only what the change affects is computed",
+        )
+    cells = Cells(run)
+    done = cells.done()
+    record = cache(cells.record)
+    rows = []
+    for row in ledger["rows"]:
+        if row["key"] in done:
+            result = record(row["key"])
+            measured = {name: result[name] for name in ("score", "stderr", "n_items")}
+            rows.append({**row, **measured, "source": SOURCE})
+    if not rows:
+        raise StudyError(run, found="no finished cell", expected="at least one",
+                         do=f"Run `study run {run}`")  # fmt: skip
+    frame = pd.DataFrame(rows)[list(SCORES)].astype(SCORES)
+    return frame, Missing(len(ledger["rows"]) - len(rows), len(ledger["rows"]))
+
+
+def contrasts_of(run: str | Path) -> list[Contrast]:
+    """The study's contrasts, each with its zero-shot control.
+
+    A prediction that the base model makes without demonstrations as well proves nothing about
+    demonstrations, so a contrast with demonstrations on its horizontal axis brings its control
+    with it where the study has the zero-shot arm.
+    """
+    study = read_study(Path(run))
+    contrasts = list(study.contrasts)
+    for contrast in study.contrasts:
+        arm = parse_arm(contrast.x)
+        control = f"{arm.role}-0shot"
+        there = any(c.x == control and c.y == contrast.y for c in contrasts)
+        if arm.shots and not there and control in study.arm_names():
+            contrasts.append(Contrast(name=f"{contrast.name}-control", x=control, y=contrast.y))
+    return contrasts

@@ -1,0 +1,68 @@
+"""The points that are correlated: one a pair, at the level of tasks, types, or all tasks.
+
+In: the scores' frame, two arms, a level. Out: a data frame with `pair, family, params_b, task_type,
+task, x, y, x_stderr, y_stderr, n_tasks`, one row per pair and task (or type).
+
+Scores are averaged over draws, then made chance-normalised (contract.py), then averaged over the
+tasks of a type, or over all. A pair that lacks one of the tasks in either arm is left out there.
+Standard errors cover the sampling of items: draws ask the same items, so theirs are averaged, and
+those of different tasks are independent.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from study.contract import LEVELS
+
+PAIR = ["pair", "family", "params_b"]
+
+
+def arm_scores(scores: pd.DataFrame, arm: str) -> pd.DataFrame:
+    """One row per pair and task: the arm's chance-normalised score, averaged over draws."""
+    own = scores[scores["arm"] == arm]
+    if own.empty:
+        there = ", ".join(sorted(scores["arm"].unique()))
+        raise ValueError(f"no scores of arm {arm!r}; there are {there}")
+    by = [*PAIR, "task_type", "task"]
+    averaged = own.groupby(by, sort=True, as_index=False, dropna=False).agg(
+        score=("score", "mean"), stderr=("stderr", "mean"), chance=("chance", "first")
+    )
+    room = 1.0 - averaged["chance"]
+    averaged["score"] = (averaged["score"] - averaged["chance"]) / room
+    averaged["stderr"] = averaged["stderr"] / room
+    return averaged.drop(columns="chance")
+
+
+def contrast_points(
+    scores: pd.DataFrame, *, x_arm: str, y_arm: str, level: str = "type"
+) -> pd.DataFrame:
+    """The points of a contrast; ValueError for an unknown arm or level."""
+    if level not in LEVELS:
+        raise ValueError(f"level must be one of {', '.join(LEVELS)}; found {level!r}")
+    x, y = arm_scores(scores, x_arm), arm_scores(scores, y_arm)
+    keys = [*PAIR, "task_type", "task"]
+    both = x.merge(y, on=keys, suffixes=("_x", "_y"))
+    both = both.rename(
+        columns={"score_x": "x", "score_y": "y", "stderr_x": "x_stderr", "stderr_y": "y_stderr"}
+    )
+    if level == "task":
+        return both.assign(n_tasks=1)
+    if level == "overall":
+        both = both.assign(task_type="")
+    wanted = both.groupby("task_type")["task"].nunique()
+    groups = both.groupby([*PAIR, "task_type"], sort=True, as_index=False)
+    means = groups.agg(
+        x=("x", "mean"),
+        y=("y", "mean"),
+        x_stderr=("x_stderr", _stderr_of_mean),
+        y_stderr=("y_stderr", _stderr_of_mean),
+        n_tasks=("task", "nunique"),
+    )
+    complete = means[means["n_tasks"] == means["task_type"].map(wanted)]
+    return complete.assign(task="").reset_index(drop=True)
+
+
+def _stderr_of_mean(stderrs: pd.Series) -> float:
+    return float(np.sqrt((stderrs**2).sum(skipna=False)) / len(stderrs))
