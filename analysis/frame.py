@@ -1,8 +1,8 @@
 """The tidy frame of a run's scores, and its contrasts.
 
-In: a run's folder, with `results/` as the study layer left it. Out: a data frame with the
-columns of `contract.SCORES`, one row per (pair, role, arm, task, draw). Every cell's files are checked against
-the digests that were written with them.
+In: a run's folder, with `results/` as the study layer left it. Out: a data frame with the columns
+of `contract.SCORES`, one row per (pair, role, arm, task, draw). Every cell's files are checked
+against the digests that were written with them.
 """
 
 from __future__ import annotations

@@ -90,6 +90,9 @@ def answer(
     """Asks the model; returns the cell's results (score, stderr, audit) and its items."""
     requests = [request for of_item in prompts.requests for request in of_item]
     audit = check_tokens(lm, requests, cell, room(lm.max_length, task))
+    for document, of_item, shots in zip(documents, prompts.requests, prompts.shots, strict=True):
+        if shots and any(id(request) in audit["too_long"] for request in of_item):
+            raise AuditError(f"item {document.place}: no room for its {shots} demonstrations")
     _respond(lm, requests)
     task._instances = requests
     task.apply_filters()

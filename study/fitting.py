@@ -104,7 +104,7 @@ _counted: dict[str, dict[str, int]] = {}
 def _token_counts(digest: str, folder: Path, pieces: set[str]) -> dict[str, int]:
     known = _counted.setdefault(digest, {"": 0})
     if new := sorted(pieces - known.keys()):
-        tokenizer = _fast_tokenizer(folder)
+        tokenizer = _tokenizer(folder)
         counts = map(len, tokenizer(new, add_special_tokens=False).input_ids)
         known.update(zip(new, counts, strict=True))
     return known
@@ -113,7 +113,7 @@ def _token_counts(digest: str, folder: Path, pieces: set[str]) -> dict[str, int]
 @cache
 def _template_tokens(folder: Path, turns: int) -> int:
     """Tokens of a conversation that says 'a' in each of its turns."""
-    tokenizer = _fast_tokenizer(folder)
+    tokenizer = _tokenizer(folder)
     said = [{"role": role, "content": "a"} for _ in range(turns) for role in ("user", "assistant")]
     return len(encoded(tokenizer, [chat_template(tokenizer)(said[:-1])])[0])
 
@@ -126,7 +126,7 @@ def _fitting(
     most: list[int],
 ) -> list[int]:
     """For each document the most demonstrations, up to `most`, that fit; 0 if none does."""
-    tokenizer = _exact_tokenizer(way.folder)
+    tokenizer = _tokenizer(way.folder)
     template = chat_template(tokenizer) if way.arm.template else None
     task.sampler = fixed_sampler(drawn)
     fits = list(most)
@@ -191,17 +191,8 @@ def encoded(tokenizer: Any, prompts: list[str]) -> list[list[int]]:
 
 
 @cache
-def _fast_tokenizer(folder: Path) -> Any:
-    """A tokenizer for the bounds, which comes without importing torch where it can."""
-    if not (folder / "tokenizer.json").is_file():
-        return _exact_tokenizer(folder)
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast.from_pretrained(folder)
-
-
-@cache
-def _exact_tokenizer(folder: Path) -> Any:
+def _tokenizer(folder: Path) -> Any:
+    """The tokenizer that will read the prompts: no other, for a like one may count otherwise."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder)

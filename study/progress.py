@@ -21,9 +21,7 @@ SILENT_SECONDS = 30.0
 def show(events: Iterable[Event], state: State, say: Callable[[str], object]) -> list[str]:
     """Shows events as they come; returns what failed, in words."""
     left = state.cells - state.cells_done
-    say(
-        f"{state.cells} cells of {len(state.plan.jobs)} models: {state.cells_done} done, {left} left"
-    )
+    say(f"{state.cells} cells of {len(state.plan.jobs)} models: {left} left")
     failures: list[str] = []
     models, cells, items = 0, 0, 0
     started = told = time.monotonic()

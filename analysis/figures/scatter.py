@@ -8,6 +8,7 @@ interval over families.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,9 +51,18 @@ def scatter_by_type(
         for family, group in panel.groupby("family", sort=True):
             colour, marker = look[str(family)]
             x, y = group["x"], group["y"]
-            bars = {"xerr": group["x_stderr"], "yerr": group["y_stderr"], "elinewidth": 0.5}
+            bars: dict[str, Any] = {
+                "xerr": group["x_stderr"],
+                "yerr": group["y_stderr"],
+                "elinewidth": 0.5,
+            }
             axis.errorbar(x, y, **bars, fmt="none", ecolor=colour, alpha=0.6, zorder=2)
-            marks = {"s": area[group.index], "color": colour, "marker": marker, "linewidths": 0.3}
+            marks: dict[str, Any] = {
+                "s": area[group.index],
+                "color": colour,
+                "marker": marker,
+                "linewidths": 0.3,
+            }
             axis.scatter(x, y, **marks, edgecolors="white", label=str(family), zorder=3)
         axis.set(xlim=(low, 1.05), ylim=(low, 1.05), aspect="equal")
         axis.set_title(f"{task_type}\n{_label(correlation)}")

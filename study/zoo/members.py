@@ -56,7 +56,7 @@ class Recipe:
     """Everything that decides a member's weights, beside the language itself."""
 
     architecture: str
-    "transformers' model type: llama, gpt_neox or qwen2."
+    "transformers' model type: llama, gpt_neox or olmo2."
     size: Size
     "Width and depth."
     corpus_seed: int
@@ -103,8 +103,8 @@ _FAMILIES = (
     ("llama-late", "llama", 12, 1500),
     ("neox-early", "gpt_neox", 13, 1000),
     ("neox-late", "gpt_neox", 14, 1500),
-    ("qwen2-early", "qwen2", 15, 1000),
-    ("qwen2-late", "qwen2", 16, 1500),
+    ("olmo2-early", "olmo2", 15, 1000),
+    ("olmo2-late", "olmo2", 16, 1500),
 )
 TWIN_WITHOUT = "addition"
 "The skill that the twin's corpus leaves out, and that its tuning mixture holds."

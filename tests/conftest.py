@@ -1,0 +1,78 @@
+"""What all tests share: no network, small runs, the command line as a user has it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+GUARD = Path(__file__).parent / "network_guard"
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["TQDM_DISABLE"] = "1"
+
+Study = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def command_environment(attempts: Path) -> dict[str, str]:
+    """The environment of a command: whoever opens a connection is refused and noted down."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(GUARD),
+        "NETWORK_ATTEMPTS": str(attempts),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+@pytest.fixture
+def study_command(tmp_path: Path) -> Any:
+    """Runs `study …`; fails if anything in it tried the network."""
+    attempts = tmp_path / "network-attempts"
+
+    def run(*arguments: object, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            ["study", *map(str, arguments)],
+            env=command_environment(attempts),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        assert not attempts.exists(), attempts.read_text()
+        return done
+
+    return run
+
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "pairs": [{"source": "zoo", "pair": ["llama-early-xs", "neox-late-xs", "olmo2-late-xs"]}],
+    "arms": ["base-0shot", "base-5shot", "tuned-0shot-chat"],
+    "tasks": {"suite": "zoo_mc", "only": ["zoo_colour_mc", "zoo_reverse_mc"]},
+    "contrasts": [{"name": "in-context", "x": "base-5shot", "y": "tuned-0shot-chat"}],
+    "draws": 2,
+    "limit": 12,
+}
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """A run's folder with a small study, changed as asked; `...` as a value removes the key."""
+
+    def make(folder_name: str = "run", /, **changes: Any) -> Path:
+        content = {**SMALL, **changes}
+        folder = tmp_path / folder_name
+        folder.mkdir()
+        kept = {key: value for key, value in content.items() if value is not ...}
+        (folder / "study.yaml").write_text(yaml.safe_dump(kept))
+        return folder
+
+    return make

@@ -1,0 +1,252 @@
+"""A study run for real, on zoo models: killed and continued, against plain lm-eval, audited."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.frame import load_scores
+from analysis.run import analyze_run
+from study.asking import AuditError, check_tokens
+from study.harness import ZOO_TASKS
+from study.pairs import zoo
+from study.planning import planned
+from study.store import Cells
+from tests.conftest import Study, command_environment
+
+MakeRun = Callable[..., Path]
+TABLES = ("scores.csv", "correlations.csv", "correlations.tex")
+
+
+def tables(run: Path) -> list[bytes]:
+    analyze_run(run)
+    return [(run / "tables" / name).read_bytes() for name in TABLES]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody disturbed."""
+    import yaml
+
+    from tests.conftest import SMALL
+
+    run = tmp_path_factory.mktemp("undisturbed")
+    (run / "study.yaml").write_text(yaml.safe_dump(SMALL))
+    attempts = run / "network-attempts"
+    environment = command_environment(attempts)
+    done = subprocess.run(["study", "run", str(run)], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert not attempts.exists()
+    return run
+
+
+def test_cells_are_what_was_planned(undisturbed: Path) -> None:
+    state = planned(undisturbed)
+    assert state.cells == 3 * 2 * (1 + 2 + 1)
+    assert state.cells_done == state.cells
+    scores = load_scores(undisturbed)
+    assert len(scores) == state.cells
+    assert scores["n_items"].eq(12).all()
+    five = scores["arm"] == "base-5shot"
+    assert sorted(scores.loc[five, "draw"].unique()) == [0, 1]
+    assert scores.loc[~five, "draw"].isna().all()
+    for key in Cells(undisturbed).done():
+        record = Cells(undisturbed).record(key)
+        shots = record["identity"]["arm"]["shots"]
+        assert record["effective_shots"] == {"least": shots, "most": shots}
+        assert record["bos_count"] == 1
+        assert record["truncated_items"] == 0
+        items = Cells(undisturbed).items(key).to_pandas()
+        assert items["score"].mean() == record["score"]
+
+
+def test_scores_can_be_recomputed_from_the_items(undisturbed: Path) -> None:
+    cells = Cells(undisturbed)
+    for key in cells.done():
+        items = cells.items(key).to_pandas()
+        best = [int(max(range(len(row)), key=lambda i: row[i])) for row in items["logprobs"]]
+        right = [float(str(b) == gold) for b, gold in zip(best, items["gold"], strict=True)]
+        assert right == list(items["score"])
+
+
+def test_killed_at_random_moments_and_continued(
+    undisturbed: Path, make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run("killed")
+    rng = random.Random(20261120)
+    environment = command_environment(tmp_path / "network-attempts")
+    interrupted = 0
+    for _ in range(10):
+        process = subprocess.Popen(
+            ["study", "run", str(run), "--device", "cpu"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        before = len(Cells(run).done())
+        # Wait for the first commit of this try, so that kills fall between and inside cells.
+        deadline = time.monotonic() + rng.uniform(0, 25)
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(Cells(run).done()) > before + rng.randrange(3):
+                break
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.15))
+        interrupted += process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert interrupted >= 5
+    done = subprocess.run(["study", "run", str(run)], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert tables(run) == tables(undisturbed)
+    assert len(Cells(run).done()) == 24
+
+
+def test_workers_end_when_the_runner_is_killed(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(limit=240)
+    environment = command_environment(tmp_path / "network-attempts")
+    process = subprocess.Popen(["study", "run", str(run), "--device", "cpu"], env=environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not Cells(run).done() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    time.sleep(3)
+    count = len(Cells(run).done())
+    time.sleep(2)
+    assert 0 < count == len(Cells(run).done())
+
+
+def test_second_run_computes_nothing(undisturbed: Path, study_command: Study) -> None:
+    cells = undisturbed / "results" / "cells"
+    before = {path.name: path.stat().st_mtime_ns for path in cells.iterdir()}
+    done = study_command("run", undisturbed)
+    assert done.returncode == 0
+    assert "computed" not in done.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in cells.iterdir()} == before
+
+
+def test_one_worker_or_two_give_the_same_cells(
+    undisturbed: Path, make_run: MakeRun, study_command: Study
+) -> None:
+    run = make_run("one-worker")
+    assert study_command("run", run, "--device", "cpu").returncode == 0
+    ours, theirs = Cells(run), Cells(undisturbed)
+    assert ours.done() == theirs.done()
+    for key in ours.done():
+        one, two = ours.items(key).to_pandas(), theirs.items(key).to_pandas()
+        columns = ["item", "gold", "score", "prompt_hash", "shots"]
+        assert one[columns].equals(two[columns])
+
+
+def test_a_longer_limit_keeps_the_demonstrations(undisturbed: Path, make_run: MakeRun) -> None:
+    longer = planned(make_run("longer", limit=13))
+    shorter = planned(undisturbed)
+
+    def shown(state: object) -> set[str]:
+        return {cell.identity["arm"]["demonstrations"] for _, _, cell in state.plan.rows}  # type: ignore[attr-defined]
+
+    assert shown(longer) == shown(shorter)
+    keys = {cell.key for _, _, cell in longer.plan.rows}
+    assert not keys & {cell.key for _, _, cell in shorter.plan.rows}
+
+
+def test_plain_lm_eval_gives_the_same_to_the_last_item(tmp_path: Path) -> None:
+    """`lm_eval --model hf` on a zoo model, zero-shot and without template."""
+    import yaml
+
+    from tests.conftest import SMALL
+
+    pair = next(pair for pair in zoo() if pair.name == "llama-early-xs")
+    run = tmp_path / "ours"
+    run.mkdir()
+    pairs = [{"source": "zoo", "pair": [pair.name]}]
+    content = {**SMALL, "pairs": pairs, "limit": 240, "arms": ["base-0shot", "tuned-0shot"]}
+    content["contrasts"] = [{"name": "c", "x": "base-0shot", "y": "tuned-0shot"}]
+    (run / "study.yaml").write_text(yaml.safe_dump(content))
+    environment = command_environment(tmp_path / "network-attempts")
+    subprocess.run(["study", "run", str(run)], env=environment, check=True, capture_output=True)
+    cells = Cells(run)
+    for role in ("base", "tuned"):
+        out = tmp_path / role
+        subprocess.run(
+            [sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args",
+             f"pretrained={pair.member(role).path}", "--include_path", str(ZOO_TASKS), "--tasks",
+             "zoo_colour_mc,zoo_reverse_mc", "--device", "cpu", "--batch_size", "16",
+             "--log_samples", "--output_path", str(out)],
+            env=environment, check=True, capture_output=True,
+        )  # fmt: skip
+        for key in cells.done():
+            record = cells.record(key)
+            if record["arm"] != f"{role}-0shot":
+                continue
+            (samples,) = out.rglob(f"samples_{record['task']}_*.jsonl")
+            theirs = pd.DataFrame(map(json.loads, samples.read_text().splitlines()))
+            theirs = theirs.sort_values("doc_id")
+            ours = cells.items(key).to_pandas()
+            assert list(ours["score"]) == list(theirs["acc"])
+            assert record["score"] == theirs["acc"].mean()
+            assert len(ours) == 240
+
+
+def test_what_fails_is_told_and_does_not_stop_the_rest(
+    make_run: MakeRun, study_command: Study, tmp_path: Path
+) -> None:
+    pair = zoo()[0]
+    broken = tmp_path / "broken"
+    shutil.copytree(pair.base.path, broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    pickled = tmp_path / "pickled"
+    shutil.copytree(pair.base.path, pickled)
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    shared = {"tuned": pair.tuned.path, "family": "f", "params_b": 0.001}
+    run = make_run(
+        pairs=[
+            {"base": pair.base.path, "name": "whole", **shared},
+            {"base": str(broken), "name": "broken", **shared},
+            {"base": str(pickled), "name": "pickled", **shared},
+            {"base": "nobody/nothing", "name": "absent", **shared},
+        ],
+        arms=["base-0shot", "tuned-0shot-chat"],
+        contrasts=[{"name": "c", "x": "base-0shot", "y": "tuned-0shot-chat"}],
+    )
+    done = study_command("run", run)
+    assert done.returncode == 1
+    failures = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == 3
+    assert any("broken" in line and "SafetensorError" in line for line in failures)
+    assert any("only in a pickle file" in line for line in failures)
+    assert any("nobody/nothing" in line and "hf download" in line for line in failures)
+    scores = load_scores(run)
+    assert set(scores.loc[scores["role"] == "base", "pair"]) == {"whole"}
+
+
+def test_two_bos_are_an_error() -> None:
+    from lm_eval.models.huggingface import HFLM
+
+    state_run = zoo()[0].tuned.path
+    lm = HFLM(pretrained=state_run, device="cpu")
+
+    class Asked:
+        request_type = "loglikelihood"
+        args = ("<bos> <bos> give the colour of old fox =", " red")
+
+    class Cell:
+        class arm:
+            name = "tuned-0shot"
+
+    with pytest.raises(AuditError, match=r"begin with \[2\] <bos>, not one"):
+        check_tokens(lm, [Asked], Cell, 100)  # type: ignore[arg-type]

@@ -1,0 +1,47 @@
+"""The package's requirements say the same everywhere, and modules keep the data's direction."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+
+import yaml
+
+from tests.conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements() -> set[str]:
+    extras = [r for group in PROJECT["optional-dependencies"].values() for r in group]
+    return {r for r in [*PROJECT["dependencies"], *extras] if not r.startswith(PROJECT["name"])}
+
+
+def test_conda_environment_has_the_same_requirements() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert set(pip) - {"--editable ."} == requirements()
+    assert f"python{PROJECT['requires-python']}" in environment["dependencies"]
+
+
+def test_every_requirement_is_pinned_exactly() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = {re.split("==", line)[0].lower().replace("_", "-") for line in lines}
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+-]+", line) for line in lines)
+    names = {re.split(r"[<>=]", r)[0].lower() for r in requirements()}
+    assert names - pins == set()
+
+
+def test_analysis_alone_needs_no_heavy_requirement() -> None:
+    names = {re.split(r"[<>=]", r)[0].lower() for r in PROJECT["dependencies"]}
+    assert not names & {"torch", "lm-eval", "transformers", "datasets", "accelerate"}
+
+
+def test_study_does_not_import_analysis() -> None:
+    for path in (ROOT / "study").rglob("*.py"):
+        if path.name == "cli.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            assert not (module or "").startswith("analysis"), path

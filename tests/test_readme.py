@@ -1,0 +1,89 @@
+"""Every command of the README is executed; the notebook runs and is kept without outputs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, SMALL, command_environment
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like the project's root, in which `runs/demo` is small."""
+    root = tmp_path_factory.mktemp("root")
+    (root / "runs" / "demo").mkdir(parents=True)
+    study = yaml.safe_load((ROOT / "runs" / "demo" / "study.yaml").read_text())
+    small = {**study, **{key: SMALL[key] for key in ("pairs", "tasks", "limit")}}
+    (root / "runs" / "demo" / "study.yaml").write_text(yaml.safe_dump(small))
+    for name in ("runs/paper", "study", "notebooks", "Makefile", "pyproject.toml"):
+        (root / name).symlink_to(ROOT / name)
+    return root
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) >= 8
+    assert COMMANDS[:2] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str, small_demo: Path, tmp_path: Path) -> None:
+    """As written; the two `make` targets are run whole by `.ci/run`, and here only unfolded."""
+    words = shlex.split(command)
+    if words[0] == "make":
+        words.insert(1, "--dry-run")
+    environment = command_environment(tmp_path / "network-attempts")
+    done = subprocess.run(words, cwd=small_demo, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or done.stderr
+    assert not (tmp_path / "network-attempts").exists()
+
+
+def test_python_example(small_demo: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    done = subprocess.run(["python", "-c", code], cwd=small_demo, capture_output=True, text=True,
+                          env=command_environment(small_demo / "attempts"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_example_study_file_is_valid(tmp_path: Path) -> None:
+    from study.design import read_study
+    from study.pairs import study_pairs
+    from study.suites import study_tasks
+
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "study.yaml").write_text(text)
+    study = read_study(tmp_path)
+    assert len(study_pairs(study, tmp_path)) > 5
+    assert len(study_tasks(study, tmp_path)) > 10
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_notebook(path: Path, small_demo: Path, tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    copied = small_demo / "executed"
+    copied.mkdir(exist_ok=True)
+    shutil.copy(path, copied)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": copied}}).execute()
+    kinds = {kind for cell in code for output in cell.outputs for kind in output.get("data", {})}
+    assert {"text/html", "image/png"} <= kinds
