@@ -36,7 +36,8 @@ CORRELATIONS: dict[str, str] = {
 
 LEVELS: tuple[str, ...] = ("overall", "type", "task")
 
-# Per item of a cell. Lists run over the item's choices and are empty for generated answers.
+# Per item of a cell. Lists run over the item's choices and are empty for generated answers:
+# `logprobs` are natural logarithms summed over a choice's tokens, `lengths` its characters.
 ITEMS: tuple[str, ...] = (
     "item", "gold", "score", "logprobs", "lengths", "text", "prompt_hash", "shots", "truncated",
 )  # fmt: skip

@@ -23,7 +23,12 @@ def show(events: Iterable[Event], state: State, say: Callable[[str], object]) ->
     left = state.cells - state.cells_done
     say(f"{state.cells} cells of {len(state.plan.jobs)} models: {left} left")
     failures: list[str] = []
-    models, cells, items = 0, 0, 0
+    cells, items = 0, 0
+    working = {
+        job.model.name
+        for job in state.plan.jobs
+        if any(cell.key not in state.done for cell in job.cells)
+    }
     started = told = time.monotonic()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -33,11 +38,12 @@ def show(events: Iterable[Event], state: State, say: Callable[[str], object]) ->
         for event in events:
             if event.kind == "failed":
                 failures.append(" ".join((event.model, event.cell)).strip() + f": {event.reason}")
-            models += event.kind == "finished"
+            if event.kind == "finished" or (event.kind == "failed" and not event.cell):
+                working.discard(event.model)
             cells += event.kind == "cell"
             items += event.items
             speed = items / max(time.monotonic() - started, 1e-9)
-            line = f"{models}/{len(state.plan.jobs)} models, {speed:.0f} items/s"
+            line = f"{_pairs(state, working)}, {speed:.0f} items/s"
             bar.update(task, completed=cells, description=line)
             if bar.disable and time.monotonic() - told > SILENT_SECONDS:
                 told = time.monotonic()
@@ -45,6 +51,13 @@ def show(events: Iterable[Event], state: State, say: Callable[[str], object]) ->
     if cells:
         say(f"{cells} cells computed, {items} items in {time.monotonic() - started:.0f} s")
     return failures
+
+
+def _pairs(state: State, working: set[str]) -> str:
+    """Pairs of which no member has anything left."""
+    pairs = state.resolved.pairs
+    over = sum(not {pair.base.name, pair.tuned.name} & working for pair in pairs)
+    return f"{over}/{len(pairs)} pairs"
 
 
 def _left(started: float, cells: int, left: int) -> str:

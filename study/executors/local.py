@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from study.design import Study
+from study.lifeline import end_with_parent
 from study.plan import Job
 from study.running import Event, Runner
 
@@ -65,6 +64,8 @@ def run_jobs(jobs: list[Job], study: Study, run: Path, devices: list[str]) -> It
                     continue
                 worker.job = waiting.pop(0) if waiting else None
                 worker.pipe.send(worker.job)
+        for job in waiting:
+            yield Event("failed", job.model.name, reason="no worker could be started")
     finally:
         for worker in workers:
             worker.process.terminate()
@@ -82,7 +83,7 @@ def _start(device: str, study: Study, run: Path, threads: int) -> _Worker:
 
 def _work(pipe: Connection, device: str, study: Study, run: Path, threads: int) -> None:
     """A worker's life: ask for a job, run it, tell what happens, until there is none."""
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
     os.environ["TQDM_DISABLE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
@@ -95,10 +96,3 @@ def _work(pipe: Connection, device: str, study: Study, run: Path, threads: int) 
         for event in runner.job(job):
             pipe.send(event)
         pipe.send(Event("ready", ""))
-
-
-def _end_with_parent(parent: int) -> None:
-    """Ends this process when the one that started it is gone, however it went."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)

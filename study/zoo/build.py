@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from study.lifeline import end_with_parent
 from study.zoo.members import MEMBERS, Member
 
 MODELS = Path(__file__).parent / "models"
@@ -109,7 +110,7 @@ def build(
     wanted = [MEMBERS[name] for name in names if not is_built(MEMBERS[name], models)]
     wanted.sort(key=lambda m: -m.recipe.steps * m.recipe.size.hidden**2 * m.recipe.size.layers)
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, maxtasksperchild=1) as pool:
+    with context.Pool(processes, end_with_parent, maxtasksperchild=1) as pool:
         arguments = [(member.name, models) for member in wanted]
         yield from pool.imap_unordered(_build_one, arguments, chunksize=1)
     write_manifest(models)
