@@ -46,16 +46,17 @@ def results_folder(run: Path) -> Path:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Writes beside `path`, flushes to disk, and renames: a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            temporary.unlink(missing_ok=True)
         raise StudyError(
             path,
             found=error.strerror or str(error),

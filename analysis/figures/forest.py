@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, COLUMN_MM, GREY, MARKERS, figure
+from analysis.figures.style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
 from analysis.tables import number
 
 
@@ -31,13 +31,14 @@ def forest_data(correlations: pd.DataFrame, *, coefficient: str = "pearson") -> 
     return shown.sort_values("place")[columns].reset_index(drop=True)
 
 
+@in_style
 def forest(
     correlations: pd.DataFrame, *, coefficient: str = "pearson", width_mm: float = COLUMN_MM
 ) -> Figure:
     """Draws the correlations of all tasks and of each type."""
     data = forest_data(correlations, coefficient=coefficient)
     labels = list(dict.fromkeys(data["label"]))
-    drawn, (axis,) = figure(width_mm, 18.0 + 4.2 * len(data))
+    drawn, (axis,) = figure(width_mm, 20.0 + 3.6 * len(data))
     axis.axvline(0, color=GREY, linewidth=0.6)
     for i, (contrast, rows) in enumerate(data.groupby("contrast", sort=False)):
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
@@ -52,5 +53,5 @@ def forest(
     axis.set_xlim(min(-0.5, float(data["low"].min(skipna=True)) - 0.05), 1.02)
     names = {"pearson": "Pearson's r", "spearman": "Spearman's ρ"}
     axis.set_xlabel(f"{names[coefficient]} across pairs, 95 % interval over families")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.4, 1.16), ncols=3)
+    drawn.legend(loc="outside upper center", ncols=3)
     return drawn

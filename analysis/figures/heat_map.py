@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import PAGE_MM, figure
+from analysis.figures.style import PAGE_MM, figure, in_style
 from analysis.points import arm_scores
 
 
@@ -24,6 +24,7 @@ def heat_map_data(scores: pd.DataFrame, *, arm: str) -> pd.DataFrame:
     return table[list(order["pair"])].sort_index()
 
 
+@in_style
 def heat_map(scores: pd.DataFrame, *, arms: list[str], width_mm: float = PAGE_MM) -> Figure:
     """Draws the arms one above the other, on one scale."""
     tables = [heat_map_data(scores, arm=arm) for arm in arms]

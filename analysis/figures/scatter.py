@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from analysis.correlation import Correlation, correlate
 from analysis.families import Families
-from analysis.figures.style import GREY, PAGE_MM, figure, looks
+from analysis.figures.style import GREY, PAGE_MM, figure, in_style, looks
 from analysis.points import contrast_points
 from analysis.tables import number
 
@@ -35,13 +35,14 @@ def scatter_data(
     return points, found
 
 
+@in_style
 def scatter_by_type(
     scores: pd.DataFrame, *, x_arm: str, y_arm: str, width_mm: float = PAGE_MM
 ) -> Figure:
     """Draws a contrast, a panel for each task type."""
     points, found = scatter_data(scores, x_arm=x_arm, y_arm=y_arm)
     rows = math.ceil((len(found) + 1) / COLUMNS)
-    drawn, axes = figure(width_mm, rows * width_mm / COLUMNS, rows, COLUMNS)
+    drawn, axes = figure(width_mm, rows * (width_mm / COLUMNS + 4), rows, COLUMNS)
     look = looks(list(points["family"]))
     area = _areas(points["params_b"])
     low = min(-0.05, float(points[["x", "y"]].min().min()) - 0.05)

@@ -1,14 +1,15 @@
 """How figures look: sizes of a paper's column, colours that the colour-blind can tell apart.
 
-In: nothing. Out: constants, `figure` and `save`. Colours are those of Okabe & Ito (2008).
+In: nothing. Out: constants, `figure`, `in_style`, `save`. Colours are Okabe & Ito's (2008).
 """
 
 from __future__ import annotations
 
+import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -41,13 +42,26 @@ _RC: dict[Any, Any] = {
 }
 
 
+Drawing = TypeVar("Drawing", bound=Callable[..., Figure])
+
+
+def in_style(draw: Drawing) -> Drawing:
+    """Makes a drawing function use this style for everything it puts on its axes."""
+
+    @functools.wraps(draw)
+    def styled(*arguments: Any, **named: Any) -> Figure:
+        with matplotlib.rc_context(_RC):
+            return draw(*arguments, **named)
+
+    return cast(Drawing, styled)
+
+
 def figure(
     width_mm: float, height_mm: float, rows: int = 1, columns: int = 1
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure of that size and its axes, row by row; it belongs to no window."""
-    with matplotlib.rc_context(_RC):
-        made = Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
-        axes = made.subplots(rows, columns, squeeze=False)
+    made = Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
+    axes = made.subplots(rows, columns, squeeze=False)
     return made, list(axes.flat)
 
 

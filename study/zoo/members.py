@@ -48,7 +48,13 @@ class Size:
     heads: int
 
 
-SIZES = (Size("xs", 32, 2, 2), Size("s", 48, 2, 3), Size("m", 64, 3, 4), Size("l", 96, 3, 6))
+SIZES = (
+    Size("xxs", 16, 2, 2),
+    Size("xs", 32, 2, 2),
+    Size("s", 48, 2, 3),
+    Size("m", 64, 3, 4),
+    Size("l", 96, 3, 6),
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ def _members() -> dict[str, Member]:
         for size in SIZES
     ]
     family, architecture, corpus, steps = _FAMILIES[1]
-    twin = Recipe(architecture, SIZES[2], corpus, steps, without=TWIN_WITHOUT)
+    twin = Recipe(architecture, SIZES[3], corpus, steps, without=TWIN_WITHOUT)
     members.append(Member(f"{family}-m-without-{TWIN_WITHOUT}", family, twin))
     return {member.name: member for member in members}
 

@@ -235,5 +235,6 @@ class TestDamagedResults:
         (finished / "tables").write_text("a file where a folder is wanted")
         done = study_command("analyze", finished)
         assert done.returncode == 2
-        assert "tables" in done.stderr
+        assert "tables" in done.stderr.splitlines()[-1]
+        assert "expected a folder that can be written to" in done.stderr
         assert "Traceback" not in done.stderr
