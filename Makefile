@@ -15,7 +15,6 @@ setup: .venv/ready
 	@touch $@
 
 demo: .venv/ready
-	$(BIN)/study plan runs/demo
 	$(BIN)/study run runs/demo
 	$(BIN)/study analyze runs/demo
 
