@@ -77,8 +77,8 @@ def resolve(
         for ref in (pair.base, pair.tuned):
             if ref not in resolved.models:
                 resolved.models[ref] = _facts(ref, study)
+    on_step(f"reading the items of {len(resolved.tasks)} tasks")
     for task in resolved.tasks:
-        on_step(f"reading the items of {task.task}")
         _read_items(resolved, harness, task.task)
     return resolved
 

@@ -81,36 +81,37 @@ def test_scores_can_be_recomputed_from_the_items(undisturbed: Path) -> None:
 
 
 def test_killed_at_random_moments_and_continued(
-    undisturbed: Path, make_run: MakeRun, tmp_path: Path
+    make_run: MakeRun, study_command: Study, tmp_path: Path
 ) -> None:
-    run = make_run("killed")
+    """Ten kills -9 of the runner and all its workers, while planning, loading or between commits."""
+    changes = {"tasks": {"suite": "zoo_mc"}}
+    undisturbed, run = make_run("undisturbed", **changes), make_run("killed", **changes)
+    assert study_command("run", undisturbed).returncode == 0
     rng = random.Random(20261120)
     environment = command_environment(tmp_path / "network-attempts")
     interrupted = 0
-    for _ in range(10):
+    while interrupted < 10:
         process = subprocess.Popen(
-            ["study", "run", str(run), "--device", "cpu"],
+            ["study", "run", str(run)],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        before = len(Cells(run).done())
-        # Wait for the first commit of this try, so that kills fall between and inside cells.
-        deadline = time.monotonic() + rng.uniform(0, 25)
-        while process.poll() is None and time.monotonic() < deadline:
-            if len(Cells(run).done()) > before + rng.randrange(3):
-                break
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.15))
-        interrupted += process.poll() is None
+        enough = len(Cells(run).done()) + rng.randrange(1, 6)
+        deadline = time.monotonic() + rng.uniform(2, 40)
+        while len(Cells(run).done()) < enough and time.monotonic() < deadline:
+            assert process.poll() is None, "it ended before it could be killed ten times"
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert interrupted >= 5
-    done = subprocess.run(["study", "run", str(run)], env=environment, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+        interrupted += 1
+    partly = len(Cells(run).done())
+    done = study_command("run", run)
+    assert done.returncode == 0, done.stderr
+    assert 0 < partly < len(Cells(run).done()) == 3 * 15 * (1 + 2 + 1)
     assert tables(run) == tables(undisturbed)
-    assert len(Cells(run).done()) == 24
 
 
 def test_workers_end_when_the_runner_is_killed(make_run: MakeRun, tmp_path: Path) -> None:
