@@ -83,7 +83,7 @@ def test_scores_can_be_recomputed_from_the_items(undisturbed: Path) -> None:
 def test_killed_at_random_moments_and_continued(
     make_run: MakeRun, study_command: Study, tmp_path: Path
 ) -> None:
-    """Ten kills -9 of the runner and all its workers, while planning, loading or between commits."""
+    """Ten kills -9 of the runner with its workers, while planning, loading or between commits."""
     changes = {"tasks": {"suite": "zoo_mc"}}
     undisturbed, run = make_run("undisturbed", **changes), make_run("killed", **changes)
     assert study_command("run", undisturbed).returncode == 0
