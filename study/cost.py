@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import fmean
 
+from study.design import ListedTask
 from study.items import TaskItems
-from study.plan import Cell, Job, Plan, evaluated
+from study.plan import Job, Plan, evaluated
 from study.resolving import Resolved
 
 CHARACTERS_PER_TOKEN = 4.0
@@ -50,42 +51,41 @@ class Cost:
         """Time on one device."""
         return self.flops / speed.flops + self.requests * speed.request_seconds
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.cells + other.cells,
-            self.requests + other.requests,
-            self.tokens + other.tokens,
-            self.flops + other.flops,
-        )
+
+def job_costs(resolved: Resolved, plan: Plan, done: set[str]) -> list[Cost]:
+    """What is left of each job, in the plan's order."""
+    sizes = {task.task: _sizes(resolved, task) for task in resolved.tasks}
+    return [_job_cost(job, sizes, done) for job in plan.jobs]
 
 
-NOTHING = Cost(0, 0, 0, 0.0)
+def total(costs: list[Cost]) -> Cost:
+    """All of it together."""
+    return Cost(
+        sum(cost.cells for cost in costs),
+        sum(cost.requests for cost in costs),
+        sum(cost.tokens for cost in costs),
+        sum(cost.flops for cost in costs),
+    )
 
 
-def job_cost(resolved: Resolved, job: Job, done: set[str]) -> Cost:
-    """What is left of a job."""
-    total = NOTHING
+def _job_cost(job: Job, sizes: dict[str, Sizes], done: set[str]) -> Cost:
+    cells = requests = tokens = 0
     for cell in job.cells:
         if cell.key not in done:
-            total += _cell_cost(resolved, cell, job.params_b)
-    return total
+            items, choices, asked, shown = sizes[cell.task.task]
+            of_cell = round(items * choices)
+            cells += 1
+            requests += of_cell
+            tokens += round(of_cell * (asked + cell.arm.shots * shown))
+    return Cost(cells, requests, tokens, 2e9 * job.params_b * tokens)
 
 
-def plan_cost(resolved: Resolved, plan: Plan, done: set[str]) -> Cost:
-    """What is left of a plan."""
-    return sum((job_cost(resolved, job, done) for job in plan.jobs), NOTHING)
+Sizes = tuple[int, float, float, float]
+"Items, requests per item, tokens of an item, tokens of a demonstration."
 
 
-def _cell_cost(resolved: Resolved, cell: Cell, params_b: float) -> Cost:
-    items, choices, asked, shown = _sizes(resolved, cell)
-    requests = round(items * choices)
-    tokens = round(requests * (asked + cell.arm.shots * shown))
-    return Cost(1, requests, tokens, 2e9 * params_b * tokens)
-
-
-def _sizes(resolved: Resolved, cell: Cell) -> tuple[int, float, float, float]:
-    """Items, requests per item, tokens of an item, tokens of a demonstration."""
-    found = resolved.items[cell.task.task]
+def _sizes(resolved: Resolved, task: ListedTask) -> Sizes:
+    found = resolved.items[task.task]
     limit = resolved.study.limit
     if isinstance(found, TaskItems):
         documents = evaluated(found, limit)
@@ -95,7 +95,7 @@ def _sizes(resolved: Resolved, cell: Cell) -> tuple[int, float, float, float]:
             len(d.text) + max(map(len, (*d.choices, d.target))) for d in found.pool or documents
         )
         return len(documents), choices, asked, shown / CHARACTERS_PER_TOKEN
-    items = cell.task.items or ASSUMED_ITEMS
-    generated = resolved.entries[cell.task.task].config.get("output_type") == "generate_until"
-    tokens = float(cell.task.tokens or ASSUMED_TOKENS)
+    items = task.items or ASSUMED_ITEMS
+    generated = resolved.entries[task.task].config.get("output_type") == "generate_until"
+    tokens = float(task.tokens or ASSUMED_TOKENS)
     return min(items, limit or items), 1 if generated else ASSUMED_CHOICES, tokens, tokens

@@ -79,13 +79,14 @@ def make_plan(resolved: Resolved) -> Plan:
     left_out = tuple(_left_out(resolved, arms))
     out = {(entry.arm, entry.task) for entry in left_out}
     cells = _Cells(resolved, arms)
+    draws = {arm.name: study.draws_of(arm.name) for arm in arms}
     rows = []
     for pair in resolved.pairs:
         for arm in arms:
             for task in resolved.tasks:
                 if (arm.name, task.task) in out:
                     continue
-                for draw in range(study.draws_of(arm.name)):
+                for draw in range(draws[arm.name]):
                     number = draw if arm.shots else None
                     rows.append((pair, arm.role, cells.cell(pair, arm, task, number)))
     of_model: dict[ModelRef, list[Cell]] = {}

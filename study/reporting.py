@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from study.cost import CPU, GPU, Cost, job_cost, plan_cost
+from study.cost import CPU, GPU, Cost, job_costs, total
 from study.planning import State
 
 SHOWN_JOBS, SHOWN_NOTES = 60, 12
@@ -17,7 +17,7 @@ SHOWN_JOBS, SHOWN_NOTES = 60, 12
 def plan_json(state: State) -> dict[str, Any]:
     """Everything that the text says, whole."""
     done = set(state.done)
-    cost = plan_cost(state.resolved, state.plan, done)
+    costs = job_costs(state.resolved, state.plan, done)
     return {
         "study": state.resolved.study.name,
         "pairs": [pair.name for pair in state.resolved.pairs],
@@ -25,16 +25,16 @@ def plan_json(state: State) -> dict[str, Any]:
         "tasks": [task.task for task in state.resolved.tasks],
         "cells": state.cells,
         "done": state.cells_done,
-        "left": _cost_json(cost),
+        "left": _cost_json(total(costs)),
         "jobs": [
             {
                 "model": job.model.name,
                 "params_b": job.params_b,
                 "cells": len(job.cells),
                 "done": sum(cell.key in done for cell in job.cells),
-                "left": _cost_json(job_cost(state.resolved, job, done)),
+                "left": _cost_json(cost),
             }
-            for job in state.plan.jobs
+            for job, cost in zip(state.plan.jobs, costs, strict=True)
         ],
         "left_out": [vars(entry) for entry in state.plan.left_out],
         "falsified_by_lm_eval": list(state.plan.falsified),
@@ -54,22 +54,22 @@ def plan_text(state: State) -> str:
         "",
         f"{'model':<52} {'10⁹':>8} {'cells':>6} {'done':>6} {'tokens left':>12}",
     ]
-    for job in plan.jobs[:SHOWN_JOBS]:
+    costs = job_costs(state.resolved, plan, done)
+    for job, cost in list(zip(plan.jobs, costs, strict=True))[:SHOWN_JOBS]:
         finished = sum(cell.key in done for cell in job.cells)
-        cost = job_cost(state.resolved, job, done)
         lines.append(
             f"{job.model.name[:52]:<52} {job.params_b:>8.4g} {len(job.cells):>6} {finished:>6} "
             f"{_count(cost.tokens):>12}"
         )
     if len(plan.jobs) > SHOWN_JOBS:
         lines.append(f"… and {len(plan.jobs) - SHOWN_JOBS} more models (--json lists all)")
-    cost = plan_cost(state.resolved, plan, done)
+    left = total(costs)
     cores = os.cpu_count() or 1
     lines += [
         "",
-        f"left: {_count(cost.tokens)} tokens in {_count(cost.requests)} requests, about "
-        f"{_duration(cost.seconds(CPU) / cores)} on this machine's {cores} CPU cores, "
-        f"{_duration(cost.seconds(GPU))} on {GPU.name} (rough: assumed speeds)",
+        f"left: {_count(left.tokens)} tokens in {_count(left.requests)} requests, about "
+        f"{_duration(left.seconds(CPU) / cores)} on this machine's {cores} CPU cores, "
+        f"{_duration(left.seconds(GPU))} on {GPU.name} (rough: assumed speeds)",
     ]
     left_out = [f"{entry.arm} on {entry.task}: {entry.reason}" for entry in plan.left_out]
     lines += _notes("left out, for they would not be what they are called", left_out)
