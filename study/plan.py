@@ -23,7 +23,7 @@ from study.resolving import Resolved
 ENGINE = "lm-eval hf"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """The unit of work, of identity and of resume: (model, arm, task, draw)."""
 

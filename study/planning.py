@@ -5,6 +5,7 @@ In: a run's folder. Out: `State` (what there is to do and what is done), and the
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ def planned(run: Path, *, on_step: Callable[[str], object] = lambda what: None) 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     study = read_study(run)
     resolved = resolve(study, run, on_step=on_step)
+    gc.freeze()  # lm-eval's index is large and stays: without this every collection walks it
     return State(resolved, make_plan(resolved), frozenset(Cells(run).done()))
 
 
