@@ -33,6 +33,15 @@ def command_environment(attempts: Path) -> dict[str, str]:
     }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA device is at hand"))
+
+
 @pytest.fixture
 def study_command(tmp_path: Path) -> Any:
     """Runs `study …`; fails if anything in it tried the network."""

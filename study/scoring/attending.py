@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function
+
+from study.scoring.kernels import Logits
 
 NAME = "shared-prefix"
 
@@ -40,25 +42,26 @@ class Rule:
         """Boolean [..., T, S] for depths `queries` [..., T] and `keys` [..., S]."""
         q, k = queries.unsqueeze(-1), keys.unsqueeze(-2)
         zero = torch.zeros((), dtype=torch.long, device=q.device)
-        return torch.broadcast_tensors(self.function(zero, zero, q, k), q + k)[0]
+        return self.function(zero, zero, q, k).expand((q + k).shape)
 
 
-class Attending(Protocol):
-    """Answers a layer's attention in the place of the model's own."""
+@dataclass(frozen=True)
+class Layer:
+    """What a layer of the model asks to have attended."""
 
-    def __call__(
-        self,
-        layer: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        *,
-        scale: float,
-        rule: Rule | None,
-        softcap: float | None,
-    ) -> Tensor:
-        """Output [T, H, D] of the layer's `q` [1, H, T, D], `k` and `v` [1, G, T, D]."""
-        ...
+    module: Any
+    q: Tensor
+    "[1, heads, length, head_dim]"
+    k: Tensor
+    "[1, key heads, length, head_dim]"
+    v: Tensor
+    logits: Logits
+    rule: Rule | None
+    "None: all ancestors are seen."
+
+
+Attending = Callable[[Layer], Tensor]
+"Answers a layer in the place of the model's own attention: output [length, heads, head_dim]."
 
 
 _attending: ContextVar[Attending] = ContextVar("attending")
@@ -97,15 +100,9 @@ def _attend(
             raise NotPackable(f"its attention uses {name}")
     if attention_mask is not None and not isinstance(attention_mask, Rule):
         raise NotPackable(f"it makes masks of its own ({type(attention_mask).__name__})")
-    out = _attending.get()(
-        module,
-        query,
-        key,
-        value,
-        scale=query.shape[-1] ** -0.5 if scaling is None else float(scaling),
-        rule=attention_mask,
-        softcap=softcap,
-    )
+    scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
+    layer = Layer(module, query, key, value, Logits(scale, softcap), attention_mask)
+    out = _attending.get()(layer)
     return out.unsqueeze(0), None
 
 

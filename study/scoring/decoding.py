@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from study.scoring.attending import Rule
+from study.scoring.attending import Layer, Rule
 from study.scoring.engine import BLOCK, Engine
 from study.scoring.kernels import attention, merge
 from study.scoring.prefill import KeysValues, Path, extended
@@ -86,32 +86,21 @@ class Rows:
             at = torch.from_numpy(rows).to(k.device)
             self._own[layer] = k.index_select(0, at), v.index_select(0, at)
 
-    def __call__(
-        self,
-        layer: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        *,
-        scale: float,
-        rule: Rule | None,
-        softcap: float | None,
-    ) -> Tensor:
-        own_k, own_v = self._own[layer]
-        own_k[:, :, self._used] = k[0].transpose(0, 1)
-        own_v[:, :, self._used] = v[0].transpose(0, 1)
-        of_own, of_prefix = self._allowed(rule, q.device)
-        how = {"scale": scale, "softcap": softcap}
-        present = slice(self._used + 1)
+    def __call__(self, layer: Layer) -> Tensor:
+        """The layer's output [rows, heads, head_dim] for each row's new token."""
+        q, module = layer.q, layer.module
+        own_k, own_v = self._own[module]
+        own_k[:, :, self._used] = layer.k[0].transpose(0, 1)
+        own_v[:, :, self._used] = layer.v[0].transpose(0, 1)
+        of_own, of_prefix = self._allowed(layer.rule, q.device)
+        own = own_k[:, :, : self._used + 1], own_v[:, :, : self._used + 1]
         per_row = q[0].transpose(0, 1).unsqueeze(2)
-        out, lse = attention(
-            per_row, own_k[:, :, present], own_v[:, :, present], allowed=of_own, **how
-        )
+        out, lse = attention(per_row, *own, layer.logits, allowed=of_own)
         precise = torch.promote_types(q.dtype, torch.float32)
         out, lse = out.squeeze(2).to(precise, copy=True), lse.squeeze(2)
         if self.prefix.length:
-            prefix_k, prefix_v = self.prefix.layers[layer]
-            more, more_lse = attention(q, prefix_k, prefix_v, allowed=of_prefix, **how)
+            common = self.prefix.layers[module]
+            more, more_lse = attention(q, *common, layer.logits, allowed=of_prefix)
             merge(out, lse, more[0].transpose(0, 1), more_lse[0].transpose(0, 1))
         return out.to(q.dtype)
 

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 BLOCK = 64
 "Subtrees of up to this many nodes are computed as blocks, side by side."
+CPU_MEMORY = 4 * 2**30
+"Bytes that one model's evaluation may take on a computer without a GPU."
 ROWS_AT_ONCE = 256
 "Rows of logits of which the logarithm of the softmax is taken at once."
 
@@ -58,6 +60,8 @@ class Engine:
         self.device, self.dtype = embeddings.device, self.model.dtype
         self.vocabulary, width = embeddings.shape
         self.budget = _first_budget(self.device, self.vocabulary, width)
+        self.cache_bytes = 0
+        "Of the keys and values of one token; known from the first forward pass on."
 
     def scores(
         self,
@@ -95,7 +99,8 @@ class Engine:
                 nodes = np.flatnonzero(is_wanted[at])
                 logits = self.logits(prefill, tree.tokens[at], tree.depth[at], nodes)
                 following = prefill.next_path()
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+                self.cache_bytes = _bytes_per_token(prefill)
+            except RuntimeError as error:
                 self.halve_or_raise(error)
                 continue
             yield Passed(pack.start, pack.stop, nodes + pack.start, logits, prefill)
@@ -117,24 +122,47 @@ class Engine:
             ).logits[0]
         return logits[: len(rows)]
 
-    def halve_or_raise(self, error: Exception) -> None:
+    def halve_or_raise(self, error: RuntimeError) -> None:
         """After running out of memory: half the budget. Any other error, or no half: raised."""
-        short = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-        smaller = self.budget.halved() if short else None
+        smaller = self.budget.halved() if ran_out_of_memory(error) else None
         if smaller is None:
             raise error
         log.warning("out of memory with %s; going on with %s", self.budget, smaller)
         self.budget = smaller
-        error.__traceback__ = None  # it holds the tensors that did not fit
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        release(error)
+
+
+def ran_out_of_memory(error: RuntimeError) -> bool:
+    """Whether that is what happened, on a GPU or elsewhere."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def release(error: RuntimeError) -> None:
+    """Gives back what did not fit."""
+    error.__traceback__ = None  # it holds the tensors
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that may be used: what a GPU has left, or a fixed part of a computer's memory."""
+    if device.type != "cuda":
+        return CPU_MEMORY
+    free, _ = torch.cuda.mem_get_info(device)
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(free + unused)
+
+
+def _bytes_per_token(prefill: Prefill) -> int:
+    each = [x for computed in prefill.computed.values() for x in computed]
+    return sum(x.shape[1] * x.shape[3] * x.element_size() for x in each)
 
 
 def score_rows(
     logits: Tensor, rows: Ints, targets: Ints
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Log-probability of `targets` at `rows` (ascending) of `logits`; whether it is the greatest."""
+    """Log-probability of `targets` at `rows` (ascending) of `logits`; whether none is greater."""
     logprobs, greedy = np.empty(len(rows)), np.empty(len(rows), dtype=np.bool_)
     for first in range(0, len(logits), ROWS_AT_ONCE):
         at = slice(*np.searchsorted(rows, (first, first + ROWS_AT_ONCE)).tolist())
@@ -154,7 +182,6 @@ def _first_budget(device: torch.device, vocabulary: int, width: int) -> Budget:
     """Where to begin: what keeps a CPU's caches warm, or a share of a GPU's free memory."""
     if device.type != "cuda":
         return Budget(tokens=min(8192, max(512, 2**19 // width)), rows=max(64, 2**24 // vocabulary))
-    free, _ = torch.cuda.mem_get_info(device)
     # Per row the logits, and their float32 copies while they are made comparable.
-    rows = free // 8 // (12 * vocabulary)
+    rows = free_memory(device) // 8 // (12 * vocabulary)
     return Budget(tokens=16384, rows=int(min(16384, max(64, rows))))

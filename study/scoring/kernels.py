@@ -9,6 +9,8 @@ devices).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -16,15 +18,23 @@ LARGEST_SCORES = 2**26
 "Entries of the score matrix that `plain_attention` holds at once."
 
 
+@dataclass(frozen=True)
+class Logits:
+    """How scores come from products of queries and keys."""
+
+    scale: float
+    softcap: float | None = None
+    "c in c * tanh(score / c)."
+
+
 def attention(
     q: Tensor,
     k: Tensor,
     v: Tensor,
+    logits: Logits,
     *,
-    scale: float,
     allowed: Tensor | None = None,
     causal: bool = False,
-    softcap: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Output [B, H, T, D] and log-sum-exp [B, H, T] of `q` [B, H, T, D] over `k`, `v` [B, G, S, D].
 
@@ -38,11 +48,12 @@ def attention(
         folded = q.reshape(q.shape[0], groups, -1, q.shape[3])
         if allowed is not None and q.shape[2] > 1:
             allowed = allowed.repeat(1, 1, heads // groups, 1)
-        out, lse = attention(folded, k, v, scale=scale, allowed=allowed, softcap=softcap)
+        out, lse = attention(folded, k, v, logits, allowed=allowed)
         return out.reshape(*q.shape[:3], -1), lse.reshape(q.shape[:3])
-    if softcap is not None or not _is_fused(q, v):
-        return plain_attention(q, k, v, scale=scale, allowed=allowed, causal=causal, cap=softcap)
-    out, lse = (_on_cuda if q.is_cuda else _on_cpu)(q, k, v, scale, _bias(q, allowed), causal)
+    if logits.softcap is not None or not _is_fused(q, v):
+        return plain_attention(q, k, v, logits, allowed=allowed, causal=causal)
+    fused = _on_cuda if q.is_cuda else _on_cpu
+    out, lse = fused(q, k, v, logits.scale, _bias(q, allowed), causal)
     if allowed is not None:
         blind = ~allowed.any(-1)
         out = out.masked_fill(blind.unsqueeze(-1), 0)
@@ -98,11 +109,10 @@ def plain_attention(
     q: Tensor,
     k: Tensor,
     v: Tensor,
+    logits: Logits,
     *,
-    scale: float,
     allowed: Tensor | None = None,
     causal: bool = False,
-    cap: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """As `attention`, for equal numbers of heads, in plain operations and float32."""
     if causal:
@@ -111,9 +121,9 @@ def plain_attention(
     step = max(1, LARGEST_SCORES // (q.shape[0] * q.shape[1] * k.shape[2]))
     outs, lses = [], []
     for at in range(0, q.shape[2], step):
-        scores = (q[:, :, at : at + step] @ k.transpose(-1, -2)).float() * scale
-        if cap is not None:
-            scores = torch.tanh(scores / cap) * cap
+        scores = (q[:, :, at : at + step] @ k.transpose(-1, -2)).float() * logits.scale
+        if logits.softcap is not None:
+            scores = torch.tanh(scores / logits.softcap) * logits.softcap
         if allowed is not None:
             scores = scores.masked_fill(~allowed[:, :, at : at + step], -torch.inf)
         most = scores.amax(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).min)

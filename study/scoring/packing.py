@@ -8,6 +8,7 @@ that path is all that a key/value cache must hold. Pure; all indices in a pack c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +97,7 @@ def _pack(
     # A node shares with the path what every node since the pack's start was at least as deep as.
     share = np.minimum.accumulate(depth)
     edges = [0, *(np.flatnonzero(np.diff(share)) + 1).tolist(), stop - start]
-    groups = [(a, b, int(share[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    groups = [(a, b, int(share[a])) for a, b in pairwise(edges)]
     within = [
         (a - start, b - start, min(int(tree.reach[a]), stop) - start) for a, b in chains
     ]  # fmt: skip

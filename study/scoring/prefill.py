@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from study.scoring.attending import Rule
+from study.scoring.attending import Layer, Rule
 from study.scoring.kernels import attention, merge
 from study.scoring.packing import Pack
 from study.scoring.tree import Ints
@@ -70,38 +70,28 @@ class Prefill:
         self._blocks: dict[torch.device, _Blocks] = {}
         self._seen: dict[tuple[Any, ...], Any] = {}
 
-    def __call__(
-        self,
-        layer: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        *,
-        scale: float,
-        rule: Rule | None,
-        softcap: float | None,
-    ) -> Tensor:
-        self.computed[layer] = k, v
-        length, heads, width = q.shape[2], q.shape[1], v.shape[3]
+    def __call__(self, layer: Layer) -> Tensor:
+        """The layer's output [length, heads, head_dim]."""
+        self.computed[layer.module] = layer.k, layer.v
+        q, k, v = layer.q, layer.k, layer.v
         # Merging in half precision would round once more for every set of keys.
         precise = torch.promote_types(q.dtype, torch.float32)
-        out = torch.empty(length, heads, width, dtype=precise, device=q.device)
-        lse = torch.empty(length, heads, dtype=torch.float32, device=q.device)
-        how = {"scale": scale, "softcap": softcap}
+        shape = q.shape[2], q.shape[1]
+        out = torch.empty(*shape, v.shape[3], dtype=precise, device=q.device)
+        lse = torch.empty(shape, dtype=torch.float32, device=q.device)
         for start, stop, _ in self.pack.chains:
             at = slice(start, stop)
-            within = self._within_chain(rule, start, stop)
-            seen = {"causal": True} if within is None else {"allowed": within.to(q.device)}
-            _put(out, lse, at, attention(q[:, :, at], k[:, :, at], v[:, :, at], **how, **seen))
+            seen = self._within_chain(layer, start, stop)
+            own = q[:, :, at], k[:, :, at], v[:, :, at]
+            more, more_lse = attention(*own, layer.logits, allowed=seen, causal=seen is None)
+            out[at], lse[at] = more[0].transpose(0, 1), more_lse[0].transpose(0, 1)
         if len(self.pack.blocks):
-            self._attend_blocks(out, lse, q, k, v, rule, how)
+            self._attend_blocks(out, lse, layer)
         for start, stop, reach in self.pack.chains:
             if stop < reach:
-                self._add(out, lse, q, k, v, (stop, reach), (start, stop), rule, how)
-        if self.pack.path_groups:
-            path_k, path_v = self.path.layers[layer]
-            for start, stop, share in self.pack.path_groups:
-                self._add(out, lse, q, path_k, path_v, (start, stop), (-share, 0), rule, how)
+                self._add(out, lse, layer, (stop, reach), (start, stop))
+        for start, stop, share in self.pack.path_groups:
+            self._add(out, lse, layer, (start, stop), (-share, 0))
         return out.to(q.dtype)
 
     def next_path(self) -> Path:
@@ -111,39 +101,40 @@ class Prefill:
             return self.path
         return extended(self.path, kept, self.computed, added)
 
-    def _within_chain(self, rule: Rule | None, start: int, stop: int) -> Tensor | None:
+    def _within_chain(self, layer: Layer, start: int, stop: int) -> Tensor | None:
         """What a chain's nodes may see of it; None if all that came before."""
-        if rule is None:
+        if layer.rule is None:
             return None
-        at = (id(rule), start, stop)
+        at = (id(layer.rule), start, stop)
         if at not in self._seen:
             depth = self._depth[start:stop]
             before = depth.unsqueeze(-1) >= depth
-            allowed = rule.allowed(depth, depth) & before
+            allowed = layer.rule.allowed(depth, depth) & before
             self._seen[at] = None if torch.equal(allowed, before) else allowed[None, None]
         seen: Tensor | None = self._seen[at]
-        return seen
+        return None if seen is None else seen.to(layer.q.device)
 
     def _add(
         self,
         out: Tensor,
         lse: Tensor,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
+        layer: Layer,
         queries: tuple[int, int],
         keys: tuple[int, int],
-        rule: Rule | None,
-        how: dict[str, Any],
     ) -> None:
-        """Takes in what `queries` see of `keys`: nodes of the pack or, from below 0, of the path."""
-        at = slice(*queries)
-        (first, last), allowed = self._ancestors(rule, queries, keys)
+        """Takes in what `queries` see of `keys`: nodes of the pack or, if below 0, of the path."""
+        (first, last), allowed = self._ancestors(layer.rule, queries, keys)
         if first == last:
             return
-        seen = {} if allowed is None else {"allowed": allowed.to(q.device)}
-        span = slice(first, last)
-        more, more_lse = attention(q[:, :, at], k[:, :, span], v[:, :, span], **how, **seen)
+        k, v = self.path.layers[layer.module] if keys[0] < 0 else (layer.k, layer.v)
+        at, span = slice(*queries), slice(first, last)
+        more, more_lse = attention(
+            layer.q[:, :, at],
+            k[:, :, span],
+            v[:, :, span],
+            layer.logits,
+            allowed=None if allowed is None else allowed.to(layer.q.device),
+        )
         merge(out[at], lse[at], more[0].transpose(0, 1), more_lse[0].transpose(0, 1))
 
     def _ancestors(
@@ -163,41 +154,37 @@ class Prefill:
             else:
                 some = torch.nonzero(allowed.any(0)).flatten()
                 low, high = (int(some[0]), int(some[-1]) + 1) if len(some) else (0, 0)
-                seen = span[0] + low, span[0] + high
-                self._seen[at] = seen, allowed[None, None, :, low:high]
+                part = allowed[None, None, :, low:high]
+                self._seen[at] = (span[0] + low, span[0] + high), part
         found: tuple[tuple[int, int], Tensor | None] = self._seen[at]
         return found
 
-    def _attend_blocks(
-        self,
-        out: Tensor,
-        lse: Tensor,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        rule: Rule | None,
-        how: dict[str, Any],
-    ) -> None:
-        blocks = self._blocks_on(q.device)
+    def _attend_blocks(self, out: Tensor, lse: Tensor, layer: Layer) -> None:
+        blocks = self._blocks_on(layer.q.device)
         number, length = blocks.depth.shape
 
         def gathered(x: Tensor) -> Tensor:
             rows = x[0].transpose(0, 1).index_select(0, blocks.index)
             return rows.reshape(number, length, *rows.shape[1:]).transpose(1, 2)
 
-        allowed = blocks.allowed
-        if rule is not None:
-            at = (id(rule), q.device)
-            if at not in self._seen:
-                of_depth = rule.allowed(blocks.depth, blocks.depth).unsqueeze(1)
-                own = torch.eye(length, dtype=torch.bool, device=q.device)
-                self._seen[at] = allowed & (of_depth | own)
-            allowed = self._seen[at]
-        more, more_lse = attention(gathered(q), gathered(k), gathered(v), allowed=allowed, **how)
+        own = gathered(layer.q), gathered(layer.k), gathered(layer.v)
+        seen = self._within_blocks(blocks, layer.rule)
+        more, more_lse = attention(*own, layer.logits, allowed=seen)
         rows = more.transpose(1, 2).reshape(number * length, *out.shape[1:])
         row_lse = more_lse.transpose(1, 2).reshape(number * length, -1)
         out[blocks.nodes] = rows[blocks.real].to(out.dtype)
         lse[blocks.nodes] = row_lse[blocks.real]
+
+    def _within_blocks(self, blocks: _Blocks, rule: Rule | None) -> Tensor:
+        if rule is None:
+            return blocks.allowed
+        at = (id(rule), blocks.depth.device)
+        if at not in self._seen:
+            by_rule = rule.allowed(blocks.depth, blocks.depth).unsqueeze(1)
+            own = torch.eye(blocks.depth.shape[1], dtype=torch.bool, device=blocks.depth.device)
+            self._seen[at] = blocks.allowed & (by_rule | own)
+        seen: Tensor = self._seen[at]
+        return seen
 
     def _blocks_on(self, device: torch.device) -> _Blocks:
         if device not in self._blocks:
@@ -219,8 +206,3 @@ class Prefill:
                 self._depth[index].to(device),
             )
         return self._blocks[device]
-
-
-def _put(out: Tensor, lse: Tensor, at: slice, computed: tuple[Tensor, Tensor]) -> None:
-    out[at] = computed[0][0].transpose(0, 1)
-    lse[at] = computed[1][0].transpose(0, 1)

@@ -64,7 +64,8 @@ def probe(model: Any, longest: int) -> Probe:
         if not error <= tolerance:
             raise NotPackable(f"packed log-probabilities are off by {error:.2g}")
     except Exception as refusal:  # whatever a model's code does with what it is given
-        reason = str(refusal) if isinstance(refusal, NotPackable) else repr(refusal)
+        kind = "" if isinstance(refusal, NotPackable) else f"{type(refusal).__name__}: "
+        reason = f"{kind}{refusal}"
         return Probe(None, reason, error, tolerance, 0)
     return Probe(engine, "", error, tolerance, longest)
 
@@ -144,9 +145,7 @@ def _differences(model: Any, engine: Engine, longest: int) -> npt.NDArray[np.flo
 
 
 @torch.inference_mode()
-def _plain(
-    model: Any, engine: Engine, sequence: list[int], scored: int
-) -> npt.NDArray[np.float64]:
+def _plain(model: Any, engine: Engine, sequence: list[int], scored: int) -> npt.NDArray[np.float64]:
     tokens = torch.tensor([sequence], device=engine.device)
     logits = model(tokens).logits[0, -scored - 1 : -1].float()
     target = tokens[0, -scored:, None].to(logits.device)
@@ -154,17 +153,15 @@ def _plain(
 
 
 @torch.inference_mode()
-def _followed(
-    engine: Engine, prefix: list[int], tails: list[list[int]]
-) -> npt.NDArray[np.float64]:
+def _followed(engine: Engine, prefix: list[int], tails: list[list[int]]) -> npt.NDArray[np.float64]:
     """Log-probabilities [rows, steps] of each tail's last tokens, one step of a batch each."""
     path = prefilled(engine, prefix)
     rows, logits = begun(engine, path, [tail[:-STEPS] for tail in tails], STEPS)
     found = []
     for step in range(STEPS):
-        if step:
-            logits = rows.step(engine, tokens)
         tokens = np.array([tail[step - STEPS] for tail in tails])
         target = torch.from_numpy(tokens).to(logits.device)[:, None]
         found.append(F.log_softmax(logits.float(), -1).gather(1, target)[:, 0].double().cpu())
+        if step < STEPS - 1:
+            logits = rows.step(engine, tokens)
     return torch.stack(found, 1).numpy()

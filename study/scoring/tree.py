@@ -158,11 +158,11 @@ def _lay_out(root: _Run, block: int) -> list[Unit]:
         at += entry.stop - entry.start
         if at > entry.first:
             units.append(Unit(entry.first, at, chain=True))
-        large = [child for child in entry.children if child.size > block]
+        large = sorted((c for c in entry.children if c.size > block), key=lambda run: run.longest)
         small = [child for child in entry.children if child.size <= block]
         # Longest first: what needs most memory comes before the rest has been computed.
         waiting.extend(_bins(small, block)[::-1])
-        waiting.extend(sorted(large, key=lambda run: run.longest))
+        waiting.extend(large)
     return units
 
 
