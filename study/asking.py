@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.demonstrations import Demonstrations, fixed_sampler
-from study.fitting import encoded, room
+from study.fitting import room
 from study.items import Document
 from study.plan import Cell
 
@@ -142,7 +142,7 @@ def check_tokens(lm: Any, requests: list[Any], cell: Cell, most: int) -> dict[st
     not must not find two in a template.
     """
     contexts = list(dict.fromkeys(request.args[0] for request in requests))
-    ids = dict(zip(contexts, encoded(lm.tokenizer, contexts), strict=True))
+    ids = dict(zip(contexts, lm.encoded(contexts), strict=True))
     if "" in ids:
         ids[""] = [lm.prefix_token_id]
     answers = sorted({request.args[1] for request in requests if _is_scored(request)})

@@ -167,8 +167,6 @@ class Study(Strict):
     "Folders with further lm-eval task files, relative to the study file."
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     "Number format of the models; `auto` is the one in their configuration."
-    batch_size: int = Field(default=64, ge=1)
-    "Requests computed at once."
     allow_pickled_weights: bool = False
     "Whether weights may come from pickle files, which can run code when they are read."
     trust_remote_code: bool = False

@@ -20,7 +20,7 @@ from study.items import Document, TaskItems
 from study.pairs import ModelRef, Pair
 from study.resolving import Resolved
 
-ENGINE = "lm-eval hf"
+ENGINE = "shared-prefix"
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,14 +83,13 @@ class Runner:
         yield Event("finished", name)
 
     def _load(self, job: Job) -> Any:
-        from lm_eval.models.huggingface import HFLM
+        from study.scoring import SharedPrefixLM
 
         facts = model_facts(job.model, allow_pickled_weights=self.study.allow_pickled_weights)
-        return HFLM(
+        return SharedPrefixLM(
             pretrained=str(facts.folder),
             device=self.device,
             dtype=self.study.dtype,
-            batch_size=self.study.batch_size,
             trust_remote_code=self.study.trust_remote_code,
             use_safetensors=None if self.study.allow_pickled_weights else True,
         )
@@ -114,6 +113,7 @@ class Runner:
             "draw": cell.draw,
             "metric": cell.task.metric,
             **results,
+            "scoring": lm.report(),
             "demonstrations": [document.place for document in drawn.documents],
             "demonstration_pool": {"size": len(items.pool), "parted": items.separated,
                                    "removed_as_items": items.removed},
@@ -121,7 +121,6 @@ class Runner:
                 "versions": versions(),
                 "source": source(),
                 "hardware": hardware(self.device),
-                "batch_size": self.study.batch_size,
                 "seed": self.study.seed,
                 "chat_template": _sha256(str(template)) if template else None,
                 "seconds": time.perf_counter() - started,

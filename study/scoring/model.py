@@ -50,6 +50,7 @@ class SharedPrefixLM(HFLM):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._encoder = Encoder(self.tokenizer)
+        self._beginning = self.tokenizer.decode(self.prefix_token_id)
         self._taken = Taken()
         self.probed = None if self.backend != "causal" else probe(self.model, self.max_length)
 
@@ -91,7 +92,7 @@ class SharedPrefixLM(HFLM):  # type: ignore[misc]
         return ids[-left_truncate_len:] if left_truncate_len else ids
 
     def _special(self, text: str) -> bool | None:
-        if has_bos_prefix(text, self.tokenizer.decode(self.prefix_token_id)):
+        if has_bos_prefix(text, self._beginning):
             return False
         return self.add_bos_token  # type: ignore[no-any-return]
 
@@ -136,17 +137,17 @@ class SharedPrefixLM(HFLM):  # type: ignore[misc]
         disable_tqdm: bool = False,
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
-        engine = self._engine
+        engine, most = self._engine, self.max_length
+        longest = self.probed.longest if self.probed else 0
         answers: dict[int, tuple[float, bool]] = {}
         packed = []
         for i, (texts, context, continuation) in enumerate(requests):
-            if not 0 < len(continuation) <= self.max_length:
+            if not 0 < len(continuation) <= most:
                 raise ValueError(
                     f"an answer of {len(continuation)} tokens cannot be scored (of 1 to "
-                    f"{self.max_length}): {texts!r:.200}"
+                    f"{most}): {texts!r:.200}"
                 )
-            length = min(len(context) + len(continuation) - 1, self.max_length)
-            if self.probed and engine and length <= self.probed.longest:
+            if min(len(context) + len(continuation) - 1, most) <= longest:
                 packed.append(i)
         if engine and packed:
             chosen = [requests[i] for i in packed]
@@ -167,7 +168,8 @@ class SharedPrefixLM(HFLM):  # type: ignore[misc]
     ) -> list[tuple[float, bool]]:
         self._taken.packed += len(requests)
         # Too long: cut from the left, as hf does. The last token is only predicted.
-        whole = [(c + a)[-(self.max_length + 1) :] for _, c, a in requests]
+        most = self.max_length + 1
+        whole = [(c + a)[-most:] for _, c, a in requests]
         tree = prefix_tree([tokens[:-1] for tokens in whole], block=BLOCK)
         nodes, targets = [], []
         for i, (tokens, (_, _, answer)) in enumerate(zip(whole, requests, strict=True)):

@@ -51,9 +51,9 @@ def test_what_moves_a_number_moves_the_key(change: dict[str, object]) -> None:
     assert cell_key(example_identity(**change)) != cell_key(example_identity())
 
 
-def test_device_and_batch_size_are_not_in_the_key(make_run: MakeRun) -> None:
+def test_the_name_is_not_in_the_key(make_run: MakeRun) -> None:
     one = planned(make_run("one"))
-    other = planned(make_run("other", batch_size=3, name="renamed"))
+    other = planned(make_run("other", name="renamed"))
     assert [c.key for _, _, c in one.plan.rows] == [c.key for _, _, c in other.plan.rows]
 
 

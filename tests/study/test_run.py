@@ -236,10 +236,9 @@ def test_what_fails_is_told_and_does_not_stop_the_rest(
 
 
 def test_two_bos_are_an_error() -> None:
-    from lm_eval.models.huggingface import HFLM
+    from study.scoring import SharedPrefixLM
 
-    state_run = zoo()[0].tuned.path
-    lm = HFLM(pretrained=state_run, device="cpu")
+    lm = SharedPrefixLM(pretrained=zoo()[0].tuned.path, device="cpu")
 
     class Asked:
         request_type = "loglikelihood"
