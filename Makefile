@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test lint types zoo clean-demo
+.PHONY: setup demo test lint types zoo bench bench-gpu clean-demo
 
 setup: .venv/ready
 
@@ -30,6 +30,14 @@ types: .venv/ready
 
 zoo: .venv/ready
 	$(BIN)/study zoo build
+
+# Against lm-eval's own model; about a quarter of an hour.
+bench: .venv/ready
+	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/demo.py
+
+bench-gpu: .venv/ready
+	$(BIN)/python benchmarks/scoring.py --gpu
 
 clean-demo:
 	rm -rf runs/demo/results runs/demo/tables runs/demo/figures

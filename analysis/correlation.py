@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.families import Families
-from analysis.intervals import Interval
+from analysis.intervals import EVERY_NOISE, Interval
 
 Coefficient = Literal["pearson", "spearman"]
 METHOD = "family jackknife, Fisher's z, t(G-1)"
@@ -95,7 +95,7 @@ def correlate(
     low = high = p = math.nan
     if not note:
         low, high, p, note = _jackknife(xs, ys, families, coefficient, estimate, level)
-    interval = Interval(low, high, level, METHOD, ("items", "draws", "families"))
+    interval = Interval(low, high, level, METHOD, EVERY_NOISE)
     return Correlation(coefficient, estimate, interval, p, len(xs), families.count, note)
 
 

@@ -38,6 +38,14 @@ class Families:
         """How many families there are (G)."""
         return len(self.names)
 
+    def members(self) -> NDArray[np.float64]:
+        """[families, pairs]: 1 where the pair is of the family, in the order of `names`."""
+        return np.asarray(np.asarray(self.labels) == np.asarray(self.names)[:, None], dtype=float)
+
+    def select(self, chosen: NDArray[np.bool_]) -> Families:
+        """The same partition of some of the pairs."""
+        return Families(tuple(np.asarray(self.labels)[chosen].tolist()))
+
     def without_each(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """(family, selection of all pairs outside of it), each family in turn."""
         labels = np.asarray(self.labels)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Noise = Literal["items", "draws", "families"]
+EVERY_NOISE: tuple[Noise, ...] = ("items", "draws", "families")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 In: `Resolved` and its `Plan`. Out: tokens for each job, and seconds on a device of stated speed.
 
-The plain lm-eval backend reads every request from its first token, so a multiple-choice item costs
-its prompt once for each choice. Texts are counted in characters (four to a token) where the data
-is at hand; else the suite's numbers stand in. A token costs 2 floating-point operations per
-parameter, a request a fixed overhead.
+What requests share is computed once (study/scoring): a cell costs its demonstrations once, every
+item its question once, and its choices. Models that cannot be packed cost more than is said here.
+Texts are counted in characters (four to a token) where the data is at hand; else the suite's
+numbers stand in. A token costs 2 floating-point operations per parameter, a request a fixed
+overhead.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from study.plan import Job, Plan, evaluated
 from study.resolving import Resolved
 
 CHARACTERS_PER_TOKEN = 4.0
-ASSUMED_ITEMS, ASSUMED_TOKENS, ASSUMED_CHOICES = 1000, 120, 4
+ASSUMED_ITEMS, ASSUMED_TOKENS, ASSUMED_CHOICES, ASSUMED_ANSWER = 1000, 120, 4, 5
 "Of a task of which neither data nor the suite tells."
 
 
@@ -34,7 +35,7 @@ class Speed:
     "Overhead of one request."
 
 
-CPU = Speed("one CPU core", 1.5e10, 3e-4)
+CPU = Speed("one CPU core", 1.5e10, 2e-4)
 GPU = Speed("one H100 in bfloat16", 2e14, 2e-4)
 
 
@@ -72,16 +73,16 @@ def _job_cost(job: Job, sizes: dict[str, Sizes], done: set[str]) -> Cost:
     cells = requests = tokens = 0
     for cell in job.cells:
         if cell.key not in done:
-            items, choices, asked, shown = sizes[cell.task.task]
+            items, choices, question, answer, shown = sizes[cell.task.task]
             of_cell = round(items * choices)
             cells += 1
             requests += of_cell
-            tokens += round(of_cell * (asked + cell.arm.shots * shown))
+            tokens += round(cell.arm.shots * shown + items * (question + choices * answer))
     return Cost(cells, requests, tokens, 2e9 * job.params_b * tokens)
 
 
-Sizes = tuple[int, float, float, float]
-"Items, requests per item, tokens of an item, tokens of a demonstration."
+Sizes = tuple[int, float, float, float, float]
+"Items, requests per item, tokens of a question, of an answer, of a demonstration."
 
 
 def _sizes(resolved: Resolved, task: ListedTask) -> Sizes:
@@ -90,12 +91,14 @@ def _sizes(resolved: Resolved, task: ListedTask) -> Sizes:
     if isinstance(found, TaskItems):
         documents = evaluated(found, limit)
         choices = fmean(max(1, len(document.choices)) for document in documents)
-        asked = fmean(len(d.text) + len(d.target) for d in documents) / CHARACTERS_PER_TOKEN
+        question = fmean(len(d.text) for d in documents) / CHARACTERS_PER_TOKEN
+        answer = fmean(len(d.target) for d in documents) / CHARACTERS_PER_TOKEN
         shown = fmean(
             len(d.text) + max(map(len, (*d.choices, d.target))) for d in found.pool or documents
         )
-        return len(documents), choices, asked, shown / CHARACTERS_PER_TOKEN
+        return len(documents), choices, question, answer, shown / CHARACTERS_PER_TOKEN
     items = task.items or ASSUMED_ITEMS
     generated = resolved.entries[task.task].config.get("output_type") == "generate_until"
     tokens = float(task.tokens or ASSUMED_TOKENS)
-    return min(items, limit or items), 1 if generated else ASSUMED_CHOICES, tokens, tokens
+    choices = 1 if generated else ASSUMED_CHOICES
+    return min(items, limit or items), choices, tokens, ASSUMED_ANSWER, tokens

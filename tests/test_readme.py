@@ -53,8 +53,11 @@ def test_command(command: str, small_demo: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "network-attempts").exists()
 
 
-def test_python_example(small_demo: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=["scoring", "analysis"])
+def test_python_example(code: str, small_demo: Path) -> None:
     done = subprocess.run(["python", "-c", code], cwd=small_demo, capture_output=True, text=True,
                           env=command_environment(small_demo / "attempts"))  # fmt: skip
     assert done.returncode == 0, done.stderr
