@@ -82,7 +82,7 @@ def mixed_model(
         except np.linalg.LinAlgError:
             return math.inf
 
-    best = _minimise(loss, len(matrices))
+    best = _minimise(loss, len(matrices)) if matrices else np.zeros(0)
     deviations = np.abs(best) * scale
     for i in range(len(deviations)):  # a component that makes nothing likelier is none
         without = deviations.copy()

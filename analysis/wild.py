@@ -66,7 +66,7 @@ def wild_test(
     observed = _cluster_t(xs, ys[None, :], members)[0]
     if math.isnan(observed):
         return WildTest(math.nan, math.nan, smallest, len(signs), enumerated, groups)
-    made = ys.mean() + (ys - ys.mean()) * signs @ members
+    made = ys.mean() + (ys - ys.mean()) * (signs @ members)
     found = np.abs(_cluster_t(xs, made, members))
     # A draw without variance has no t; counted as extreme, lest p be too small. Enumerated draws
     # hold the data itself, whose t may differ in the last digit.
@@ -85,7 +85,7 @@ def _cluster_t(
         return np.full(len(ys), math.nan)
     dy = ys - ys.mean(1, keepdims=True)
     slope = dy @ dx / below
-    scores = (dy - slope[:, None] * dx) * dx @ members.T
+    scores = ((dy - slope[:, None] * dx) * dx) @ members.T
     groups, n = members.shape
     correction = groups / (groups - 1) * (n - 1) / (n - 2)
     variance = correction * (scores**2).sum(1) / below**2
