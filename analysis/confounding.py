@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.correlation import Coefficient, coefficient_of
+from analysis.estimands import Coefficient, coefficient_of
 from analysis.families import Families
 
 Floats = NDArray[np.float64]

@@ -1,10 +1,11 @@
-"""`tables/correlations.csv`: every contrast at every level, one row each.
+"""`tables/correlations.csv`: every contrast at every level, one row for each estimate.
 
-In: the scores' frame and the contrasts. Out: a data frame with the columns of
-`contract.CORRELATIONS`.
+In: the scores' frame, the contrasts, and item scores where there are any. Out: a data frame with
+the columns of `contract.CORRELATIONS`.
 
-p is adjusted within a contrast and coefficient: by Holm over types, by Benjamini & Hochberg (1995)
-over tasks; the overall correlation is the one primary test and stays as it is.
+p is adjusted within a contrast, estimand, coefficient and correction: by Holm over types, by
+Benjamini & Hochberg (1995) over tasks; the overall correlation is the one primary test and stays as
+it is.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from analysis.correlation import METHOD, Coefficient, correlate
-from analysis.families import Families
-from analysis.points import contrast_points
-from study.contract import CORRELATIONS, LEVELS
+from analysis.correlation import Correlation, correlate
+from analysis.errors import CorrectedCorrelation, corrected
+from analysis.estimands import COEFFICIENTS, ESTIMANDS, LEAST
+from analysis.items import ItemScores
+from analysis.points import Group, groups
+from study.contract import CORRELATIONS
 
-COEFFICIENTS: tuple[Coefficient, ...] = ("pearson", "spearman")
 ADJUSTMENT = {"type": "holm", "task": "fdr_bh"}
-ESTIMAND = "across_pairs"
 
 
 class Contrast(Protocol):
@@ -35,48 +36,90 @@ class Contrast(Protocol):
     def y(self) -> str: ...  # noqa: D102
 
 
-def correlations(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
-    """Every contrast, level and coefficient; a row that cannot be estimated says why."""
-    rows = [row for contrast in contrasts for row in _contrast_rows(scores, contrast)]
+def correlations(
+    scores: pd.DataFrame, contrasts: Sequence[Contrast], *, items: ItemScores | None = None
+) -> pd.DataFrame:
+    """Every contrast, level, estimand, coefficient and correction; a row that cannot be estimated
+    says why."""
+    rows = [row for contrast in contrasts for row in _contrast_rows(scores, contrast, items)]
     frame = pd.DataFrame(rows, columns=list(CORRELATIONS)).astype(CORRELATIONS)
     return _adjusted(frame)
 
 
-def _contrast_rows(scores: pd.DataFrame, contrast: Contrast) -> Iterator[dict[str, Any]]:
-    for level in LEVELS:
-        points = contrast_points(scores, x_arm=contrast.x, y_arm=contrast.y, level=level)
-        for (task_type, task), group in points.groupby(["task_type", "task"], sort=True):
-            families = Families.of(list(group["family"]))
+def _contrast_rows(
+    scores: pd.DataFrame, contrast: Contrast, items: ItemScores | None
+) -> Iterator[dict[str, Any]]:
+    chances = scores.drop_duplicates("task").set_index("task")["chance"]
+    for group in groups(scores, x_arm=contrast.x, y_arm=contrast.y):
+        shared = _shared(contrast, group)
+        for estimand in ESTIMANDS:
+            if estimand != "across_pairs" and len(group.tasks) < LEAST:
+                continue
             for coefficient in COEFFICIENTS:
-                found = correlate(group["x"], group["y"], families, coefficient=coefficient)
-                yield {
-                    "contrast": contrast.name,
-                    "x_arm": contrast.x,
-                    "y_arm": contrast.y,
-                    "level": level,
-                    "task_type": task_type,
-                    "task": task,
-                    "estimand": ESTIMAND,
-                    "coefficient": coefficient,
-                    "corrected": "none",
-                    "n_pairs": found.n_pairs,
-                    "n_families": found.n_families,
-                    "n_tasks": int(group["n_tasks"].iloc[0]),
-                    "estimate": found.estimate,
-                    "low": found.interval.low,
-                    "high": found.interval.high,
-                    "p": found.p,
-                    "p_adjusted": found.p,
-                    "method": METHOD,
-                    "covers": "+".join(found.interval.covers),
-                    "note": found.note,
-                }
+                found = correlate(
+                    group.x, group.y, group.families, estimand=estimand, coefficient=coefficient
+                )
+                yield {**shared, **_plain(found)}
+        rooms = [1.0 - float(chances[task]) for task in group.tasks]
+        better = corrected(group, x_arm=contrast.x, y_arm=contrast.y, items=items, rooms=rooms)
+        if better is not None:
+            yield {**shared, **_without_error(better)}
+
+
+def _shared(contrast: Contrast, group: Group) -> dict[str, Any]:
+    return {
+        "contrast": contrast.name,
+        "x_arm": contrast.x,
+        "y_arm": contrast.y,
+        "level": group.level,
+        "task_type": group.task_type,
+        "task": group.task,
+        "n_pairs": len(group.pairs),
+        "n_families": group.families.count,
+        "n_tasks": len(group.tasks),
+    }
+
+
+def _plain(found: Correlation) -> dict[str, Any]:
+    method = found.interval.method + (f"; p: {found.p_method}" if found.p_method else "")
+    return {
+        "estimand": found.estimand,
+        "coefficient": found.coefficient,
+        "corrected": "none",
+        "estimate": found.estimate,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "p": found.p,
+        "p_adjusted": found.p,
+        "method": method,
+        "covers": "+".join(found.interval.covers),
+        "note": found.note,
+    }
+
+
+def _without_error(found: CorrectedCorrelation) -> dict[str, Any]:
+    of = found.corrected
+    reliabilities = f"reliabilities {of.reliability_x!r} and {of.reliability_y!r}"
+    return {
+        "estimand": "across_pairs",
+        "coefficient": "pearson",
+        "corrected": of.method,
+        "estimate": of.estimate,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "p": found.p,
+        "p_adjusted": found.p,
+        "method": f"{found.interval.method}; {reliabilities}",
+        "covers": "+".join(found.interval.covers),
+        "note": found.note,
+    }
 
 
 def _adjusted(frame: pd.DataFrame) -> pd.DataFrame:
     from statsmodels.stats.multitest import multipletests
 
-    for (_, level, _), group in frame.groupby(["contrast", "level", "coefficient"]):
+    together = ["contrast", "level", "estimand", "coefficient", "corrected"]
+    for (_, level, *_), group in frame.groupby(together):
         tested = group["p"].dropna()
         if level in ADJUSTMENT and len(tested):
             adjusted = multipletests(tested.to_numpy(), method=ADJUSTMENT[str(level)])[1]

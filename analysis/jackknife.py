@@ -24,7 +24,7 @@ from analysis.intervals import EVERY_NOISE, Interval
 
 Floats = NDArray[np.float64]
 LEAST_FAMILIES = 3
-METHOD = "family jackknife, t(G-1)"
+METHOD = "family jackknife"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Jackknife:
         self, which: int = 0, *, level: float = 0.95, fisher: bool = False
     ) -> tuple[Interval, float, str]:
         """(interval, two-sided p of 0, note); with `fisher` the ends go back through tanh."""
-        method = f"{METHOD}, Fisher's z" if fisher else METHOD
+        method = f"{METHOD}, Fisher's z, t(G-1)" if fisher else f"{METHOD}, t(G-1)"
         nothing = Interval(math.nan, math.nan, level, method, EVERY_NOISE)
         groups = len(self.families)
         if groups < LEAST_FAMILIES:

@@ -11,9 +11,14 @@ those of different tasks are independent.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from analysis.families import Families
 from study.contract import LEVELS
 
 PAIR = ["pair", "family", "params_b"]
@@ -62,6 +67,54 @@ def contrast_points(
     )
     complete = means[means["n_tasks"] == means["task_type"].map(wanted)]
     return complete.assign(task="").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The scores that one row of correlations is about; arrays are [pairs, tasks]."""
+
+    level: str
+    task_type: str
+    tasks: tuple[str, ...]
+    pairs: tuple[str, ...]
+    families: Families
+    params_b: NDArray[np.float64]
+    "[pairs]"
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    x_stderr: NDArray[np.float64]
+    y_stderr: NDArray[np.float64]
+
+    @property
+    def task(self) -> str:
+        """The task's name at the level of tasks, else empty."""
+        return self.tasks[0] if self.level == "task" else ""
+
+
+def groups(scores: pd.DataFrame, *, x_arm: str, y_arm: str) -> Iterator[Group]:
+    """All tasks together, each type, each task; only pairs that have every task of the group."""
+    points = contrast_points(scores, x_arm=x_arm, y_arm=y_arm, level="task")
+    yield _group(points, "overall", "")
+    for task_type, own in points.groupby("task_type", sort=True):
+        yield _group(own, "type", str(task_type))
+    for key, own in points.groupby(["task_type", "task"], sort=True):
+        yield _group(own, "task", str(key[0]))
+
+
+def _group(points: pd.DataFrame, level: str, task_type: str) -> Group:
+    values = ["x", "y", "x_stderr", "y_stderr"]
+    wide = points.pivot(index="pair", columns="task", values=values)
+    wide = wide[wide[["x", "y"]].notna().all(axis=1)]
+    about = points.drop_duplicates("pair").set_index("pair").loc[wide.index]
+    return Group(
+        level,
+        task_type,
+        tuple(wide["x"].columns),
+        tuple(wide.index),
+        Families.of(list(about["family"])),
+        about["params_b"].to_numpy(dtype=float),
+        *(wide[value].to_numpy(dtype=float) for value in values),
+    )
 
 
 def _stderr_of_mean(stderrs: pd.Series) -> float:

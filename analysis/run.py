@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.estimates import correlations
 from analysis.frame import contrasts_of, load_with_missing
+from analysis.items import load_items
 from analysis.tables import latex, summary, write_csv
 from study.arms import parse_arm
 from study.design import Contrast
@@ -27,7 +28,7 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
     contrasts = contrasts_of(run)
     on_step(f"correlating {len(contrasts)} contrasts")
     contrasts = [c for c in contrasts if {c.x, c.y} <= set(scores["arm"])]
-    frame = correlations(scores, contrasts)
+    frame = correlations(scores, contrasts, items=load_items(run))
     write_csv(scores, run / "tables" / "scores.csv")
     write_csv(frame, run / "tables" / "correlations.csv")
     write_whole(run / "tables" / "correlations.tex", latex(frame).encode())

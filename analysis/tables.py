@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.wild import smallest_p
 from study.store import write_whole
 
 SHOWN = ("overall", "type")
@@ -42,27 +43,42 @@ def probability(value: float) -> str:
     return "<.001" if value < 0.001 else number(value, 3)
 
 
+def headline(frame: pd.DataFrame, *, coefficient: str = "pearson") -> pd.DataFrame:
+    """The rows across pairs, as measured."""
+    return frame[
+        (frame["estimand"] == "across_pairs")
+        & (frame["corrected"] == "none")
+        & (frame["coefficient"] == coefficient)
+    ]
+
+
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["level"].isin(SHOWN) & (frame["coefficient"] == "pearson")]
+    return headline(frame)[headline(frame)["level"].isin(SHOWN)]
 
 
 def _spearman(frame: pd.DataFrame, row: pd.Series) -> float:
-    same = frame[
-        (frame["contrast"] == row["contrast"])
-        & (frame["level"] == row["level"])
-        & (frame["task_type"] == row["task_type"])
-        & (frame["coefficient"] == "spearman")
-    ]
-    return float(same["estimate"].iloc[0])
+    return _beside(headline(frame, coefficient="spearman"), row)
+
+
+def _corrected(frame: pd.DataFrame, row: pd.Series) -> float:
+    return _beside(frame[frame["corrected"] != "none"], row)
+
+
+def _beside(rows: pd.DataFrame, row: pd.Series) -> float:
+    """The estimate, among other rows, for the same scores; nan if there is none."""
+    about = ["contrast", "level", "task_type", "task"]
+    found = rows.loc[(rows[about] == row[about]).all(axis=1), "estimate"]
+    return float(found.iloc[0]) if len(found) else math.nan
 
 
 def latex(frame: pd.DataFrame) -> str:
     """A booktabs table of the overall and the types' correlations, a block for each contrast."""
     lines = [
         "% needs \\usepackage{booktabs}",
-        "\\begin{tabular}{llrrrrr}",
+        "\\begin{tabular}{llrrrrrr}",
         "\\toprule",
-        "Contrast & Tasks & Pairs (families) & $r$ & 95\\,\\% CI & $p$ (Holm) & $\\rho$ \\\\",
+        "Contrast & Tasks & Pairs (families) & $r$ & 95\\,\\% CI & $p$ (Holm) & "
+        "corrected $r$ & $\\rho$ \\\\",
     ]
     shown = _shown(frame)
     for contrast, block in shown.groupby("contrast", sort=False):
@@ -76,6 +92,7 @@ def latex(frame: pd.DataFrame) -> str:
                 _math(number(row["estimate"])),
                 _math(ends) if not math.isnan(row["low"]) else "--",
                 _math(probability(row["p_adjusted"])),
+                _math(number(_corrected(frame, row))),
                 _math(number(_spearman(frame, row))),
             ]
             lines.append(" & ".join(cells) + " \\\\")
@@ -99,15 +116,22 @@ def summary(frame: pd.DataFrame) -> str:
         lines.append(f"{contrast}: {first['x_arm']} (x) against {first['y_arm']} (y), across pairs")
         lines.append(
             f"  {'tasks':<16}{'pairs':>6}{'fam.':>6}{'r':>7}   {'95 % CI':<14}{'p (Holm)':>9}"
-            f"{'rho':>7}"
+            f"{'corr. r':>9}{'rho':>7}"
         )
         for _, row in block.iterrows():
             ends = f"[{number(row['low'])}, {number(row['high'])}]"
             lines.append(
                 f"  {row['task_type'] or 'all':<16}{row['n_pairs']:>6}{row['n_families']:>6}"
                 f"{number(row['estimate']):>7}   {ends:<14}{probability(row['p_adjusted']):>9}"
-                f"{number(_spearman(frame, row)):>7}"
+                f"{number(_corrected(frame, row)):>9}{number(_spearman(frame, row)):>7}"
                 f"{'   ' + row['note'] if row['note'] else ''}"
             )
         lines.append("")
+    if len(frame):
+        families = int(headline(frame)["n_families"].min())
+        least = probability(smallest_p(families))
+        lines.append(
+            f"p: wild cluster restricted bootstrap; {families} families give {least} at least"
+        )
+        lines += ["corr. r: without measurement error", ""]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.families import Families
 
+DRAWS = 9_999
 ENUMERATED = 12
 "Families up to which every sign vector is tried."
 
@@ -44,13 +45,22 @@ class WildTest:
         )
 
 
+def smallest_p(groups: int, draws: int = DRAWS) -> float:
+    """The least p that so many families can give.
+
+    >>> smallest_p(5)
+    0.0625
+    """
+    return 2.0 / 2**groups if groups <= ENUMERATED else 1.0 / (draws + 1)
+
+
 def wild_test(
     x: ArrayLike,
     y: ArrayLike,
     families: Families,
     *,
     rng: np.random.Generator,
-    draws: int = 9_999,
+    draws: int = DRAWS,
 ) -> WildTest:
     """Tests that y does not depend on x; `rng` is used only beyond 12 families."""
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
@@ -62,7 +72,7 @@ def wild_test(
         signs = 1.0 - 2.0 * ((codes[:, None] >> np.arange(groups)) & 1)
     else:
         signs = rng.choice([-1.0, 1.0], size=(draws, groups))
-    smallest = 2.0 / len(signs) if enumerated else 1.0 / (draws + 1)
+    smallest = smallest_p(groups, draws)
     observed = _cluster_t(xs, ys[None, :], members)[0]
     if math.isnan(observed):
         return WildTest(math.nan, math.nan, smallest, len(signs), enumerated, groups)

@@ -46,7 +46,7 @@ def test_with_one_pair_a_family_it_is_the_ordinary_jackknife() -> None:
     reach = stats.t.ppf(0.975, 13) * error
     ends = (found.interval.low, found.interval.high)
     assert ends == pytest.approx((math.tanh(center - reach), math.tanh(center + reach)), rel=1e-12)
-    assert found.p == pytest.approx(2 * stats.t.sf(abs(center) / error, 13), rel=1e-12)
+    assert found.jackknife_p == pytest.approx(2 * stats.t.sf(abs(center) / error, 13), rel=1e-12)
 
 
 def test_coefficients_are_scipys() -> None:
