@@ -162,7 +162,7 @@ def _by_stderr(group: Group, chosen: NDArray[np.bool_]) -> Corrected:
     naive = of_covariances(measured, errors.mean(0), len(x))
     if math.isnan(naive.estimate):
         return naive
-    fit = by_likelihood(x, y, errors)
+    fit = by_likelihood(x, y, errors, test=False)
     estimate = math.nan if fit.at_boundary else fit.rho
     note = "not estimable: the likelihood is greatest at the boundary" if fit.at_boundary else ""
     return Corrected(
