@@ -49,7 +49,7 @@ def correlations(
 def _contrast_rows(
     scores: pd.DataFrame, contrast: Contrast, items: ItemScores | None
 ) -> Iterator[dict[str, Any]]:
-    chances = scores.drop_duplicates("task").set_index("task")["chance"]
+    chances = scores.drop_duplicates("task").set_index("task")["chance"].fillna(0.0)
     for group in groups(scores, x_arm=contrast.x, y_arm=contrast.y):
         shared = _shared(contrast, group)
         for estimand in ESTIMANDS:

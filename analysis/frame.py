@@ -15,8 +15,9 @@ import pandas as pd
 
 from study.arms import parse_arm
 from study.contract import SCORES
-from study.design import Contrast, read_study, study_file
+from study.design import Contrast, Study, read_study, study_file
 from study.errors import StudyError
+from study.imports import check_unique, read_imports
 from study.ledger import read_ledger
 from study.store import Cells
 
@@ -39,8 +40,22 @@ def load_scores(run: str | Path) -> pd.DataFrame:
 
 
 def load_with_missing(run: Path) -> tuple[pd.DataFrame, Missing]:
-    """The scores, and how many of the planned cells are not there."""
+    """The scores, computed and imported, and how many of the planned cells are not there."""
     study = read_study(run)
+    tables = [imported.rows for imported in read_imports(run)]
+    missing = Missing(0, 0)
+    if study.runs:
+        own, missing = _computed(run, study)
+        tables += [own] if len(own) else []
+    if not tables:
+        how = f"`study run {run}`" if study.runs else f"`study import {run} FILE`"
+        raise StudyError(run, found="no scores", expected="a finished cell or an import at least",
+                         do=f"Run {how}")  # fmt: skip
+    check_unique([table.assign(_origin=f"{run}") for table in tables])
+    return pd.concat(tables, ignore_index=True).astype(SCORES), missing
+
+
+def _computed(run: Path, study: Study) -> tuple[pd.DataFrame, Missing]:
     ledger = read_ledger(run)
     if ledger["study"] != study.digest():
         raise StudyError(
@@ -58,11 +73,8 @@ def load_with_missing(run: Path) -> tuple[pd.DataFrame, Missing]:
             result = record(row["key"])
             measured = {name: result[name] for name in ("score", "stderr", "n_items")}
             rows.append({**row, **measured, "source": SOURCE})
-    if not rows:
-        raise StudyError(run, found="no finished cell", expected="at least one",
-                         do=f"Run `study run {run}`")  # fmt: skip
-    frame = pd.DataFrame(rows)[list(SCORES)].astype(SCORES)
-    return frame, Missing(len(ledger["rows"]) - len(rows), len(ledger["rows"]))
+    missing = Missing(len(ledger["rows"]) - len(rows), len(ledger["rows"]))
+    return pd.DataFrame(rows, columns=list(SCORES)).astype(SCORES), missing
 
 
 def contrasts_of(run: str | Path) -> list[Contrast]:
@@ -70,14 +82,18 @@ def contrasts_of(run: str | Path) -> list[Contrast]:
 
     A prediction that the base model makes without demonstrations as well proves nothing about
     demonstrations, so a contrast with demonstrations on its horizontal axis brings its control
-    with it where the study has the zero-shot arm.
+    with it where the zero-shot arm is there.
     """
-    study = read_study(Path(run))
+    run = Path(run)
+    study = read_study(run)
+    arms = set(study.arm_names())
+    for imported in read_imports(run):
+        arms |= set(imported.rows["arm"])
     contrasts = list(study.contrasts)
     for contrast in study.contrasts:
         arm = parse_arm(contrast.x)
         control = f"{arm.role}-0shot"
         there = any(c.x == control and c.y == contrast.y for c in contrasts)
-        if arm.shots and not there and control in study.arm_names():
+        if arm.shots and not there and control in arms:
             contrasts.append(Contrast(name=f"{contrast.name}-control", x=control, y=contrast.y))
     return contrasts

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from study.contract import ROLES
+from study.design import read_study
 from study.ledger import read_ledger
 from study.store import Cells
 
@@ -42,6 +43,8 @@ class ItemScores:
 def load_items(run: str | Path) -> ItemScores:
     """Every arm and task of which all finished cells hold the same items."""
     run = Path(run)
+    if not read_study(run).runs:
+        return ItemScores({})
     cells = Cells(run)
     done = cells.done()
     rows = pd.DataFrame(read_ledger(run)["rows"])

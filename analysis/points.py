@@ -3,10 +3,10 @@
 In: the scores' frame, two arms, a level. Out: a data frame with `pair, family, params_b, task_type,
 task, x, y, x_stderr, y_stderr, n_tasks`, one row per pair and task (or type).
 
-Scores are averaged over draws, then made chance-normalised (contract.py), then averaged over the
-tasks of a type, or over all. A pair that lacks one of the tasks in either arm is left out there.
-Standard errors cover the sampling of items: draws ask the same items, so theirs are averaged, and
-those of different tasks are independent.
+Scores are averaged over draws, then made chance-normalised (contract.py; where chance is unknown
+they stay as they are), then averaged over the tasks of a type, or over all. A pair that lacks one
+of the tasks in either arm is left out there. Standard errors cover the sampling of items: draws ask
+the same items, so theirs are averaged, and those of different tasks are independent.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ def arm_scores(scores: pd.DataFrame, arm: str) -> pd.DataFrame:
     averaged = own.groupby(by, sort=True, as_index=False, dropna=False).agg(
         score=("score", "mean"), stderr=("stderr", "mean"), chance=("chance", "first")
     )
-    room = 1.0 - averaged["chance"]
-    averaged["score"] = (averaged["score"] - averaged["chance"]) / room
+    chance = averaged["chance"].fillna(0.0)
+    room = 1.0 - chance
+    averaged["score"] = (averaged["score"] - chance) / room
     averaged["stderr"] = averaged["stderr"] / room
     return averaged.drop(columns="chance")
 
@@ -92,8 +93,13 @@ class Group:
 
 
 def groups(scores: pd.DataFrame, *, x_arm: str, y_arm: str) -> Iterator[Group]:
-    """All tasks together, each type, each task; only pairs that have every task of the group."""
+    """All tasks together, each type, each task; only pairs that have every task of the group.
+
+    Nothing at all where no pair has both arms on any task.
+    """
     points = contrast_points(scores, x_arm=x_arm, y_arm=y_arm, level="task")
+    if points.empty:
+        return
     yield _group(points, "overall", "")
     for task_type, own in points.groupby("task_type", sort=True):
         yield _group(own, "type", str(task_type))

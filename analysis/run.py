@@ -1,7 +1,7 @@
 """The whole analysis of a run, as `study analyze` does it.
 
-In: a run's folder. Out: `tables/scores.csv`, `tables/correlations.csv`, `tables/correlations.tex`,
-`figures/*.pdf` and `*.png` beside the study file, and a summary in words.
+In: a run's folder. Out: `scores.csv`, `correlations.csv`, `correlations.tex` and `robustness.csv`
+in `tables/`, `figures/*.pdf` and `*.png`, all beside the study file, and a summary in words.
 """
 
 from __future__ import annotations
@@ -14,27 +14,55 @@ import pandas as pd
 from analysis.estimates import correlations
 from analysis.frame import contrasts_of, load_with_missing
 from analysis.items import load_items
+from analysis.points import contrast_points
+from analysis.robustness import robustness, robustness_text
 from analysis.tables import latex, summary, write_csv
 from study.arms import parse_arm
-from study.design import Contrast
+from study.design import Contrast, read_study, study_file
+from study.errors import StudyError, listed
 from study.store import write_whole
 
 
 def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda what: None) -> str:
     """Computes and writes everything; returns the summary."""
     run = Path(run)
-    on_step("reading the finished cells")
+    on_step("reading the scores")
     scores, missing = load_with_missing(run)
-    contrasts = contrasts_of(run)
+    asked = contrasts_of(run)
+    contrasts = [c for c in asked if not points_of(scores, c).empty]
+    if not contrasts:
+        raise StudyError(
+            study_file(run),
+            "contrasts",
+            found=f"none of whose arms both have scores; there are {listed(set(scores['arm']))}",
+            expected="a contrast of two of them, in which pairs have both on a task",
+        )
     on_step(f"correlating {len(contrasts)} contrasts")
-    contrasts = [c for c in contrasts if {c.x, c.y} <= set(scores["arm"])]
     frame = correlations(scores, contrasts, items=load_items(run))
-    write_csv(scores, run / "tables" / "scores.csv")
-    write_csv(frame, run / "tables" / "correlations.csv")
+    checks = robustness(scores, contrasts)
+    tables = {"scores": scores, "correlations": frame, "robustness": checks}
+    for name, table in tables.items():
+        write_csv(table, run / "tables" / f"{name}.csv")
     write_whole(run / "tables" / "correlations.tex", latex(frame).encode())
     on_step("drawing figures")
     drawn = draw_figures(run, scores, frame, contrasts)
-    return "\n".join([summary(frame), *_notes(missing.cells, missing.planned, contrasts), *drawn])
+    notes = _notes(missing.cells, missing.planned, contrasts)
+    empty = [c.name for c in study_contrasts(run) if c not in contrasts]
+    notes += [f"{name}: no pair has both arms on a task; left out" for name in empty]
+    spaced = [*notes, ""] if notes else []
+    return "\n".join([summary(frame), robustness_text(checks), *spaced, *drawn])
+
+
+def study_contrasts(run: Path) -> list[Contrast]:
+    """The contrasts that the study file itself declares."""
+    return list(read_study(run).contrasts)
+
+
+def points_of(scores: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
+    """The contrast's points by task; empty where an arm has no scores."""
+    if not {contrast.x, contrast.y} <= set(scores["arm"]):
+        return pd.DataFrame()
+    return contrast_points(scores, x_arm=contrast.x, y_arm=contrast.y, level="task")
 
 
 def draw_figures(
@@ -69,4 +97,4 @@ def _notes(missing: int, planned: int, contrasts: list[Contrast]) -> list[str]:
         control = any(c.x == f"{arm.role}-0shot" and c.y == contrast.y for c in contrasts)
         if arm.shots and not control:
             notes.append(f"{contrast.name} has no zero-shot control: add {arm.role}-0shot to arms")
-    return [*notes, ""] if notes else []
+    return notes

@@ -79,6 +79,25 @@ def run_study(
         raise typer.Exit(1)
 
 
+@app.command(name="import")
+def import_scores(
+    run: Run,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="CSV files in the form of scores.csv.")
+    ],
+) -> None:
+    """Take scores that were measured elsewhere into a study. Needs no torch."""
+    from study.design import read_study
+    from study.imports import write_import
+    from study.long_form import read_long_form
+
+    read_study(run)
+    for file in files:
+        imported = read_long_form(file)
+        write_import(run, imported)
+        say(f"{file}: {len(imported.rows)} scores of {imported.rows['pair'].nunique()} pairs")
+
+
 @app.command()
 def analyze(run: Run) -> None:
     """Correlate base and tuned scores; write tables and figures. Needs no torch."""

@@ -149,11 +149,11 @@ class Study(Strict):
 
     name: Name
     "The study's name."
-    pairs: list[PairEntry] = Field(min_length=1)
-    "The (base, tuned) pairs."
-    arms: list[ArmEntry] = Field(min_length=1)
+    pairs: list[PairEntry] = Field(default_factory=list)
+    "The (base, tuned) pairs; none, no arms and no tasks: imported scores only."
+    arms: list[ArmEntry] = Field(default_factory=list)
     "Ways of asking the models."
-    tasks: TaskEntries
+    tasks: TaskEntries = Field(default_factory=list)
     "What is asked."
     contrasts: list[Contrast] = Field(min_length=1)
     "Which arms are correlated; the first is the main one."
@@ -174,6 +174,14 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Study:
+        parts = {"pairs": self.pairs, "arms": self.arms, "tasks": self.tasks}
+        if lacking := [name for name, part in parts.items() if not part]:
+            if len(lacking) < 3:
+                raise ValueError(
+                    f"{lacking[0]}: found nothing, expected one at least (a study of imported "
+                    "scores only has none of pairs, arms and tasks)"
+                )
+            return self
         arms = self.arm_names()
         if len(set(arms)) != len(arms):
             twice = sorted({name for name in arms if arms.count(name) > 1})
@@ -189,6 +197,11 @@ class Study(Strict):
                         f"found {arm!r}. {nearest(arm, arms)}".strip()
                     )
         return self
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is anything to run, or imported scores only."""
+        return bool(self.pairs)
 
     def arm_names(self) -> list[str]:
         """The arms' names in their order."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from study.design import read_study
+from study.design import read_study, study_file
+from study.errors import StudyError
 from study.ledger import write_ledger
 from study.plan import Plan, make_plan
 from study.resolving import Resolved, resolve
@@ -42,6 +43,14 @@ def planned(run: Path, *, on_step: Callable[[str], object] = lambda what: None) 
     """Reads, resolves and plans a study, without a network."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     study = read_study(run)
+    if not study.runs:
+        raise StudyError(
+            study_file(run),
+            "pairs",
+            found="none, and no arms and tasks",
+            expected="pairs, arms and tasks to run",
+            do="A study of imported scores is not run: `study import`, then `study analyze`",
+        )
     resolved = resolve(study, run, on_step=on_step)
     gc.freeze()  # lm-eval's index is large and stays: without this every collection walks it
     return State(resolved, make_plan(resolved), frozenset(Cells(run).done()))

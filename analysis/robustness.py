@@ -1,0 +1,220 @@
+"""What remains of a correlation when its alternatives are taken away: `tables/robustness.csv`.
+
+In: the scores' frame and the contrasts. Out: one row per contrast and check, over all tasks
+together, always printed:
+
+    given size          the partial correlation given log parameters
+    within families     of deviations from family means
+    between families    of family means
+    without <family>    each family left out in turn
+    without <size>      each third of the sizes left out in turn
+    winsorised          a tenth at either end pulled in
+    off floor, ceiling  pairs within two standard errors of chance or above .95 left out
+    other families      own base replaced by the base of another family nearest in size
+    over its control    its Fisher's z less that of its zero-shot control
+
+Intervals are the family jackknife's through each check.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import mstats
+
+from analysis.confounding import residuals
+from analysis.correlation import correlate
+from analysis.dependent import williams, zou
+from analysis.estimands import coefficient_of
+from analysis.families import Families
+from analysis.jackknife import family_jackknife, fisher_z
+from analysis.points import Group, groups
+from analysis.tables import number
+
+Floats = NDArray[np.float64]
+COLUMNS = ["contrast", "check", "n_pairs", "n_families", "estimate", "low", "high", "p", "method",
+           "note"]  # fmt: skip
+CEILING = 0.95
+
+
+class Contrast(Protocol):
+    """Two arms under a name."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def x(self) -> str: ...  # noqa: D102
+    @property
+    def y(self) -> str: ...  # noqa: D102
+
+
+def robustness(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """Every check of every contrast; what cannot be estimated says why."""
+    whole = {c.name: next(groups(scores, x_arm=c.x, y_arm=c.y)) for c in contrasts}
+    rows: list[dict[str, Any]] = []
+    for contrast in contrasts:
+        found = list(_checks(whole[contrast.name]))
+        for control in contrasts:
+            same_y = control.y == contrast.y and control.x != contrast.x
+            if same_y and control.x.endswith("-0shot"):
+                found.append(_over_control(whole[contrast.name], whole[control.name]))
+        rows += [{"contrast": contrast.name, **row} for row in found]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _checks(group: Group) -> Iterator[dict[str, Any]]:
+    x, y, families = group.x.mean(1), group.y.mean(1), group.families
+    yield _plain("as measured", x, y, families)
+    log_size = np.log(group.params_b)
+    if np.isfinite(log_size).all():
+        yield _jackknifed(
+            "given size",
+            lambda rest: _r(residuals(x[rest], log_size[rest]), residuals(y[rest], log_size[rest])),
+            families,
+        )
+    else:
+        yield _nothing("given size", families, "the size of some pairs is unknown")
+    yield _jackknifed("within families", lambda rest: _within(x, y, families, rest), families)
+    yield _jackknifed("between families", lambda rest: _between(x, y, families, rest), families)
+    pulled_x, pulled_y = (np.asarray(mstats.winsorize(v, limits=(0.1, 0.1))) for v in (x, y))
+    yield _plain("winsorised", pulled_x, pulled_y, families)
+    stderr = np.sqrt((group.x_stderr**2).sum(1)) / group.x.shape[1]
+    fine = (x > 2 * np.nan_to_num(stderr)) & (x < CEILING) & (y < CEILING)
+    yield _plain("off floor, ceiling", x[fine], y[fine], families.select(fine))
+    yield _plain("other families", _strangers(x, log_size, families), y, families)
+    for family, rest in families.without_each():
+        yield _plain(f"without {family}", x[rest], y[rest], families.select(rest))
+    for name, rest in _size_classes(log_size):
+        yield _plain(f"without {name}", x[rest], y[rest], families.select(rest))
+
+
+def _r(a: Floats, b: Floats) -> float:
+    return coefficient_of(a, b, "pearson") if len(a) > 2 else math.nan
+
+
+def _centred(values: Floats, families: Families) -> Floats:
+    members = families.members()
+    return np.asarray(values - (members @ values / members.sum(1)) @ members)
+
+
+def _within(x: Floats, y: Floats, families: Families, rest: NDArray[np.bool_]) -> float:
+    own = families.select(rest)
+    if len(own.labels) - own.count < 2:
+        return math.nan
+    return _r(_centred(x[rest], own), _centred(y[rest], own))
+
+
+def _between(x: Floats, y: Floats, families: Families, rest: NDArray[np.bool_]) -> float:
+    members = families.select(rest).members()
+    sizes = members.sum(1)
+    return _r(members @ x[rest] / sizes, members @ y[rest] / sizes)
+
+
+def _strangers(x: Floats, log_size: Floats, families: Families) -> Floats:
+    """For each pair the x of the pair of another family that is nearest in size."""
+    labels = np.asarray(families.labels)
+    size = np.nan_to_num(log_size)
+    apart = np.abs(size[:, None] - size[None, :]) + np.where(labels[:, None] == labels, np.inf, 0.0)
+    return np.asarray(x[np.argmin(apart, axis=1)])
+
+
+def _size_classes(log_size: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    if not np.isfinite(log_size).all() or len(np.unique(log_size)) < 3:
+        return
+    low, high = np.quantile(log_size, [1 / 3, 2 / 3])
+    yield "the smallest", log_size > low
+    yield "the middle sizes", (log_size <= low) | (log_size > high)
+    yield "the largest", log_size <= high
+
+
+def _plain(check: str, x: Floats, y: Floats, families: Families) -> dict[str, Any]:
+    found = correlate(x, y, families)
+    return {
+        "check": check,
+        "n_pairs": found.n_pairs,
+        "n_families": found.n_families,
+        "estimate": found.estimate,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "p": found.p,
+        "method": found.interval.method,
+        "note": found.note,
+    }
+
+
+def _jackknifed(
+    check: str, statistic: Callable[[NDArray[np.bool_]], float], families: Families
+) -> dict[str, Any]:
+    found = family_jackknife(lambda rest: fisher_z(statistic(rest)), families)
+    interval, p, note = found.interval(fisher=True)
+    row = _nothing(check, families, note)
+    return {
+        **row,
+        "estimate": math.tanh(found.estimates[0]),
+        "low": interval.low,
+        "high": interval.high,
+        "p": p,
+        "method": interval.method,
+    }
+
+
+def _nothing(check: str, families: Families, note: str) -> dict[str, Any]:
+    return {
+        "check": check, "n_pairs": len(families.labels), "n_families": families.count,
+        "estimate": math.nan, "low": math.nan, "high": math.nan, "p": math.nan, "method": "",
+        "note": note,
+    }  # fmt: skip
+
+
+def _over_control(group: Group, control: Group) -> dict[str, Any]:
+    """The difference of Fisher's z over the pairs and tasks that both have, and what the closed
+    forms for independent pairs say of it."""
+    pairs = [pair for pair in group.pairs if pair in control.pairs]
+    tasks = [task for task in group.tasks if task in control.tasks]
+    x, y = _means(group, group.x, pairs, tasks), _means(group, group.y, pairs, tasks)
+    other = _means(control, control.x, pairs, tasks)
+    families = group.families.select(np.isin(group.pairs, pairs))
+    found = family_jackknife(
+        lambda rest: fisher_z(_r(x[rest], y[rest])) - fisher_z(_r(other[rest], y[rest])), families
+    )
+    interval, p, note = found.interval()
+    row = _nothing("over its control", families, note)
+    n, r = len(pairs), (_r(x, y), _r(other, y), _r(x, other))
+    if n > 3 and all(abs(value) < 1 for value in r):
+        low, high = zou(*r, n)
+        closed = f"for independent pairs: difference of r {r[0] - r[1]!r}"
+        note = f"{closed}, Zou {low!r} to {high!r}, Williams p {williams(*r, n).p!r}"
+        row["note"] = "; ".join(filter(None, (row["note"], note)))
+    return {**row, "estimate": float(found.estimates[0]), "low": interval.low,
+            "high": interval.high, "p": p, "method": interval.method}  # fmt: skip
+
+
+def _means(group: Group, scores: Floats, pairs: list[str], tasks: list[str]) -> Floats:
+    rows = [group.pairs.index(pair) for pair in pairs]
+    columns = [group.tasks.index(task) for task in tasks]
+    return np.asarray(scores[np.ix_(rows, columns)].mean(1))
+
+
+def robustness_text(frame: pd.DataFrame) -> str:
+    """For the terminal: every check but the families and sizes left out, of which the range."""
+    lines = []
+    for contrast, block in frame.groupby("contrast", sort=False):
+        lines.append(f"{contrast}, over all tasks, when alternatives are taken away")
+        out = block["check"].str.startswith("without ")
+        for _, row in block[~out].iterrows():
+            ends = f"[{number(row['low'])}, {number(row['high'])}]"
+            note = "   " + row["note"].split(";")[0] if math.isnan(row["estimate"]) else ""
+            lines.append(f"  {row['check']:<20}{number(row['estimate']):>6}   {ends}{note}")
+        least, most = (block.loc[out, "estimate"].agg(how) for how in ("idxmin", "idxmax"))
+        lines.append(
+            f"  left out by one     {number(frame.loc[least, 'estimate']):>6} ("
+            f"{frame.loc[least, 'check']}) to {number(frame.loc[most, 'estimate'])} "
+            f"({frame.loc[most, 'check']})"
+        )
+        lines.append("")
+    return "\n".join(lines)
