@@ -7,7 +7,7 @@ to put side by side, and the task is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from study.contract import ROLES
 from study.design import read_study
+from study.imports import read_imports
 from study.ledger import read_ledger
 from study.store import Cells
 
@@ -41,23 +41,44 @@ class ItemScores:
 
 
 def load_items(run: str | Path) -> ItemScores:
-    """Every arm and task of which all finished cells hold the same items."""
+    """Every arm and task of which all scores, computed or imported, are of the same items."""
     run = Path(run)
+    found: dict[tuple[str, str], dict[str, list[pd.Series]]] = {}
+    for (arm, task, pair), scores in [*_computed(run), *_imported(run)]:
+        found.setdefault((arm, task), {}).setdefault(pair, []).append(scores)
+    arrays = {}
+    for at, of_pair in found.items():
+        every = [scores for draws in of_pair.values() for scores in draws]
+        same = all(scores.index.equals(every[0].index) for scores in every)
+        if same and len(set(map(len, of_pair.values()))) == 1:
+            names = sorted(of_pair)
+            arrays[at] = (tuple(names), np.stack([np.stack(of_pair[name]) for name in names]))
+    return ItemScores(arrays)
+
+
+def _computed(run: Path) -> Iterator[tuple[tuple[str, str, str], pd.Series]]:
+    """Of finished cells, in the order of their draws; none where a score is not a number."""
     if not read_study(run).runs:
-        return ItemScores({})
+        return
     cells = Cells(run)
     done = cells.done()
-    rows = pd.DataFrame(read_ledger(run)["rows"])
-    rows = rows[rows["key"].isin(done) & rows["role"].isin(ROLES)]
-    columns = ["item", "score"]
-    read = {key: cells.items(key).select(columns).to_pandas() for key in rows["key"].unique()}
-    arrays = {}
-    for (arm, task), own in rows.groupby(["arm", "task"]):
-        draws = own.groupby("pair", sort=True)["key"].apply(list)
-        asked = [read[key] for keys in draws for key in keys]
-        same = all(a["item"].equals(asked[0]["item"]) for a in asked)
-        whole = len(set(map(len, draws))) == 1 and not any(a["score"].isna().any() for a in asked)
-        if same and whole:
-            scores = np.stack([np.stack([read[key]["score"] for key in keys]) for keys in draws])
-            arrays[str(arm), str(task)] = (tuple(draws.index), scores.astype(float))
-    return ItemScores(arrays)
+    read: dict[str, pd.Series] = {}
+    for row in read_ledger(run)["rows"]:
+        key = row["key"]
+        if key in done:
+            if key not in read:
+                table = cells.items(key).select(["item", "score"]).to_pandas()
+                read[key] = table.set_index("item")["score"].astype(float)
+            if not read[key].isna().any():
+                yield (row["arm"], row["task"], row["pair"]), read[key]
+
+
+def _imported(run: Path) -> Iterator[tuple[tuple[str, str, str], pd.Series]]:
+    for imported in read_imports(run):
+        for number, items in imported.items.items():
+            row = imported.rows.iloc[int(number)]
+            documents, scores = zip(*items, strict=True)
+            yield (
+                (str(row["arm"]), str(row["task"]), str(row["pair"])),
+                pd.Series(scores, index=[int(document) for document in documents]),
+            )

@@ -150,9 +150,9 @@ class Study(Strict):
     name: Name
     "The study's name."
     pairs: list[PairEntry] = Field(default_factory=list)
-    "The (base, tuned) pairs; none, no arms and no tasks: imported scores only."
+    "The (base, tuned) pairs; without arms, those of imported scores that the registry lacks."
     arms: list[ArmEntry] = Field(default_factory=list)
-    "Ways of asking the models."
+    "Ways of asking the models; none: imported scores only."
     tasks: TaskEntries = Field(default_factory=list)
     "What is asked."
     contrasts: list[Contrast] = Field(min_length=1)
@@ -176,10 +176,10 @@ class Study(Strict):
     def _names_agree(self) -> Study:
         parts = {"pairs": self.pairs, "arms": self.arms, "tasks": self.tasks}
         if lacking := [name for name, part in parts.items() if not part]:
-            if len(lacking) < 3:
+            if self.arms or {"pairs", "tasks"} <= parts.keys() - set(lacking):
                 raise ValueError(
                     f"{lacking[0]}: found nothing, expected one at least (a study of imported "
-                    "scores only has none of pairs, arms and tasks)"
+                    "scores only has no arms)"
                 )
             return self
         arms = self.arm_names()
@@ -201,7 +201,7 @@ class Study(Strict):
     @property
     def runs(self) -> bool:
         """Whether there is anything to run, or imported scores only."""
-        return bool(self.pairs)
+        return bool(self.arms)
 
     def arm_names(self) -> list[str]:
         """The arms' names in their order."""

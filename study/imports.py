@@ -35,8 +35,8 @@ class Imported:
     "sha256 of the source as it was read."
     form: str
     rows: pd.DataFrame
-    items: dict[str, list[float]]
-    "Item scores by row number, where there are any."
+    items: dict[str, list[list[float]]]
+    "Item scores [(item, score)] by row number, where there are any."
 
 
 def write_import(run: Path, imported: Imported) -> Path:

@@ -45,6 +45,12 @@ def read_suite(name: str, run: Path) -> tuple[Path, Suite]:
     return file, validated(Suite, file)
 
 
+def known_tasks() -> dict[str, ListedTask]:
+    """Every task of the package's suites, by name."""
+    suites = (validated(Suite, FOLDER / f"{name}.yaml") for name in suite_names())
+    return {task.task: task for suite in suites for task in suite.tasks}
+
+
 def study_tasks(study: Study, run: Path) -> tuple[ListedTask, ...]:
     """The study's tasks in their order, each once."""
     path = study_file(run)

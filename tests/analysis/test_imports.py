@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,16 @@ import pytest
 import yaml
 
 from analysis import load_scores
+from analysis.families import Families
+from analysis.power import power
 from study.contract import SCORES
+from study.design import read_study
 from study.errors import StudyError
 from study.imports import read_imports, write_import
+from study.lm_eval_form import Given, read_lm_eval
 from study.long_form import read_long_form
-from tests.conftest import SHARED, Study
+from study.pairs import registry
+from tests.conftest import ROOT, SHARED, Study
 
 CONTRAST = {"name": "in-context", "x": "base-5shot", "y": "tuned-5shot"}
 
@@ -182,3 +188,88 @@ def test_published_tables_from_the_command_line(
         for coefficient, value in zip(("pearson", "spearman"), expected, strict=True):
             found = own.loc[own["coefficient"] == coefficient, "estimate"].item()
             assert round(found, 2) == value, (task, coefficient, found)
+
+
+def lm_eval_results(folder: Path, **changes: Any) -> Path:
+    """A results file as lm-eval 0.4.13 writes it, of a model of the registry."""
+    content = {
+        "results": {"arc_challenge": {"alias": "arc_challenge", "acc,none": 0.5,
+                    "acc_stderr,none": 0.01, "acc_norm,none": 0.55, "acc_norm_stderr,none": 0.01}},
+        "group_subtasks": {}, "n-shot": {"arc_challenge": 25},
+        "n-samples": {"arc_challenge": {"original": 1172, "effective": 1172}},
+        "config": {"model": "hf", "model_args": {"pretrained": "meta-llama/Llama-3.2-1B"}},
+        "model_name": "meta-llama/Llama-3.2-1B", "chat_template": None,
+        "fewshot_as_multiturn": True, "lm_eval_version": "0.4.13", **changes,
+    }  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    (folder / "results_2026-01-01T00-00-00.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_lm_eval_results_are_placed_by_the_registry(run: Path, tmp_path: Path) -> None:
+    study = read_study(run)
+    imported = read_lm_eval(lm_eval_results(tmp_path / "one"), study, run)
+    assert set(imported.rows["pair"]) == {
+        pair.name for pair in registry() if pair.base.path == "meta-llama/Llama-3.2-1B"
+    }
+    row = imported.rows.iloc[0]
+    assert (row["arm"], row["score"], row["stderr"], row["n_items"]) == (
+        "base-25shot", 0.55, 0.01, 1172,
+    )  # fmt: skip
+    tuned = {"pretrained": "meta-llama/Llama-3.2-1B-Instruct"}
+    chat = {"chat_template": "{{ }}", "fewshot_as_multiturn": False}
+    folder = lm_eval_results(tmp_path / "two", config={"model_args": tuned}, **chat)
+    rows_of_tuned = read_lm_eval(folder, study, run).rows
+    assert set(rows_of_tuned["arm"]) == {"tuned-25shot-chat-oneturn"}
+    given = Given("mine", "tuned", "f", 1.0)
+    own = read_lm_eval(lm_eval_results(tmp_path / "one"), study, run, given).rows
+    assert list(own["pair"]) == ["mine"]
+
+
+LM_EVAL_FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown model": ({"config": {}, "model_name": "me/mine"}, "'me/mine', a model of no pair"),
+    "unknown task": ({"results": {"arc_chalenge": {}}}, "Did you mean 'arc_challenge'"),
+    "no metric": ({"results": {"arc_challenge": {"acc,none": 0.5}}}, "the metric 'acc_norm' once"),
+    "percent": ({"results": {"arc_challenge": {"acc_norm,none": 55.0}}}, "from 0 to 1"),
+    "template on a base": ({"chat_template": "{{ }}"}, "no chat template on a base arm"),
+}
+
+
+@pytest.mark.parametrize("fault", LM_EVAL_FAULTS)
+def test_faults_of_lm_eval_results_are_named(fault: str, run: Path, tmp_path: Path) -> None:
+    changes, words = LM_EVAL_FAULTS[fault]
+    with pytest.raises(StudyError, match=words):
+        read_lm_eval(lm_eval_results(tmp_path / "out", **changes), read_study(run), run)
+
+
+def test_an_empty_folder_holds_no_results(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StudyError, match=r"no results_\*\.json"):
+        read_lm_eval(tmp_path / "empty", read_study(run), run)
+
+
+def test_export_and_import_again(run: Path, tmp_path: Path, study_command: Study) -> None:
+    write_import(run, read_lm_eval(lm_eval_results(tmp_path / "one"), read_study(run), run))
+    scores = load_scores(run)
+    done = study_command("export", run, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    long_form = read_long_form(tmp_path / "out" / "scores.csv").rows
+    pd.testing.assert_frame_equal(long_form, scores)
+    back = read_lm_eval(tmp_path / "out", read_study(run), run).rows
+    same = ["pair", "arm", "task", "score", "stderr", "chance", "metric"]
+    pd.testing.assert_frame_equal(back[same], scores[same])
+
+
+def test_power_of_a_study(study_command: Study) -> None:
+    done = study_command("power", ROOT / "runs/demo")
+    assert done.returncode == 0, done.stderr
+    assert "31 pairs of 6 families" in done.stdout
+    assert "no p can be below .031" in done.stdout
+    families = Families.of([f"f{i}" for i in range(85)])
+    alone = power(families, items=10**9)
+    assert alone.independent == 85
+    assert alone.rows.loc[0, "power"] == pytest.approx(0.8, abs=0.01)
+    assert alone.rows.loc[0, "pairs_needed"] == 85
+    related = power(Families.of([f"f{i % 17}" for i in range(85)]), items=100)
+    assert related.independent == pytest.approx(85 / 3)
+    assert (related.rows["power"] < alone.rows["power"] + 1e-9).all()

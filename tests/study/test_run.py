@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from analysis.frame import load_scores
 from analysis.run import analyze_run
@@ -37,7 +39,6 @@ def tables(run: Path) -> list[bytes]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nobody disturbed."""
-    import yaml
 
     from tests.conftest import SMALL
 
@@ -166,7 +167,6 @@ def test_a_longer_limit_keeps_the_demonstrations(undisturbed: Path, make_run: Ma
 
 def test_plain_lm_eval_gives_the_same_to_the_last_item(tmp_path: Path) -> None:
     """`lm_eval --model hf` on a zoo model, zero-shot and without template."""
-    import yaml
 
     from tests.conftest import SMALL
 
@@ -200,6 +200,31 @@ def test_plain_lm_eval_gives_the_same_to_the_last_item(tmp_path: Path) -> None:
             assert list(ours["score"]) == list(theirs["acc"])
             assert record["score"] == theirs["acc"].mean()
             assert len(ours) == 240
+    _imports_to_the_same(run, tmp_path, environment)
+
+
+def _imports_to_the_same(run: Path, outputs: Path, environment: dict[str, str]) -> None:
+    """What lm-eval wrote, imported, is what the study computed."""
+    from analysis.items import load_items
+
+    other = outputs / "imported"
+    other.mkdir()
+    contrast = {"name": "c", "x": "base-0shot", "y": "tuned-0shot"}
+    (other / "study.yaml").write_text(yaml.safe_dump({"name": "i", "contrasts": [contrast]}))
+    command = ["study", "import", str(other), str(outputs / "base"), str(outputs / "tuned")]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    columns = ["pair", "family", "role", "arm", "task", "task_type", "chance", "n_items", "score"]
+    ours, theirs = (
+        load_scores(folder)[columns].sort_values(["role", "task"], ignore_index=True)
+        for folder in (run, other)
+    )
+    pd.testing.assert_frame_equal(ours, theirs)
+    for arm in ("base-0shot", "tuned-0shot"):
+        pair = (str(ours["pair"].iloc[0]),)
+        sides = (load_items(folder).of(arm, "zoo_colour_mc", pair) for folder in (run, other))
+        mine, imported = (side for side in sides if side is not None)
+        assert mine.shape == (1, 1, 240)
+        assert np.array_equal(mine, imported)
 
 
 def test_what_fails_is_told_and_does_not_stop_the_rest(
