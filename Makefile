@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test lint types zoo bench bench-gpu clean-demo
+.PHONY: setup demo test lint types zoo bench bench-gpu calibrate clean-demo
 
 setup: .venv/ready
 
@@ -38,6 +38,10 @@ bench: .venv/ready
 
 bench-gpu: .venv/ready
 	$(BIN)/python benchmarks/scoring.py --gpu
+
+# Coverage and level of the intervals and tests, by simulation; writes docs/calibration.md.
+calibrate: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/calibrate.py
 
 clean-demo:
 	rm -rf runs/demo/results runs/demo/tables runs/demo/figures

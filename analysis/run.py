@@ -1,7 +1,8 @@
 """The whole analysis of a run, as `study analyze` does it.
 
-In: a run's folder. Out: `scores.csv`, `correlations.csv`, `correlations.tex` and `robustness.csv`
-in `tables/`, `figures/*.pdf` and `*.png`, all beside the study file, and a summary in words.
+In: a run's folder. Out: `scores.csv`, `correlations.csv`, `correlations.tex`, `robustness.csv` and
+`agreement.csv` in `tables/`, `figures/*.pdf` and `*.png`, all beside the study file, and a summary
+in words.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pandas as pd
 from analysis.estimates import correlations
 from analysis.frame import contrasts_of, load_with_missing
 from analysis.items import load_items
+from analysis.overlap import overlap, overlap_text
 from analysis.points import contrast_points
 from analysis.robustness import robustness, robustness_text
 from analysis.tables import latex, summary, write_csv
@@ -38,9 +40,13 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
             expected="a contrast of two of them, in which pairs have both on a task",
         )
     on_step(f"correlating {len(contrasts)} contrasts")
-    frame = correlations(scores, contrasts, items=load_items(run))
+    items = load_items(run)
+    frame = correlations(scores, contrasts, items=items)
     checks = robustness(scores, contrasts)
-    tables = {"scores": scores, "correlations": frame, "robustness": checks}
+    solved = overlap(scores, contrasts, items)
+    tables = {
+        "scores": scores, "correlations": frame, "robustness": checks, "agreement": solved
+    }  # fmt: skip
     for name, table in tables.items():
         write_csv(table, run / "tables" / f"{name}.csv")
     write_whole(run / "tables" / "correlations.tex", latex(frame).encode())
@@ -50,7 +56,8 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
     empty = [c.name for c in study_contrasts(run) if c not in contrasts]
     notes += [f"{name}: no pair has both arms on a task; left out" for name in empty]
     spaced = [*notes, ""] if notes else []
-    return "\n".join([summary(frame), robustness_text(checks), *spaced, *drawn])
+    said = [summary(frame), robustness_text(checks), overlap_text(solved)]
+    return "\n".join([*filter(None, said), *spaced, *drawn])
 
 
 def study_contrasts(run: Path) -> list[Contrast]:
