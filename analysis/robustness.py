@@ -210,11 +210,12 @@ def robustness_text(frame: pd.DataFrame) -> str:
             ends = f"[{number(row['low'])}, {number(row['high'])}]"
             note = "   " + row["note"].split(";")[0] if math.isnan(row["estimate"]) else ""
             lines.append(f"  {row['check']:<20}{number(row['estimate']):>6}   {ends}{note}")
-        least, most = (block.loc[out, "estimate"].agg(how) for how in ("idxmin", "idxmax"))
-        lines.append(
-            f"  left out by one     {number(frame.loc[least, 'estimate']):>6} ("
-            f"{frame.loc[least, 'check']}) to {number(frame.loc[most, 'estimate'])} "
-            f"({frame.loc[most, 'check']})"
-        )
+        found = block[out].dropna(subset="estimate").sort_values("estimate")
+        if len(found):
+            least, most = found.iloc[0], found.iloc[-1]
+            lines.append(
+                f"  left out by one     {number(least['estimate']):>6} ({least['check']}) to "
+                f"{number(most['estimate'])} ({most['check']})"
+            )
         lines.append("")
     return "\n".join(lines)

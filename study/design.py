@@ -178,8 +178,8 @@ class Study(Strict):
         if lacking := [name for name, part in parts.items() if not part]:
             if self.arms or {"pairs", "tasks"} <= parts.keys() - set(lacking):
                 raise ValueError(
-                    f"{lacking[0]}: found nothing, expected one at least (a study of imported "
-                    "scores only has no arms)"
+                    f"{lacking[0]}: one at least, found none (a study of imported scores only "
+                    "has no arms)"
                 )
             return self
         arms = self.arm_names()

@@ -36,7 +36,7 @@ BAD_FILES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": ({"armz": []}, ["armz: found an unknown key", "Did you mean 'arms'?"]),
     "no name": ({"name": ...}, ["name: found nothing", "required"]),
     "name with a space": ({"name": "a b"}, ["name: found 'a b'", "pattern"]),
-    "no pairs": ({"pairs": []}, ["pairs: found []", "at least 1"]),
+    "no pairs": ({"pairs": []}, ["pairs: one at least, found none"]),
     "pairs not a list": ({"pairs": "zoo"}, ["pairs: found 'zoo'", "a valid list"]),
     "unknown source": ({"pairs": [{"source": "zo"}]}, ["pairs[0].source", "Did you mean 'zoo'?"]),
     "unknown key of a selection": (
@@ -52,7 +52,7 @@ BAD_FILES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"pairs": _pair(param_b=1)},
         ["pairs[0].param_b: found an unknown key", "Did you mean 'params_b'?"],
     ),
-    "no arms": ({"arms": []}, ["arms: found []", "at least 1"]),
+    "no arms": ({"arms": []}, ["arms: one at least, found none"]),
     "unknown arm": ({"arms": ["base-5shots"]}, ["arms[0]: found 'base-5shots'", "base-5shot"]),
     "template on a base arm": (
         {"arms": ["base-5shot-chat"]},
