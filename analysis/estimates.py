@@ -11,7 +11,7 @@ it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
@@ -19,21 +19,10 @@ from analysis.correlation import Correlation, correlate
 from analysis.errors import CorrectedCorrelation, corrected
 from analysis.estimands import COEFFICIENTS, ESTIMANDS, LEAST
 from analysis.items import ItemScores
-from analysis.points import Group, groups
+from analysis.points import Contrast, Group, groups
 from study.contract import CORRELATIONS
 
 ADJUSTMENT = {"type": "holm", "task": "fdr_bh"}
-
-
-class Contrast(Protocol):
-    """Two arms under a name."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def x(self) -> str: ...  # noqa: D102
-    @property
-    def y(self) -> str: ...  # noqa: D102
 
 
 def correlations(

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,23 +27,12 @@ from numpy.typing import NDArray
 
 from analysis.agreement import error_consistency
 from analysis.items import ItemScores
-from analysis.points import contrast_points
+from analysis.points import Contrast, contrast_points
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "group", "n_pairs", "n_tasks", "n_items", "quantity", "estimate", "low",
            "high", "covers", "note"]  # fmt: skip
 DRAWS, SEED = 2_000, 0
-
-
-class Contrast(Protocol):
-    """Two arms under a name."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def x(self) -> str: ...  # noqa: D102
-    @property
-    def y(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

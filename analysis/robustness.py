@@ -11,6 +11,7 @@ together, always printed:
     winsorised          a tenth at either end pulled in
     off floor, ceiling  pairs within two standard errors of chance or above .95 left out
     other families      own base replaced by the base of another family nearest in size
+    equivalence to 0    whether |r| < .3 is shown: two one-sided tests and their 90 % interval
     over its control    its Fisher's z less that of its zero-shot control
 
 Intervals are the family jackknife's through each check.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,27 +31,21 @@ from scipy.stats import mstats
 from analysis.confounding import residuals
 from analysis.correlation import correlate
 from analysis.dependent import williams, zou
+from analysis.equivalence import equivalence
 from analysis.estimands import coefficient_of
 from analysis.families import Families
 from analysis.jackknife import family_jackknife, fisher_z
-from analysis.points import Group, groups
+from analysis.points import Contrast, Group, groups
 from analysis.tables import number
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "check", "n_pairs", "n_families", "estimate", "low", "high", "p", "method",
            "note"]  # fmt: skip
+SIZES = ("the smallest", "the middle sizes", "the largest")
+"Thirds of the sizes, left out in turn."
 CEILING = 0.95
-
-
-class Contrast(Protocol):
-    """Two arms under a name."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def x(self) -> str: ...  # noqa: D102
-    @property
-    def y(self) -> str: ...  # noqa: D102
+BOUND = 0.3
+"A correlation below it is none to speak of; fixed beforehand."
 
 
 def robustness(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
@@ -87,10 +82,25 @@ def _checks(group: Group) -> Iterator[dict[str, Any]]:
     fine = (x > 2 * np.nan_to_num(stderr)) & (x < CEILING) & (y < CEILING)
     yield _plain("off floor, ceiling", x[fine], y[fine], families.select(fine))
     yield _plain("other families", _strangers(x, log_size, families), y, families)
+    yield _equivalence(x, y, families)
     for family, rest in families.without_each():
         yield _plain(f"without {family}", x[rest], y[rest], families.select(rest))
     for name, rest in _size_classes(log_size):
         yield _plain(f"without {name}", x[rest], y[rest], families.select(rest))
+
+
+def _equivalence(x: Floats, y: Floats, families: Families) -> dict[str, Any]:
+    row = _nothing("equivalence to 0", families, "")
+    found = family_jackknife(lambda rest: fisher_z(_r(x[rest], y[rest])), families)
+    _, _, why = found.interval(fisher=True)
+    if why:
+        return {**row, "note": why}
+    error = math.sqrt(float(found.covariance[0, 0]))
+    r = math.tanh(found.estimates[0])
+    shown = equivalence(r, bound=BOUND, error=error, n_families=families.count)
+    note = f"smallest bound that could be shown {shown.smallest_bound!r}"
+    return {**row, "estimate": r, "low": shown.low, "high": shown.high, "p": shown.p,
+            "method": shown.method, "note": note}  # fmt: skip
 
 
 def _r(a: Floats, b: Floats) -> float:
@@ -127,9 +137,11 @@ def _size_classes(log_size: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     if not np.isfinite(log_size).all() or len(np.unique(log_size)) < 3:
         return
     low, high = np.quantile(log_size, [1 / 3, 2 / 3])
-    yield "the smallest", log_size > low
-    yield "the middle sizes", (log_size <= low) | (log_size > high)
-    yield "the largest", log_size <= high
+    yield from zip(
+        SIZES,
+        (log_size > low, (log_size <= low) | (log_size > high), log_size <= high),
+        strict=True,
+    )
 
 
 def _plain(check: str, x: Floats, y: Floats, families: Families) -> dict[str, Any]:
@@ -206,7 +218,7 @@ def robustness_text(frame: pd.DataFrame) -> str:
     for contrast, block in frame.groupby("contrast", sort=False):
         lines.append(f"{contrast}, over all tasks, when alternatives are taken away")
         out = block["check"].str.startswith("without ")
-        for _, row in block[~out].iterrows():
+        for _, row in block[~out & (block["check"] != "equivalence to 0")].iterrows():
             ends = f"[{number(row['low'])}, {number(row['high'])}]"
             note = "   " + row["note"].split(";")[0] if math.isnan(row["estimate"]) else ""
             lines.append(f"  {row['check']:<20}{number(row['estimate']):>6}   {ends}{note}")

@@ -1,8 +1,8 @@
 """The whole analysis of a run, as `study analyze` does it.
 
-In: a run's folder. Out: `scores.csv`, `correlations.csv`, `correlations.tex`, `robustness.csv` and
-`agreement.csv` in `tables/`, `figures/*.pdf` and `*.png`, all beside the study file, and a summary
-in words.
+In: a run's folder. Out: `scores.csv`, `correlations.csv`, `correlations.tex`, `robustness.csv`,
+`summaries.csv` and `agreement.csv` in `tables/`, `figures/*.pdf` and `*.png`, all beside the study
+file, and a summary in words.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from analysis.items import load_items
 from analysis.overlap import overlap, overlap_text
 from analysis.points import contrast_points
 from analysis.robustness import robustness, robustness_text
+from analysis.summaries import summaries
 from analysis.tables import latex, summary, write_csv
 from study.arms import parse_arm
 from study.design import Contrast, read_study, study_file
@@ -45,13 +46,14 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
     checks = robustness(scores, contrasts)
     solved = overlap(scores, contrasts, items)
     tables = {
-        "scores": scores, "correlations": frame, "robustness": checks, "agreement": solved
+        "scores": scores, "correlations": frame, "robustness": checks, "agreement": solved,
+        "summaries": summaries(scores, contrasts),
     }  # fmt: skip
     for name, table in tables.items():
         write_csv(table, run / "tables" / f"{name}.csv")
     write_whole(run / "tables" / "correlations.tex", latex(frame).encode())
     on_step("drawing figures")
-    drawn = draw_figures(run, scores, frame, contrasts)
+    drawn = draw_figures(run, tables, contrasts)
     notes = _notes(missing.cells, missing.planned, contrasts)
     empty = [c.name for c in study_contrasts(run) if c not in contrasts]
     notes += [f"{name}: no pair has both arms on a task; left out" for name in empty]
@@ -73,21 +75,28 @@ def points_of(scores: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
 
 
 def draw_figures(
-    run: Path, scores: pd.DataFrame, frame: pd.DataFrame, contrasts: list[Contrast]
+    run: Path, tables: dict[str, pd.DataFrame], contrasts: list[Contrast]
 ) -> list[str]:
     """Draws every figure; returns a line for each."""
+    from analysis.figures.controls import controls
     from analysis.figures.forest import forest
     from analysis.figures.heat_map import heat_map
+    from analysis.figures.item_overlap import item_overlap
+    from analysis.figures.left_out import left_out
     from analysis.figures.scatter import scatter_by_type
     from analysis.figures.style import save
 
-    folder = run / "figures"
+    folder, scores, main = run / "figures", tables["scores"], contrasts[0].name
     figures = {
         f"scatter_{contrast.name}": scatter_by_type(scores, x_arm=contrast.x, y_arm=contrast.y)
         for contrast in contrasts
     }
-    figures["forest"] = forest(frame)
+    figures["forest"] = forest(tables["correlations"])
     figures["heat_map"] = heat_map(scores, arms=list(dict.fromkeys(scores["arm"])))
+    figures["controls"] = controls(tables["robustness"])
+    figures["left_out"] = left_out(tables["robustness"], contrast=main)
+    if len(tables["agreement"]):
+        figures["item_overlap"] = item_overlap(tables["agreement"], contrast=main)
     lines = [f"tables:  {run / 'tables'}"]
     for name, drawn in figures.items():
         paths = save(drawn, folder / name)

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,17 @@ from statsmodels.stats.multitest import multipletests
 from analysis.correlation import correlate
 from analysis.estimates import correlations
 from analysis.families import Families
+from analysis.figures.controls import controls, controls_data
 from analysis.figures.forest import forest, forest_data
 from analysis.figures.heat_map import heat_map, heat_map_data
+from analysis.figures.item_overlap import item_overlap, item_overlap_data
+from analysis.figures.left_out import left_out, left_out_data
+from analysis.figures.power_curves import power_curves, power_data
 from analysis.figures.scatter import scatter_by_type, scatter_data
 from analysis.figures.style import COLOURS, looks, save
+from analysis.overlap import overlap
 from analysis.points import contrast_points
+from analysis.robustness import robustness
 from analysis.tables import latex, summary, write_csv
 from study.contract import CORRELATIONS, SCORES
 from study.design import Contrast
@@ -182,6 +189,45 @@ def test_heat_map(scores: pd.DataFrame) -> None:
     expected = (own["score"].iloc[0] - 0.5) / 0.5
     assert table.loc[("strings", "b"), "p7"] == pytest.approx(expected, rel=1e-12)
     assert len(heat_map(scores, arms=[X, Y]).axes) == 3
+
+
+def test_figures_of_what_remains(scores: pd.DataFrame) -> None:
+    table = robustness(scores, CONTRASTS)
+    data = controls_data(table)
+    assert list(data["check"]) == 2 * ["as measured", "given size", "within families"]
+    first = table[(table["contrast"] == "in-context") & (table["check"] == "given size")].iloc[0]
+    assert data.loc[1, "estimate"] == first["estimate"]
+    assert len(controls(table).axes) == 1
+    families = left_out_data(table, contrast="in-context")
+    assert set(families["family"]) == {f"f{i}" for i in range(5)}
+    assert families["estimate"].is_monotonic_increasing
+    drawn = left_out(table, contrast="in-context")
+    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == list(
+        families["family"]
+    )
+
+
+def test_figure_of_item_overlap() -> None:
+    from tests.analysis.test_overlap import CONTRAST, made, right
+
+    table = overlap(*_with_contrast(made({X: right(1, 3, 1, 50), Y: right(2, 3, 1, 50)}), CONTRAST))
+    data = item_overlap_data(table, contrast="icl")
+    assert list(dict.fromkeys(data["group"])) == ["all tasks", "facts", "exposure: seen_task"]
+    bars = item_overlap(table, contrast="icl").axes[0].patches
+    widths = sorted(bar.get_width() for bar in bars)
+    assert widths == pytest.approx(sorted(data["estimate"]))
+
+
+def _with_contrast(pair: Any, contrast: Contrast) -> tuple[Any, list[Contrast], Any]:
+    return pair[0], [contrast], pair[1]
+
+
+def test_power_curves() -> None:
+    families = Families.of([f"f{i // 3}" for i in range(30)])
+    data = power_data(families, items=500)
+    for _, rows in data.groupby("r"):
+        assert rows["power"].dropna().is_monotonic_increasing
+    assert len(power_curves(families, items=500).axes[0].lines) == 2 + 4
 
 
 def test_many_families_look_different() -> None:

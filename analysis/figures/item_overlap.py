@@ -1,0 +1,43 @@
+"""Of what tuned models solve, how much their bases solve with demonstrations, and in no way at all.
+
+`item_overlap_data` gives what is drawn, from `tables/agreement.csv`; `item_overlap` draws it.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures.style import COLOURS, COLUMN_MM, figure, in_style
+
+SHOWN = {"base_given_tuned": "solved by the base too", "only_tuned": "by the base in no way"}
+
+
+def item_overlap_data(agreement: pd.DataFrame, *, contrast: str) -> pd.DataFrame:
+    """`group, quantity, estimate, low, high, place`, groups from top to bottom."""
+    shown = agreement[
+        (agreement["contrast"] == contrast) & agreement["quantity"].isin(SHOWN)
+    ].copy()
+    names = list(dict.fromkeys(shown["group"]))
+    shown["place"] = shown["group"].map({name: i for i, name in enumerate(names)})
+    columns = ["group", "quantity", "estimate", "low", "high", "place"]
+    return shown[columns].reset_index(drop=True)
+
+
+@in_style
+def item_overlap(agreement: pd.DataFrame, *, contrast: str, width_mm: float = COLUMN_MM) -> Figure:
+    """Draws both shares for all tasks, each type and each exposure, with intervals over items."""
+    data = item_overlap_data(agreement, contrast=contrast)
+    groups = list(dict.fromkeys(data["group"]))
+    drawn, (axis,) = figure(width_mm, 20.0 + 5.0 * len(groups))
+    for i, (quantity, label) in enumerate(SHOWN.items()):
+        rows = data[data["quantity"] == quantity]
+        place = rows["place"] + 0.36 * (i - 0.5)
+        axis.barh(place, rows["estimate"], height=0.34, color=COLOURS[i], label=label)
+        axis.hlines(place, rows["low"], rows["high"], color="black", linewidth=0.8)
+    axis.set_yticks(range(len(groups)), groups)
+    axis.invert_yaxis()
+    axis.set_xlim(0, 1)
+    axis.set_xlabel("share of items that tuned models solve; share of all items")
+    drawn.legend(loc="outside upper center", ncols=2)
+    return drawn

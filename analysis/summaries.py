@@ -1,0 +1,136 @@
+"""Tasks taken together, and types against each other: `tables/summaries.csv`.
+
+In: the scores' frame and the contrasts. Out: one row per contrast and
+
+    mean of <tasks>     random-effects mean of the tasks' correlations (meta.py), with the interval
+                        in which another task's would lie, and how much of the spread is no error
+    <type> less <type>  difference of the types' mean Fisher's z
+
+The same pairs stand behind every task. Leaving families out gives the joint covariance of the
+tasks' z, but from G families only a rank of G - 1: its diagonal and its average correlation are
+kept (statistics need the whole only for contrasts, which are jackknifed as such).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.jackknife import Jackknife
+from analysis.meta import meta_analysis
+from analysis.points import Contrast, Group, groups
+from analysis.resampling import correlations_of_counts, left_out
+
+Floats = NDArray[np.float64]
+COLUMNS = ["contrast", "summary", "n_tasks", "n_pairs", "n_families", "estimate", "low", "high",
+           "p", "predicted_low", "predicted_high", "tau2", "i2", "scale", "method",
+           "note"]  # fmt: skip
+LEAST_TASKS = 3
+
+
+def summaries(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """Every summary of every contrast; what cannot be estimated says why."""
+    rows: list[dict[str, Any]] = []
+    for contrast in contrasts:
+        found = list(groups(scores, x_arm=contrast.x, y_arm=contrast.y))
+        whole = found[0]
+        of_type = {group.task_type: group.tasks for group in found if group.level == "type"}
+        jackknife = by_task(whole)
+        for row in _rows(whole, of_type, jackknife):
+            shared = {"n_pairs": len(whole.pairs), "n_families": whole.families.count}
+            rows.append({"contrast": contrast.name, **shared, **row})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def by_task(group: Group) -> Jackknife:
+    """Fisher's z of every task across the group's pairs, and each without each family."""
+    x, y, families = group.x.T, group.y.T, group.families
+    whole = correlations_of_counts(x, y, families, np.ones((1, families.count)))[0]
+    with np.errstate(divide="ignore"):
+        z, without = np.arctanh(whole), np.arctanh(left_out(x, y, families))
+    finite = np.where(np.isfinite(without), without, math.nan)
+    return Jackknife(np.where(np.isfinite(z), z, math.nan), finite, families.names)
+
+
+def shrunk(covariance: Floats) -> Floats:
+    """The same variances, and their average correlation between all."""
+    deviations = np.sqrt(np.diag(covariance))
+    k = len(deviations)
+    if k == 1:
+        return covariance
+    correlations = covariance / np.outer(deviations, deviations)
+    mean = float((correlations.sum() - k) / (k * (k - 1)))
+    mean = min(max(mean, 0.0), 0.99)
+    made = np.full((k, k), mean)
+    np.fill_diagonal(made, 1.0)
+    return np.asarray(made * np.outer(deviations, deviations))
+
+
+def _rows(
+    whole: Group, of_type: dict[str, tuple[str, ...]], jackknife: Jackknife
+) -> Iterator[dict[str, Any]]:
+    place = {task: i for i, task in enumerate(whole.tasks)}
+    sets = {"all tasks": list(range(len(whole.tasks)))}
+    sets |= {
+        name: [place[task] for task in tasks if task in place] for name, tasks in of_type.items()
+    }
+    for name, tasks in sets.items():
+        yield {"summary": f"mean of {name}", "n_tasks": len(tasks), **_mean(jackknife, tasks)}
+    for one, other in combinations(of_type, 2):
+        both = len(sets[one]) + len(sets[other])
+        found = _difference(jackknife, sets[one], sets[other])
+        yield {"summary": f"{one} less {other}", "n_tasks": both, **found}
+
+
+def _usable(jackknife: Jackknife, tasks: list[int]) -> list[int]:
+    fine = np.isfinite(jackknife.estimates) & np.isfinite(jackknife.replicates).all(0)
+    return [task for task in tasks if fine[task]]
+
+
+def _mean(jackknife: Jackknife, tasks: list[int]) -> dict[str, Any]:
+    usable = _usable(jackknife, tasks)
+    left = f"{len(tasks) - len(usable)} tasks are not estimable" if len(usable) < len(tasks) else ""
+    if len(usable) < LEAST_TASKS:
+        why = f"not estimable: {len(usable)} tasks, {LEAST_TASKS} are needed"
+        return {"note": "; ".join(filter(None, (why, left)))}
+    covariance = shrunk(jackknife.covariance[np.ix_(usable, usable)])
+    found = meta_analysis(jackknife.estimates[usable], covariance)
+    return {
+        "estimate": math.tanh(found.coefficients[0]),
+        "low": math.tanh(found.low[0]),
+        "high": math.tanh(found.high[0]),
+        "p": float(found.p[0]),
+        "predicted_low": math.tanh(found.predicted_low),
+        "predicted_high": math.tanh(found.predicted_high),
+        "tau2": found.tau2,
+        "i2": found.i2,
+        "scale": "r",
+        "method": "REML, Hartung-Knapp, family jackknife covariance of equal correlations",
+        "note": left,
+    }
+
+
+def _difference(jackknife: Jackknife, one: list[int], other: list[int]) -> dict[str, Any]:
+    one, other = _usable(jackknife, one), _usable(jackknife, other)
+    if not one or not other:
+        return {"note": "not estimable: a type has no estimable task"}
+
+    def apart(z: Floats) -> Floats:
+        return np.asarray(z[..., one].mean(-1) - z[..., other].mean(-1))
+
+    contrast = Jackknife(
+        np.atleast_1d(apart(jackknife.estimates)),
+        apart(jackknife.replicates)[:, None],
+        jackknife.families,
+    )
+    interval, p, note = contrast.interval()
+    return {
+        "estimate": float(contrast.estimates[0]), "low": interval.low, "high": interval.high,
+        "p": p, "scale": "Fisher's z", "method": interval.method, "note": note,
+    }  # fmt: skip

@@ -1,0 +1,78 @@
+"""Means over tasks and differences between types, where the truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.correlation import correlate
+from analysis.points import groups
+from analysis.summaries import by_task, shrunk, summaries
+from study.contract import SCORES
+from study.design import Contrast
+
+X, Y = "base-5shot", "tuned-0shot-chat"
+CONTRAST = Contrast(name="icl", x=X, y=Y)
+
+
+def simulated(ties: dict[str, float]) -> pd.DataFrame:
+    """30 pairs of 10 families; four tasks of each type, tied to each other as `ties` says."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for i in range(30):
+        for task_type, tie in ties.items():
+            shared = rng.normal()
+            for task in range(4):
+                x = shared + 0.3 * rng.normal()
+                y = tie * shared + np.sqrt(1 - tie**2) * rng.normal() + 0.3 * rng.normal()
+                for arm, value in ((X, x), (Y, y)):
+                    rows.append(
+                        {"pair": f"p{i}", "family": f"f{i % 10}", "params_b": 1.0, "model": arm,
+                         "role": arm.split("-")[0], "arm": arm, "task": f"{task_type}{task}",
+                         "task_type": task_type, "exposure": "", "draw": None,
+                         "score": 0.5 + 0.1 * value, "stderr": 0.01, "n_items": 100, "chance": 0.0,
+                         "metric": "acc", "source": "simulated"}
+                    )  # fmt: skip
+    return pd.DataFrame(rows)[list(SCORES)].astype(SCORES)
+
+
+def test_types_that_differ_are_told_apart_and_means_lie_between_their_tasks() -> None:
+    frame = summaries(simulated({"a": 0.95, "b": 0.0}), [CONTRAST]).set_index("summary")
+    apart = frame.loc["a less b"]
+    assert apart["low"] > 0
+    assert apart["n_tasks"] == 8
+    a, b = frame.loc["mean of a"], frame.loc["mean of b"]
+    assert b["estimate"] < frame.loc["mean of all tasks", "estimate"] < a["estimate"]
+    assert a["low"] < a["estimate"] < a["high"]
+    assert a["predicted_low"] <= a["low"]
+    assert frame.loc["mean of all tasks", "i2"] > 50
+
+
+def test_by_task_is_correlates_own_jackknife() -> None:
+    scores = simulated({"a": 0.6})
+    whole, *_, last = groups(scores, x_arm=X, y_arm=Y)
+    found = by_task(whole)
+    own = correlate(last.x, last.y, last.families)
+    interval, p, _ = found.interval(list(whole.tasks).index(last.tasks[0]), fisher=True)
+    assert (interval.low, interval.high) == pytest.approx((own.interval.low, own.interval.high))
+    assert p == pytest.approx(own.jackknife_p)
+
+
+def test_shrunk_covariances_keep_variances_and_can_be_inverted() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(5, 8)) + rng.normal(size=(5, 1))
+    singular = np.cov(z.T)
+    assert np.linalg.matrix_rank(singular) < 8
+    made = shrunk(singular)
+    assert np.diag(made) == pytest.approx(np.diag(singular))
+    assert np.linalg.eigvalsh(made).min() > 0
+    assert shrunk(np.array([[2.0]])) == pytest.approx(2.0)
+
+
+def test_few_tasks_and_constant_ones_are_said() -> None:
+    scores = simulated({"a": 0.5})
+    scores.loc[scores["task"].isin(["a0", "a1"]), "score"] = 0.5
+    row = summaries(scores, [CONTRAST]).set_index("summary").loc["mean of a"]
+    assert np.isnan(row["estimate"])
+    assert row["note"] == "not estimable: 2 tasks, 3 are needed; 2 tasks are not estimable"
