@@ -35,6 +35,7 @@ zoo: .venv/ready
 bench: .venv/ready
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -P benchmarks/analysis.py
 
 bench-gpu: .venv/ready
 	$(BIN)/python benchmarks/scoring.py --gpu

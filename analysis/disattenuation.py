@@ -177,11 +177,15 @@ def by_likelihood(
         def loss(parameters: Floats) -> float:
             return -_likelihood(units, noise, _covariance(parameters, free), restricted)[0]
 
-        starts = _starts(np.cov(units.T) - noise.mean(0), free)
-        found = [optimize.minimize(loss, start, method="BFGS") for start in starts]
-        best = min(found, key=lambda result: result.fun)
-        polish = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000}
-        return optimize.minimize(loss, best.x, method="Nelder-Mead", options=polish)
+        first, *others = _starts(np.cov(units.T) - noise.mean(0), free)
+        found = optimize.minimize(loss, first, method="BFGS", options={"gtol": 1e-6})
+        if abs(math.tanh(found.x[-1])) > 0.99 or not np.isfinite(found.x).all():
+            # At the edge the surface is flat: begin elsewhere too, and go on without slopes.
+            more = [optimize.minimize(loss, start, method="BFGS") for start in others]
+            best = min([found, *more], key=lambda result: result.fun)
+            polish = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000}
+            found = optimize.minimize(loss, best.x, method="Nelder-Mead", options=polish)
+        return found
 
     best = fit(True)
     p = math.nan

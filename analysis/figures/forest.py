@@ -54,8 +54,8 @@ def forest(
         axis.hlines(rows["place"], rows["low"], rows["high"], color=colour, linewidth=1.0)
         axis.scatter(rows["estimate"], rows["place"], color=colour, marker=marker, s=14,
                      label=str(contrast), zorder=3)  # fmt: skip
-        axis.scatter(rows["corrected"], rows["place"], facecolor="white", edgecolor=colour,
-                     marker=marker, s=14, linewidth=0.6, zorder=4)  # fmt: skip
+        axis.scatter(rows["corrected"], rows["place"], facecolor="none", edgecolor=colour,
+                     marker=marker, s=24, linewidth=0.6, zorder=2)  # fmt: skip
         for _, row in rows.iterrows():
             axis.annotate(number(row["estimate"]), (1.02, row["place"]), va="center", fontsize=5.5,
                           color=colour, xycoords=("axes fraction", "data"))  # fmt: skip

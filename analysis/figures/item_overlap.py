@@ -10,7 +10,10 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import COLOURS, COLUMN_MM, figure, in_style
 
-SHOWN = {"base_given_tuned": "solved by the base too", "only_tuned": "by the base in no way"}
+SHOWN = {
+    "base_given_tuned": "of what tuned models solve: the base too",
+    "only_tuned": "of all: the base in no way",
+}
 
 
 def item_overlap_data(agreement: pd.DataFrame, *, contrast: str) -> pd.DataFrame:
@@ -29,7 +32,7 @@ def item_overlap(agreement: pd.DataFrame, *, contrast: str, width_mm: float = CO
     """Draws both shares for all tasks, each type and each exposure, with intervals over items."""
     data = item_overlap_data(agreement, contrast=contrast)
     groups = list(dict.fromkeys(data["group"]))
-    drawn, (axis,) = figure(width_mm, 20.0 + 5.0 * len(groups))
+    drawn, (axis,) = figure(width_mm, 24.0 + 5.0 * len(groups))
     for i, (quantity, label) in enumerate(SHOWN.items()):
         rows = data[data["quantity"] == quantity]
         place = rows["place"] + 0.36 * (i - 0.5)
@@ -38,6 +41,6 @@ def item_overlap(agreement: pd.DataFrame, *, contrast: str, width_mm: float = CO
     axis.set_yticks(range(len(groups)), groups)
     axis.invert_yaxis()
     axis.set_xlim(0, 1)
-    axis.set_xlabel("share of items that tuned models solve; share of all items")
-    drawn.legend(loc="outside upper center", ncols=2)
+    axis.set_xlabel("share of items, interval over items")
+    drawn.legend(loc="outside upper center", ncols=1)
     return drawn

@@ -1,0 +1,136 @@
+"""How long the analysis takes, and how its resampling compares with scipy's.
+
+    python -P benchmarks/analysis.py             # -P: lest this file be taken for the package
+
+Prints: every table of 64 pairs on 20 tasks; 2,000 resamplings of families for the correlations of
+20 tasks, against `scipy.stats.bootstrap` called task by task on the same draws (answers compared);
+10 million item scores summarised, and the memory that took. Exits with 1 if answers disagree.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.disattenuation import error_covariance
+from analysis.estimates import correlations
+from analysis.families import Families
+from analysis.items import ItemScores
+from analysis.overlap import overlap
+from analysis.resampling import correlations_of_counts
+from analysis.robustness import robustness
+from analysis.sampling import standard_error
+from analysis.summaries import summaries
+from study.contract import SCORES
+from study.design import Contrast
+
+PAIRS, FAMILIES, TASKS, ITEMS, DRAWS = 64, 18, 20, 500, 2_000
+X, CONTROL, Y = "base-5shot", "base-0shot", "tuned-0shot-chat"
+
+
+def made(rng: np.random.Generator, items: int) -> tuple[pd.DataFrame, ItemScores, Families]:
+    """Scores and items of three arms."""
+    ability = rng.normal(0.6, 0.1, PAIRS)
+    labels = [f"f{i}" for i in rng.integers(0, FAMILIES, PAIRS)]
+    names = tuple(f"p{i}" for i in range(PAIRS))
+    rows, arrays = [], {}
+    for task in range(TASKS):
+        for arm in (X, CONTROL, Y):
+            own = np.clip(ability + rng.normal(0, 0.05, PAIRS), 0.05, 0.95)
+            right = (rng.random((PAIRS, 1, items)) < own[:, None, None]).astype(float)
+            arrays[arm, f"t{task}"] = (names, right)
+            for i, name in enumerate(names):
+                rows.append(
+                    {"pair": name, "family": labels[i], "params_b": 1.0 + i % 8, "model": arm,
+                     "role": arm.split("-")[0], "arm": arm, "task": f"t{task}",
+                     "task_type": f"type{task % 5}", "exposure": "", "draw": None,
+                     "score": right[i].mean(), "stderr": standard_error(right[i, 0]),
+                     "n_items": items, "chance": 0.25, "metric": "acc", "source": "made"}
+                )  # fmt: skip
+    frame = pd.DataFrame(rows)[list(SCORES)].astype(SCORES)
+    return frame, ItemScores(arrays), Families.of(labels)
+
+
+def whole(scores: pd.DataFrame, items: ItemScores) -> float:
+    """Seconds for every table."""
+    contrasts = [Contrast(name="icl", x=X, y=Y), Contrast(name="control", x=CONTROL, y=Y)]
+    start = time.perf_counter()
+    correlations(scores, contrasts, items=items)
+    robustness(scores, contrasts)
+    summaries(scores, contrasts)
+    overlap(scores, contrasts, items)
+    return time.perf_counter() - start
+
+
+def resampling(scores: pd.DataFrame, families: Families) -> tuple[float, float, float]:
+    """Seconds of ours and of scipy's, and how far the replicates lie apart."""
+    wide = scores.pivot(index="pair", columns=["arm", "task"], values="score")
+    wide = wide.loc[[f"p{i}" for i in range(PAIRS)]]
+    x, y = wide[X].to_numpy().T, wide[Y].to_numpy().T
+    members = [np.flatnonzero(row) for row in families.members()]
+    groups = families.count
+
+    start = time.perf_counter()
+    theirs = []
+    for a, b in zip(x, y, strict=True):
+
+        def statistic(ids: np.ndarray, a: np.ndarray = a, b: np.ndarray = b) -> float:
+            chosen = np.concatenate([members[i] for i in ids])
+            return float(np.corrcoef(a[chosen], b[chosen])[0, 1])
+
+        found = stats.bootstrap(
+            (np.arange(groups),), statistic, n_resamples=DRAWS, vectorized=False,
+            method="percentile", rng=np.random.default_rng(0),
+        )  # fmt: skip
+        theirs.append(found.bootstrap_distribution)
+    scipys = time.perf_counter() - start
+
+    # The families that scipy drew from that seed, as counts.
+    drawn = np.random.default_rng(0).integers(0, groups, (DRAWS, groups))
+    counts = np.stack([np.bincount(row, minlength=groups) for row in drawn]).astype(float)
+    start = time.perf_counter()
+    ours = correlations_of_counts(x, y, families, counts)
+    return time.perf_counter() - start, scipys, float(np.nanmax(np.abs(ours - np.stack(theirs).T)))
+
+
+def many_items(rng: np.random.Generator) -> tuple[int, float]:
+    """Rows and seconds of summarising 10 million item scores."""
+    items = 10_000_000 // (PAIRS * TASKS * 2)
+    seconds, rows = 0.0, 0
+    for _ in range(TASKS):
+        x, y = ((rng.random((PAIRS, items)) < 0.6).astype(float) for _ in range(2))
+        start = time.perf_counter()
+        for side in (x, y):
+            for model in side:
+                standard_error(model)
+        error_covariance(x, y)
+        seconds += time.perf_counter() - start
+        rows += x.size + y.size
+    return rows, seconds
+
+
+def main() -> int:
+    """Prints all three."""
+    rng = np.random.default_rng(0)
+    scores, items, families = made(rng, ITEMS)
+    print(f"all tables of {PAIRS} pairs x {TASKS} tasks, 2 contrasts: {whole(scores, items):.1f} s")
+    bare = whole(scores, ItemScores({}))
+    print(f"the same by standard errors, without item scores: {bare:.1f} s")
+    ours, scipys, apart = resampling(scores, families)
+    print(
+        f"{DRAWS} resamplings of {FAMILIES} families, {TASKS} tasks: {ours:.3f} s, scipy task by "
+        f"task {scipys:.2f} s, {scipys / ours:.0f}x; replicates apart by {apart:.1e} at most"
+    )
+    rows, seconds = many_items(rng)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{rows} item scores summarised in {seconds:.1f} s; peak memory {peak:.2f} GiB")
+    return 0 if apart < 1e-9 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
