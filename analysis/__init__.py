@@ -28,10 +28,6 @@ _WHERE = {
     "item_overlap": "analysis.figures.item_overlap",
     "power_curves": "analysis.figures.power_curves",
     "load_items": "analysis.items",
-    "robustness": "analysis.robustness",
-    "summaries": "analysis.summaries",
-    "overlap": "analysis.overlap",
-    "agreement": "analysis.agreement",
     "by_moments": "analysis.disattenuation",
     "by_halves": "analysis.disattenuation",
     "by_likelihood": "analysis.disattenuation",
@@ -42,8 +38,6 @@ _WHERE = {
     "within_between": "analysis.confounding",
     "meta_analysis": "analysis.meta",
     "mixed_model": "analysis.mixed",
-    "equivalence": "analysis.equivalence",
-    "power": "analysis.power",
 }
 __all__ = sorted(_WHERE)
 

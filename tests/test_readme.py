@@ -85,7 +85,8 @@ def test_notebook(path: Path, small_demo: Path, tmp_path: Path) -> None:
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
     copied = small_demo / "executed"
     copied.mkdir(exist_ok=True)
-    shutil.copy(path, copied)
+    for file in (path, *path.parent.glob("*.csv")):
+        shutil.copy(file, copied)
     os.environ["PYTHONPATH"] = str(ROOT)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": copied}}).execute()
     kinds = {kind for cell in code for output in cell.outputs for kind in output.get("data", {})}

@@ -256,3 +256,11 @@ def test_analysis_comes_without_torch_and_lm_eval() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_name_of_the_package_is_that_of_a_room() -> None:
+    """A module that has been imported hides a function of the same name."""
+    import analysis
+
+    rooms = {path.stem for path in Path(analysis.__file__).parent.glob("*.py")}
+    assert not rooms & set(analysis.__all__)
