@@ -116,8 +116,9 @@ class Engine:
                 position_ids=torch.from_numpy(positions).to(on)[None],
                 # Said to be whole, lest transformers take the positions for packed sequences.
                 attention_mask=torch.ones(1, len(tokens), dtype=torch.long, device=on),
+                # No tensor: that would be moved to the first device, and index the last one's.
                 # Of no rows at all, some models would give every one.
-                logits_to_keep=torch.from_numpy(rows if len(rows) else np.zeros(1, int)).to(on),
+                logits_to_keep=rows if len(rows) else np.zeros(1, int),
                 **more,
             ).logits[0]
         return logits[: len(rows)]

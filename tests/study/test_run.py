@@ -68,6 +68,9 @@ def test_cells_are_what_was_planned(undisturbed: Path) -> None:
         assert record["effective_shots"] == {"least": shots, "most": shots}
         assert record["bos_count"] == 1
         assert record["truncated_items"] == 0
+        assert record["scoring"]["path"] == "packed"
+        assert record["scoring"]["plain_requests"] == {}
+        assert 0 <= record["scoring"]["probe_error"] < 1e-4
         items = Cells(undisturbed).items(key).to_pandas()
         assert items["score"].mean() == record["score"]
 

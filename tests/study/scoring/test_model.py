@@ -157,6 +157,25 @@ def test_generation_heeds_the_models_own_config() -> None:
     assert any("no_repeat_ngram_size" in reason for reason in report["plain_requests"])
 
 
+def test_encoder_decoders_take_the_plain_path(tmp_path: Path) -> None:
+    from lm_eval.models.huggingface import HFLM
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    config = T5Config(vocab_size=300, d_model=32, d_ff=48, num_layers=2, num_heads=4, d_kv=8,
+                      decoder_start_token_id=0, n_positions=512)  # fmt: skip
+    folder = saved(tmp_path, T5ForConditionalGeneration(config))
+    named = {"pretrained": folder, "device": "cpu", "dtype": "float32", "max_length": 512}
+    # In one batch on both sides: how long lm-eval lets a decoder write depends on its neighbours.
+    ours, theirs = SharedPrefixLM(**named), HFLM(**named, batch_size=64)
+    assert ours.backend == "seq2seq"
+    choices, prompts = ask("loglikelihood", CHOICES[:6]), ask("generate_until", PROMPTS)
+    assert worst(ours.loglikelihood(choices), theirs.loglikelihood(choices)) < 1e-4
+    assert ours.generate_until(prompts) == theirs.generate_until(prompts)
+    report = ours.report()
+    assert (report["path"], report["plain_requests"]) == ("plain", {"encoder-decoder": 10})
+
+
 def test_sampling_takes_the_plain_path() -> None:
     ours, theirs = both(build(*PACKED["llama"]))
     how = {"until": [], "max_gen_toks": 8, "do_sample": True, "temperature": 1.5}
