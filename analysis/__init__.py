@@ -30,7 +30,7 @@ _WHERE = {
     "load_items": "analysis.items",
     "by_moments": "analysis.disattenuation",
     "by_halves": "analysis.disattenuation",
-    "by_likelihood": "analysis.disattenuation",
+    "by_likelihood": "analysis.likelihood",
     "bca": "analysis.resampling",
     "wild_test": "analysis.wild",
     "permutation_test": "analysis.permutation",

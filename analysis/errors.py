@@ -19,10 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.disattenuation import Corrected, by_likelihood, error_covariance, of_covariances
+from analysis.disattenuation import Corrected, error_covariance, of_covariances
 from analysis.intervals import Interval
 from analysis.items import ItemScores
 from analysis.jackknife import family_jackknife, fisher_z
+from analysis.likelihood import by_likelihood
 from analysis.points import Group
 
 Floats = NDArray[np.float64]

@@ -26,8 +26,9 @@ from analysis.dependent import (
     williams,
     zou,
 )
-from analysis.disattenuation import by_likelihood, reliability, spearman_correction
+from analysis.disattenuation import reliability, spearman_correction
 from analysis.families import Families
+from analysis.likelihood import by_likelihood
 from analysis.meta import meta_analysis
 from analysis.mixed import mixed_model
 from analysis.sampling import (

@@ -23,7 +23,6 @@ from analysis.confounding import partial_correlation, within_between
 from analysis.correlation import correlate
 from analysis.disattenuation import (
     by_halves,
-    by_likelihood,
     by_moments,
     error_covariance,
     of_covariances,
@@ -31,6 +30,7 @@ from analysis.disattenuation import (
 from analysis.equivalence import equivalence
 from analysis.families import Families
 from analysis.jackknife import family_jackknife, fisher_z
+from analysis.likelihood import by_likelihood
 from analysis.meta import meta_analysis
 from analysis.mixed import mixed_model
 from analysis.permutation import permutation_test
