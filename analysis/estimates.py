@@ -19,8 +19,9 @@ from analysis.correlation import Correlation, correlate
 from analysis.errors import CorrectedCorrelation, corrected
 from analysis.estimands import COEFFICIENTS, ESTIMANDS, LEAST
 from analysis.items import ItemScores
-from analysis.points import Contrast, Group, groups
+from analysis.points import Group, groups
 from study.contract import CORRELATIONS
+from study.design import Contrast
 
 ADJUSTMENT = {"type": "holm", "task": "fdr_bh"}
 

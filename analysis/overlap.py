@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from analysis.agreement import error_consistency
 from analysis.items import ItemScores
-from analysis.points import Contrast, contrast_points
+from analysis.points import contrast_points
+from study.design import Contrast
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "group", "n_pairs", "n_tasks", "n_items", "quantity", "estimate", "low",

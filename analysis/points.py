@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -69,17 +68,6 @@ def contrast_points(
     )
     complete = means[means["n_tasks"] == means["task_type"].map(wanted)]
     return complete.assign(task="").reset_index(drop=True)
-
-
-class Contrast(Protocol):
-    """Two arms under a name."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def x(self) -> str: ...  # noqa: D102
-    @property
-    def y(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

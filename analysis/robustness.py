@@ -35,8 +35,9 @@ from analysis.equivalence import equivalence
 from analysis.estimands import coefficient_of
 from analysis.families import Families
 from analysis.jackknife import family_jackknife, fisher_z
-from analysis.points import Contrast, Group, groups
+from analysis.points import Group, groups
 from analysis.tables import number
+from study.design import Contrast
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "check", "n_pairs", "n_families", "estimate", "low", "high", "p", "method",

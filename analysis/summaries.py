@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from analysis.jackknife import Jackknife
 from analysis.meta import meta_analysis
-from analysis.points import Contrast, Group, groups
+from analysis.points import Group, groups
 from analysis.resampling import correlations_of_counts, left_out
+from study.design import Contrast
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "summary", "n_tasks", "n_pairs", "n_families", "estimate", "low", "high",
