@@ -5,8 +5,9 @@
 
 The rooms, in the order that the data takes: `encoding` (texts to tokens), `tree` (the prefix tree
 of a call), `packing` (what one forward pass computes), `attending`, `kernels`, `prefill` and
-`decoding` (attention over shared keys), `engine` (the passes, within memory), `continuing`
-(generation), `probe` (which models allow it), `model` (lm-eval's interface).
+`decoding` (attention over shared keys), `engine` (the passes, within memory), `answering` and
+`continuing` (scored and generated requests), `probe` (which models allow it), `model` (lm-eval's
+interface).
 """
 
 from study.scoring.model import SharedPrefixLM

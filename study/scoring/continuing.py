@@ -44,6 +44,24 @@ def unlike_greedy(arguments: dict[str, Any], config: Any) -> str:
     return ""
 
 
+def stops_at(
+    until: Sequence[str], said: Callable[[Sequence[int]], str]
+) -> Callable[[Sequence[int]], bool]:
+    """Whether one of the strings is in what tokens say (`said`: their text, special ones too)."""
+    strings = [string for string in until if string]
+    # A stop string is in the last tokens or was there before; a token says a byte at least.
+    recent = max((len(string.encode()) for string in strings), default=0) + 8
+
+    def stopped(tokens: Sequence[int]) -> bool:
+        end = said(tokens[-recent:])
+        if not any(string in end for string in strings):
+            return False
+        whole = said(tokens)
+        return any(string in whole for string in strings)
+
+    return stopped
+
+
 @dataclass(frozen=True)
 class _Group:
     """Prompts with a common prefix of this length."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from lm_eval import utils
 from lm_eval.api.registry import register_model
 from lm_eval.models.huggingface import HFLM
@@ -24,11 +23,11 @@ from lm_eval.models.utils import (
 )
 from tqdm import tqdm
 
-from study.scoring.continuing import continued, unlike_greedy
+from study.scoring.answering import requests_tree, scored
+from study.scoring.continuing import continued, stops_at, unlike_greedy
 from study.scoring.encoding import Encoder
-from study.scoring.engine import BLOCK, Engine, free_memory, ran_out_of_memory, release
+from study.scoring.engine import Engine, free_memory, ran_out_of_memory, release
 from study.scoring.probe import probe
-from study.scoring.tree import prefix_tree
 
 Request = tuple[Any, list[int], list[int]]
 "(texts or None, context tokens, continuation tokens), as lm-eval hands them on."
@@ -167,22 +166,10 @@ class SharedPrefixLM(HFLM):  # type: ignore[misc]
         self, engine: Engine, requests: Sequence[Request], disable_tqdm: bool
     ) -> list[tuple[float, bool]]:
         self._taken.packed += len(requests)
-        # Too long: cut from the left, as hf does. The last token is only predicted.
-        most = self.max_length + 1
-        whole = [(c + a)[-most:] for _, c, a in requests]
-        tree = prefix_tree([tokens[:-1] for tokens in whole], block=BLOCK)
-        nodes, targets = [], []
-        for i, (tokens, (_, _, answer)) in enumerate(zip(whole, requests, strict=True)):
-            nodes.append(tree.path(i, len(tokens) - 1 - len(answer), len(tokens) - 1))
-            targets.append(np.asarray(answer, dtype=np.int64))
-        with self._bar(len(tree.tokens), "token", disable_tqdm) as bar:
-            logprobs, greedy = engine.scores(
-                tree, np.concatenate(nodes), np.concatenate(targets), bar.update
-            )
-        starts = np.cumsum([0, *map(len, targets)])[:-1]
-        sums = np.add.reduceat(logprobs, starts)
-        all_greedy = np.logical_and.reduceat(greedy, starts)
-        answers = [(float(s), bool(g)) for s, g in zip(sums, all_greedy, strict=True)]
+        pairs = [(context, answer) for _, context, answer in requests]
+        tree = requests_tree(pairs, self.max_length)
+        with self._bar(len(tree.nodes.tokens), "token", disable_tqdm) as bar:
+            answers = scored(engine, tree, bar.update)
         for (texts, _, _), found in zip(requests, answers, strict=True):
             if texts is not None:
                 self.cache_hook.add_partial("loglikelihood", texts, found)
@@ -253,7 +240,7 @@ class SharedPrefixLM(HFLM):  # type: ignore[misc]
                 prompts,
                 room,
                 self.model.generation_config,
-                self._stops_at(until),
+                stops_at(until, self._said),
                 bar.update,
             )
         text = {
@@ -269,20 +256,9 @@ class SharedPrefixLM(HFLM):  # type: ignore[misc]
         begun = has_bos_prefix(context, getattr(self.tokenizer, "bos_token", None))
         return self._encoder.one(context, False if begun else self.add_bos_token)
 
-    def _stops_at(self, until: list[str]) -> Callable[[Sequence[int]], bool]:
-        """Whether one of the strings is in what tokens say."""
-        strings = [string for string in until if string]
-        # A stop string is in the last tokens or was there before; a token says a byte at least.
-        recent = max((len(string.encode()) for string in strings), default=0) + 8
-
-        def stopped(tokens: Sequence[int]) -> bool:
-            said = self.tok_decode(tokens[-recent:], skip_special_tokens=False)
-            if not any(string in said for string in strings):
-                return False
-            whole = self.tok_decode(tokens, skip_special_tokens=False)
-            return any(string in whole for string in strings)
-
-        return stopped
+    def _said(self, tokens: Sequence[int]) -> str:
+        text: str = self.tok_decode(tokens, skip_special_tokens=False)
+        return text
 
     def _bar(self, total: int, unit: str, disabled: bool) -> Any:
         return tqdm(

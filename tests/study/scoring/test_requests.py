@@ -62,7 +62,7 @@ def test_choices(
     pairs = data.draw(st.permutations(pairs))
     requests = ask("loglikelihood", pairs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("study.scoring.model.BLOCK", block)
+        patch.setattr("study.scoring.answering.BLOCK", block)
         found = with_budget(ours, Budget(tokens, rows)).loglikelihood(requests)
     same(found, theirs.loglikelihood(requests, disable_tqdm=True))
 
