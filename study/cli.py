@@ -87,10 +87,11 @@ def import_scores(
         typer.Argument(metavar="FILE…", help="CSV files in the form of scores.csv, or folders and "
                        "results_*.json of lm-eval."),
     ],
-    pair: Annotated[str, typer.Option(help="The pair of a model that nothing knows.")] = "",
-    role: Annotated[str, typer.Option(help="What it is in that pair: base or tuned.")] = "",
-    family: Annotated[str, typer.Option(help="The pair's family.")] = "",
-    params_b: Annotated[float, typer.Option(help="Its size, 10⁹ parameters.")] = float("nan"),
+    pair: Annotated[str, typer.Option(show_default=False, help="Name of the pair, for lm-eval "
+                     "results of a model that neither the study nor the registry knows.")] = "",
+    role: Annotated[str, typer.Option(show_default=False, help="With --pair: base or tuned.")] = "",
+    family: Annotated[str, typer.Option(show_default=False, help="With --pair: its family.")] = "",
+    params_b: Annotated[float, typer.Option(show_default=False, help="With --pair: 10⁹ parameters.")] = float("nan"),
 ) -> None:  # fmt: skip
     """Take scores that were measured elsewhere into a study. Needs no torch."""
     from study.contract import ROLES
