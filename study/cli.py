@@ -91,7 +91,9 @@ def import_scores(
                      "results of a model that neither the study nor the registry knows.")] = "",
     role: Annotated[str, typer.Option(show_default=False, help="With --pair: base or tuned.")] = "",
     family: Annotated[str, typer.Option(show_default=False, help="With --pair: its family.")] = "",
-    params_b: Annotated[float, typer.Option(show_default=False, help="With --pair: 10⁹ parameters.")] = float("nan"),
+    params_b: Annotated[
+        float, typer.Option(show_default=False, help="With --pair: 10⁹ parameters.")
+    ] = float("nan"),
 ) -> None:  # fmt: skip
     """Take scores that were measured elsewhere into a study. Needs no torch."""
     from study.contract import ROLES
