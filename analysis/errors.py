@@ -1,8 +1,8 @@
 """The measurement error of pairs' scores, and the correlation corrected for it.
 
-In: a group of scores (points.py), and item scores where there are any. Out: `corrected`, with the
-family jackknife's interval through the whole of it: the errors are estimated anew without each
-family.
+In: a group of scores (points.py), and item scores where there are any. Out: `Errors`, and
+`corrected` with the family jackknife's interval through the whole of it: the errors are estimated
+anew without each family.
 
 With item scores the errors are what is left of model by item, model by draw, and both (below);
 without, the reported standard errors stand in: they hold the items' difficulty too, which all
@@ -13,8 +13,7 @@ items differ much.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from analysis.disattenuation import Corrected, error_covariance, of_covariances
 from analysis.intervals import Interval
 from analysis.items import ItemScores
 from analysis.jackknife import family_jackknife, fisher_z
-from analysis.likelihood import by_likelihood
+from analysis.likelihood import Likelihood, by_likelihood
 from analysis.points import Group
 
 Floats = NDArray[np.float64]
@@ -78,6 +77,48 @@ def _interaction(means: Floats) -> float:
 
 
 @dataclass(frozen=True)
+class Errors:
+    """Covariances of the errors of a group's mean scores, for any selection of its pairs."""
+
+    group: Group
+    sides: tuple[tuple[Floats, Floats], ...] | None
+    "Of every task, item scores [pairs, draws, items] of x and y; None: standard errors only."
+
+    @classmethod
+    def of(cls, group: Group, items: ItemScores | None) -> Errors | None:
+        """From item scores where every task has them, else from standard errors; else None."""
+        sides = _item_arrays(group, items)
+        known = np.isfinite(group.x_stderr).all() and np.isfinite(group.y_stderr).all()
+        return cls(group, sides) if sides is not None or known else None
+
+    def covariances(self, chosen: NDArray[np.bool_]) -> Floats:
+        """[chosen pairs, 2, 2]; from item scores they are the same for all pairs."""
+        pairs, tasks = int(chosen.sum()), len(self.group.tasks)
+        if self.sides is None:
+            made = np.zeros((pairs, 2, 2))
+            for i, stderr in enumerate((self.group.x_stderr, self.group.y_stderr)):
+                made[:, i, i] = (stderr[chosen] ** 2).sum(1) / tasks**2
+            return made
+        total = np.zeros((2, 2))  # the tasks' items are independent
+        for (x, y), chance in zip(self.sides, self.group.chance, strict=True):
+            own = error_covariance(x[chosen].mean(1), y[chosen].mean(1))
+            for i, scores in enumerate((x, y)):
+                if scores.shape[1] > 1:
+                    own[i, i] += components(scores[chosen]).model_draw / scores.shape[1]
+            total += own / (1.0 - chance) ** 2
+        return np.broadcast_to(total / tasks**2, (pairs, 2, 2))
+
+    def latent(self) -> Likelihood | None:
+        """True scores' distribution, and the line of y on x without error in either; None where
+        it cannot be estimated."""
+        x, y = self.group.x.mean(1), self.group.y.mean(1)
+        if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+            return None
+        found = by_likelihood(x, y, self.covariances(np.ones(len(x), dtype=np.bool_)), test=False)
+        return None if found.at_boundary else found
+
+
+@dataclass(frozen=True)
 class CorrectedCorrelation:
     """Naive and corrected together, with the corrected one's interval."""
 
@@ -88,33 +129,22 @@ class CorrectedCorrelation:
 
 
 def corrected(
-    group: Group,
-    *,
-    x_arm: str,
-    y_arm: str,
-    items: ItemScores | None,
-    rooms: Sequence[float],
-    level: float = 0.95,
+    group: Group, *, items: ItemScores | None, level: float = 0.95
 ) -> CorrectedCorrelation | None:
-    """Across pairs; None if neither item scores nor standard errors are there.
-
-    `rooms`: 1 - chance of each of the group's tasks, by which item scores are normalised.
-    """
-    sides = _item_arrays(group, x_arm, y_arm, items)
-    if sides is None and not (
-        np.isfinite(group.x_stderr).all() and np.isfinite(group.y_stderr).all()
-    ):
+    """Across pairs; None if neither item scores nor standard errors are there."""
+    errors = Errors.of(group, items)
+    if errors is None:
         return None
     x, y = group.x.mean(1), group.y.mean(1)
-    everyone = np.ones(len(x), dtype=np.bool_)
 
     def on(chosen: NDArray[np.bool_]) -> Corrected:
-        if sides is None:
-            return _by_stderr(group, chosen)
-        errors = _covariance(sides, rooms, chosen)
-        return of_covariances(np.cov(x[chosen], y[chosen]), errors, int(chosen.sum()))
+        known = errors.covariances(chosen)
+        moments = of_covariances(np.cov(x[chosen], y[chosen]), known.mean(0), int(chosen.sum()))
+        if errors.sides is not None or math.isnan(moments.estimate):
+            return moments
+        return _by_likelihood(x[chosen], y[chosen], known, moments)
 
-    found = on(everyone)
+    found = on(np.ones(len(x), dtype=np.bool_))
     jackknife = family_jackknife(lambda rest: fisher_z(on(rest).estimate), group.families)
     interval, p, note = jackknife.interval(level=level, fisher=True)
     notes = [found.note or note]
@@ -125,47 +155,22 @@ def corrected(
 
 
 def _item_arrays(
-    group: Group, x_arm: str, y_arm: str, items: ItemScores | None
-) -> list[tuple[Floats, Floats]] | None:
-    """Both sides [pairs, draws, items] of every task; None if one is not there."""
+    group: Group, items: ItemScores | None
+) -> tuple[tuple[Floats, Floats], ...] | None:
     if items is None or len(group.pairs) < 3:
         return None
     sides = []
     for task in group.tasks:
-        x, y = (items.of(arm, task, group.pairs) for arm in (x_arm, y_arm))
+        x, y = (items.of(arm, task, group.pairs) for arm in (group.x_arm, group.y_arm))
         if x is None or y is None or x.shape[2] != y.shape[2] or x.shape[2] < 2:
             return None
         sides.append((x, y))
-    return sides
+    return tuple(sides)
 
 
-def _covariance(
-    sides: list[tuple[Floats, Floats]], rooms: Sequence[float], chosen: NDArray[np.bool_]
-) -> Floats:
-    """Of the errors of the mean over tasks, whose items are independent [2, 2]."""
-    total = np.zeros((2, 2))
-    for (x, y), room in zip(sides, rooms, strict=True):
-        own = error_covariance(x[chosen].mean(1), y[chosen].mean(1))
-        for i, scores in enumerate((x, y)):
-            if scores.shape[1] > 1:
-                own[i, i] += components(scores[chosen]).model_draw / scores.shape[1]
-        total += own / room**2
-    return np.asarray(total / len(sides) ** 2)
-
-
-def _by_stderr(group: Group, chosen: NDArray[np.bool_]) -> Corrected:
-    x, y = group.x[chosen].mean(1), group.y[chosen].mean(1)
-    tasks = group.x.shape[1]
-    variances = [(s[chosen] ** 2).sum(1) / tasks**2 for s in (group.x_stderr, group.y_stderr)]
-    errors = np.zeros((len(x), 2, 2))
-    errors[:, 0, 0], errors[:, 1, 1] = variances
-    measured = np.cov(x, y)
-    naive = of_covariances(measured, errors.mean(0), len(x))
-    if math.isnan(naive.estimate):
-        return naive
+def _by_likelihood(x: Floats, y: Floats, errors: Floats, moments: Corrected) -> Corrected:
     fit = by_likelihood(x, y, errors, test=False)
-    estimate = math.nan if fit.at_boundary else fit.rho
-    note = "not estimable: the likelihood is greatest at the boundary" if fit.at_boundary else ""
-    return Corrected(
-        "likelihood", naive.naive, estimate, naive.reliability_x, naive.reliability_y, len(x), note
-    )
+    if fit.at_boundary:
+        why = "not estimable: the likelihood is greatest at the boundary"
+        return replace(moments, method="likelihood", estimate=math.nan, note=why)
+    return replace(moments, method="likelihood", estimate=fit.rho)

@@ -39,7 +39,6 @@ def correlations(
 def _contrast_rows(
     scores: pd.DataFrame, contrast: Contrast, items: ItemScores | None
 ) -> Iterator[dict[str, Any]]:
-    chances = scores.drop_duplicates("task").set_index("task")["chance"].fillna(0.0)
     for group in groups(scores, x_arm=contrast.x, y_arm=contrast.y):
         shared = _shared(contrast, group)
         for estimand in ESTIMANDS:
@@ -50,8 +49,7 @@ def _contrast_rows(
                     group.x, group.y, group.families, estimand=estimand, coefficient=coefficient
                 )
                 yield {**shared, **_plain(found)}
-        rooms = [1.0 - float(chances[task]) for task in group.tasks]
-        better = corrected(group, x_arm=contrast.x, y_arm=contrast.y, items=items, rooms=rooms)
+        better = corrected(group, items=items)
         if better is not None:
             yield {**shared, **_without_error(better)}
 

@@ -1,9 +1,9 @@
 """A linear mixed model with crossed effects and known sampling variances.
 
-In: cells' scores, a design matrix, grouping factors, the known variance of each score. Out:
-`MixedFit`. Restricted maximum likelihood over the components' standard deviations,
+In: cells' scores, a design matrix, random effects (`Term`), the known variance of each score. Out:
+`MixedFit`. Restricted maximum likelihood (restricted.py) of
 
-    y = Xβ + Σ_k Z_k u_k + ε + e,   V = Σ_k σ²_k Z_k Z_k' + σ² I + diag(v),
+    y = Xβ + Z u + ε + e,   var e known,
 
 where ε is left out if the known variances are all there is. statsmodels fits crossed effects
 slowly, fails at a component of 0 and knows no sampling variances; here 0 is a result.
@@ -13,15 +13,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import sparse, stats
+from threadpoolctl import threadpool_limits
+
+from analysis.restricted import Block, Restricted
 
 Floats = NDArray[np.float64]
 RESIDUAL = "residual"
+
+
+@dataclass(frozen=True)
+class Term:
+    """Random effects of one factor: an intercept for each of its levels, and slopes."""
+
+    labels: Sequence[object]
+    "[n]"
+    slopes: Mapping[str, ArrayLike] = field(default_factory=dict)
+    "Columns [n] by name, whose effects are correlated with the intercept and each other."
+    intercept: bool = True
 
 
 @dataclass(frozen=True)
@@ -30,14 +44,24 @@ class MixedFit:
 
     names: tuple[str, ...]
     coefficients: Floats
-    errors: Floats
+    covariance: Floats
+    "Of the coefficients."
     deviations: dict[str, float]
-    "By component; 0 at the boundary."
+    "By component, `term` or `term:slope`; 0 at the boundary."
+    correlations: dict[str, float]
+    "Of a term's effects, `term:one,other`; nan beside a component that is 0."
     criterion: float
     "-2 × the restricted log-likelihood."
     n: int
     at_boundary: tuple[str, ...]
     "Components that are 0."
+    parameters: Floats
+    "Entries of the terms' triangles, and the residual's deviation."
+
+    @property
+    def errors(self) -> Floats:
+        """Standard errors of the coefficients."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per fixed effect, with Wald's z."""
@@ -47,97 +71,100 @@ class MixedFit:
              "z": z, "p": 2 * stats.norm.sf(np.abs(z))}
         )  # fmt: skip
 
+    def sentence(self) -> str:
+        """For a paper."""
+        fixed = ", ".join(
+            f"{name} {value:.3g} ({error:.2g})"
+            for name, value, error in zip(self.names, self.coefficients, self.errors, strict=True)
+        )
+        spread = ", ".join(f"{name} {value:.3g}" for name, value in self.deviations.items())
+        return f"Coefficients (errors): {fixed}; standard deviations: {spread}; {self.n} scores."
+
 
 def mixed_model(
     y: ArrayLike,
     design: Mapping[str, ArrayLike],
-    groups: Mapping[str, Sequence[object]],
+    terms: Mapping[str, Term],
     *,
     known: ArrayLike | None = None,
-    slopes: Mapping[str, ArrayLike] | None = None,
     residual: bool = True,
+    like: MixedFit | None = None,
 ) -> MixedFit:
-    """`design`: columns by name, the constant included; `groups`: labels by component, each a
-    random intercept, or for a name in `slopes` a random slope on those values."""
+    """`design`: columns by name, the constant included; `terms`: random effects by name; `known`:
+    sampling variances [n]; `like`: a fit of nearly the same data, from which to begin.
+
+    ValueError if the design's columns are not independent, or nothing random is left.
+    """
     ys = np.asarray(y, dtype=float)
     x = np.column_stack([np.broadcast_to(np.asarray(c, float), ys.shape) for c in design.values()])
     if np.linalg.matrix_rank(x) < x.shape[1]:
         raise ValueError(f"the columns {', '.join(design)} are not independent")
+    if known is None and not residual:
+        raise ValueError("known variances or a residual: without either no score is random")
+    scale = float((ys - x @ np.linalg.lstsq(x, ys, rcond=None)[0]).std()) or 1.0
     noise = np.zeros(len(ys)) if known is None else np.asarray(known, dtype=float)
-    parts = {name: _similar(labels, (slopes or {}).get(name)) for name, labels in groups.items()}
+    parts = {name: _effects(name, term) for name, term in terms.items()}
+    columns = [z for z, _, _ in parts.values()]
+    model = Restricted(
+        y=ys / scale,
+        x=x,
+        z=sparse.hstack(columns, format="csr") if columns else sparse.csr_array((len(ys), 0)),
+        known=noise / scale**2,
+        blocks=tuple(Block(levels, len(names)) for _, names, levels in parts.values()),
+        residual=residual,
+    )
+    with threadpool_limits(1, user_api="blas"):  # on small matrices threads wait for each other
+        theta = model.climbed(None if like is None else like.parameters / scale)
+        found = model.solved(theta)
+    names = {term: of for term, (_, of, _) in parts.items()}
+    deviations, correlations = _components(names, model.triangles(theta * scale))
     if residual:
-        parts[RESIDUAL] = np.eye(len(ys))
-    matrices = list(parts.values())
-    scale = float(np.linalg.lstsq(x, ys, rcond=None)[1].sum() / len(ys)) ** 0.5 or 1.0
-
-    def total(deviations: Floats) -> Floats:
-        made = np.diag(noise)
-        for deviation, matrix in zip(deviations, matrices, strict=True):
-            made = made + deviation**2 * matrix
-        return made
-
-    def loss(relative: Floats) -> float:
-        try:
-            return _criterion(ys, x, total(relative * scale))
-        except np.linalg.LinAlgError:
-            return math.inf
-
-    best = _minimise(loss, len(matrices)) if matrices else np.zeros(0)
-    deviations = np.abs(best) * scale
-    for i in range(len(deviations)):  # a component that makes nothing likelier is none
-        without = deviations.copy()
-        without[i] = 0.0
-        if (
-            deviations[i] < 1e-3 * scale
-            and loss(without / scale) <= loss(deviations / scale) + 1e-6
-        ):
-            deviations = without
-    v = total(deviations)
-    solved = np.linalg.solve(v, x)
-    covariance = np.linalg.inv(x.T @ solved)
-    beta = covariance @ solved.T @ ys
-    found = dict(zip(parts, deviations.tolist(), strict=True))
+        deviations[RESIDUAL] = float(theta[-1]) * scale
     return MixedFit(
         names=tuple(design),
-        coefficients=beta,
-        errors=np.sqrt(np.diag(covariance)),
-        deviations=found,
-        criterion=_criterion(ys, x, v),
+        coefficients=found.coefficients * scale,
+        covariance=found.covariance * scale**2,
+        deviations=deviations,
+        correlations=correlations,
+        criterion=found.criterion + 2 * (len(ys) - x.shape[1]) * math.log(scale),
         n=len(ys),
-        at_boundary=tuple(name for name, deviation in found.items() if deviation == 0),
+        at_boundary=tuple(name for name, deviation in deviations.items() if deviation == 0),
+        parameters=theta * scale,
     )
 
 
-def _similar(labels: Sequence[object], slope: ArrayLike | None) -> Floats:
-    """Z Z' of a factor."""
-    codes = pd.factorize(np.asarray(labels, dtype=object))[0]
-    z = np.eye(codes.max() + 1)[codes]
-    if slope is not None:
-        z = z * np.asarray(slope, dtype=float)[:, None]
-    return np.asarray(z @ z.T)
+def _components(
+    names: Mapping[str, tuple[str, ...]], triangles: Sequence[Floats]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """(standard deviations, correlations), by name."""
+    deviations, correlations = {}, {}
+    for (term, columns), lower in zip(names.items(), triangles, strict=True):
+        covariance = lower @ lower.T
+        spread = np.sqrt(np.diag(covariance))
+        for i, name in enumerate(columns):
+            deviations[_called(term, name)] = float(spread[i])
+            for j in range(i):
+                both = float(spread[i] * spread[j])
+                r = float(covariance[i, j]) / both if both > 0 else math.nan
+                correlations[f"{term}:{columns[j] or 'intercept'},{name}"] = r
+    return deviations, correlations
 
 
-def _criterion(y: Floats, x: Floats, v: Floats) -> float:
-    """-2 log restricted likelihood."""
-    lower = np.linalg.cholesky(v)
-    wx, wy = np.linalg.solve(lower, x), np.linalg.solve(lower, y)
-    information = wx.T @ wx
-    beta = np.linalg.solve(information, wx.T @ wy)
-    apart = wy - wx @ beta
-    free = len(y) - x.shape[1]
-    logs = 2 * float(np.log(np.diag(lower)).sum()) + float(np.linalg.slogdet(information)[1])
-    return float(logs + float(apart @ apart) + free * math.log(2 * math.pi))
+def _effects(name: str, term: Term) -> tuple[sparse.csr_array, tuple[str, ...], int]:
+    """(Z [n, levels · columns], the columns' names, the levels)."""
+    codes, levels = pd.factorize(np.asarray(term.labels, dtype=object))
+    columns = ([("", np.ones(len(codes)))] if term.intercept else []) + [
+        (slope, np.asarray(values, dtype=float)) for slope, values in term.slopes.items()
+    ]
+    if not columns:
+        raise ValueError(f"{name}: an intercept or a slope, found neither")
+    k = len(columns)
+    rows = np.repeat(np.arange(len(codes)), k)
+    places = (codes[:, None] * k + np.arange(k)).ravel()
+    values = np.column_stack([of for _, of in columns]).ravel()
+    z = sparse.csr_array((values, (rows, places)), shape=(len(codes), len(levels) * k))
+    return z, tuple(slope for slope, _ in columns), len(levels)
 
 
-def _minimise(loss: object, components: int) -> Floats:
-    """From several starts: the surface is flat where a component is 0."""
-    best = None
-    for start in (0.5, 1.0, 0.1):
-        found = optimize.minimize(
-            loss, np.full(components, start), method="Nelder-Mead",
-            options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 4000, "adaptive": True},
-        )  # fmt: skip
-        if best is None or found.fun < best.fun:
-            best = found
-    assert best is not None
-    return np.asarray(best.x)
+def _called(term: str, column: str) -> str:
+    return f"{term}:{column}" if column else term

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,13 +33,18 @@ def arm_scores(scores: pd.DataFrame, arm: str) -> pd.DataFrame:
         raise ValueError(f"no scores of arm {arm!r}; there are {there}")
     by = [*PAIR, "task_type", "task"]
     averaged = own.groupby(by, sort=True, as_index=False, dropna=False).agg(
-        score=("score", "mean"), stderr=("stderr", "mean"), chance=("chance", "first")
+        score=("score", "mean"), stderr=("stderr", "mean")
     )
-    chance = averaged["chance"].fillna(0.0)
-    room = 1.0 - chance
-    averaged["score"] = (averaged["score"] - chance) / room
-    averaged["stderr"] = averaged["stderr"] / room
-    return averaged.drop(columns="chance")
+    chance = averaged["task"].map(chances(scores))
+    averaged["score"] = (averaged["score"] - chance) / (1.0 - chance)
+    averaged["stderr"] = averaged["stderr"] / (1.0 - chance)
+    return averaged
+
+
+def chances(scores: pd.DataFrame) -> pd.Series:
+    """The chance level of every task, from whichever row has it; 0 where none does."""
+    known: pd.Series = scores.groupby("task")["chance"].max().fillna(0.0)
+    return known
 
 
 def contrast_points(
@@ -85,6 +91,10 @@ class Group:
     y: NDArray[np.float64]
     x_stderr: NDArray[np.float64]
     y_stderr: NDArray[np.float64]
+    x_arm: str
+    y_arm: str
+    chance: tuple[float, ...]
+    "By task; scores are normalised by it."
 
     @property
     def task(self) -> str:
@@ -100,26 +110,32 @@ def groups(scores: pd.DataFrame, *, x_arm: str, y_arm: str) -> Iterator[Group]:
     points = contrast_points(scores, x_arm=x_arm, y_arm=y_arm, level="task")
     if points.empty:
         return
-    yield _group(points, "overall", "")
+    about: dict[str, Any] = {"x_arm": x_arm, "y_arm": y_arm, "chances": chances(scores)}
+    yield _group(points, "overall", "", **about)
     for task_type, own in points.groupby("task_type", sort=True):
-        yield _group(own, "type", str(task_type))
+        yield _group(own, "type", str(task_type), **about)
     for key, own in points.groupby(["task_type", "task"], sort=True):
-        yield _group(own, "task", str(key[0]))
+        yield _group(own, "task", str(key[0]), **about)
 
 
-def _group(points: pd.DataFrame, level: str, task_type: str) -> Group:
+def _group(
+    points: pd.DataFrame, level: str, task_type: str, *, x_arm: str, y_arm: str, chances: pd.Series
+) -> Group:
     values = ["x", "y", "x_stderr", "y_stderr"]
     wide = points.pivot(index="pair", columns="task", values=values)
     wide = wide[wide[["x", "y"]].notna().all(axis=1)]
     about = points.drop_duplicates("pair").set_index("pair").loc[wide.index]
     return Group(
-        level,
-        task_type,
-        tuple(wide["x"].columns),
-        tuple(wide.index),
-        Families.of(list(about["family"])),
-        about["params_b"].to_numpy(dtype=float),
-        *(wide[value].to_numpy(dtype=float) for value in values),
+        level=level,
+        task_type=task_type,
+        tasks=tuple(wide["x"].columns),
+        pairs=tuple(wide.index),
+        families=Families.of(list(about["family"])),
+        params_b=about["params_b"].to_numpy(dtype=float),
+        **{value: wide[value].to_numpy(dtype=float) for value in values},
+        x_arm=x_arm,
+        y_arm=y_arm,
+        chance=tuple(float(chances[task]) for task in wide["x"].columns),
     )
 
 

@@ -1,7 +1,7 @@
 """The whole analysis of a run, as `study analyze` does it.
 
 In: a run's folder. Out: `scores.csv`, `correlations.csv`, `correlations.tex`, `robustness.csv`,
-`summaries.csv` and `agreement.csv` in `tables/`, `figures/*.pdf` and `*.png`, all beside the study
+`summaries.csv`, `cell_model.csv` and `agreement.csv` in `tables/`, `figures/*.pdf` and `*.png`, all beside the study
 file, and a summary in words.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.cell_model import cell_models
 from analysis.estimates import correlations
 from analysis.frame import contrasts_of, load_with_missing
 from analysis.items import load_items
@@ -48,6 +49,7 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
     tables = {
         "scores": scores, "correlations": frame, "robustness": checks, "agreement": solved,
         "summaries": summaries(scores, contrasts),
+        "cell_model": cell_models(scores, contrasts, items=items),
     }  # fmt: skip
     for name, table in tables.items():
         write_csv(table, run / "tables" / f"{name}.csv")

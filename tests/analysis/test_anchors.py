@@ -30,7 +30,7 @@ from analysis.disattenuation import reliability, spearman_correction
 from analysis.families import Families
 from analysis.likelihood import by_likelihood
 from analysis.meta import meta_analysis
-from analysis.mixed import mixed_model
+from analysis.mixed import Term, mixed_model
 from analysis.sampling import (
     detectable_difference,
     empirical_logit,
@@ -205,8 +205,8 @@ def test_paule_mandel_is_statsmodels() -> None:
 def test_penicillin() -> None:
     """lmer(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)"""
     data = anchor("penicillin")
-    groups = {"plate": list(data["plate"]), "sample": list(data["sample"])}
-    fit = mixed_model(data["diameter"], {"constant": 1.0}, groups)
+    terms = {name: Term(list(data[name])) for name in ("plate", "sample")}
+    fit = mixed_model(data["diameter"], {"constant": 1.0}, terms)
     assert fit.deviations["plate"] == pytest.approx(0.8466653, abs=5e-5)
     assert fit.deviations["sample"] == pytest.approx(1.9316715, abs=5e-4)
     assert fit.deviations["residual"] == pytest.approx(0.5499264, abs=5e-5)
@@ -218,7 +218,7 @@ def test_penicillin() -> None:
 def test_dyestuff() -> None:
     """lmer(Yield ~ 1 + (1 | Batch), Dyestuff)"""
     data = anchor("dyestuff")
-    fit = mixed_model(data["Yield"], {"constant": 1.0}, {"batch": list(data["Batch"])})
+    fit = mixed_model(data["Yield"], {"constant": 1.0}, {"batch": Term(list(data["Batch"]))})
     assert fit.deviations["batch"] == pytest.approx(42.00, abs=5e-3)
     assert fit.deviations["residual"] == pytest.approx(49.51, abs=5e-3)
     assert fit.coefficients[0] == pytest.approx(1527.5)
@@ -226,12 +226,32 @@ def test_dyestuff() -> None:
     assert fit.criterion == pytest.approx(319.6543, abs=5e-5)
 
 
+def test_sleepstudy() -> None:
+    """lmer(Reaction ~ 1 + Days + (1 + Days | Subject), sleepstudy): correlated effects."""
+    data = anchor("sleepstudy")
+    days = data["Days"]
+    fit = mixed_model(
+        data["Reaction"],
+        {"constant": 1.0, "days": days},
+        {"subject": Term(list(data["Subject"]), {"days": days})},
+    )
+    assert fit.coefficients == pytest.approx([251.405, 10.467], abs=5e-4)
+    assert fit.errors == pytest.approx([6.825, 1.546], abs=5e-4)
+    intercept, slope = fit.deviations["subject"], fit.deviations["subject:days"]
+    assert intercept**2 == pytest.approx(612.10, abs=1.5e-2)
+    assert slope**2 == pytest.approx(35.07, abs=5e-3)
+    together = fit.correlations["subject:intercept,days"] * intercept * slope
+    assert together == pytest.approx(9.604, abs=1e-3)
+    assert fit.deviations["residual"] ** 2 == pytest.approx(654.94, abs=5e-3)
+    assert fit.criterion == pytest.approx(1743.628, abs=5e-4)
+
+
 def test_a_component_of_nothing_is_zero() -> None:
     rng = np.random.default_rng(3)
     y = rng.normal(size=(6, 5))
     y -= y.mean(1, keepdims=True)  # batches differ by less than chance would have them
     batch = np.repeat(np.arange(6), 5).tolist()
-    fit = mixed_model(y.ravel(), {"constant": 1.0}, {"batch": batch})
+    fit = mixed_model(y.ravel(), {"constant": 1.0}, {"batch": Term(batch)})
     assert fit.deviations["batch"] == 0
     assert fit.at_boundary == ("batch",)
     assert fit.deviations["residual"] == pytest.approx(y.ravel().std(ddof=1), rel=1e-4)

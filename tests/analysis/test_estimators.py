@@ -32,7 +32,7 @@ from analysis.families import Families
 from analysis.jackknife import family_jackknife, fisher_z
 from analysis.likelihood import by_likelihood
 from analysis.meta import meta_analysis
-from analysis.mixed import mixed_model
+from analysis.mixed import Term, mixed_model
 from analysis.permutation import permutation_test
 from analysis.resampling import bca, correlations_of_counts, family_counts, left_out
 from analysis.wild import wild_test
@@ -297,7 +297,7 @@ def test_known_variances_are_heeded_by_the_mixed_model() -> None:
     assert alone.coefficients[0] == pytest.approx(float(weights @ y / weights.sum()))
     assert alone.errors[0] == pytest.approx(float(weights.sum() ** -0.5))
     study = list(range(40))
-    random = mixed_model(y, {"constant": 1.0}, {"study": study}, known=known, residual=False)
+    random = mixed_model(y, {"constant": 1.0}, {"study": Term(study)}, known=known, residual=False)
     reml = meta_analysis(y, known, test="z")
     assert random.deviations["study"] ** 2 == pytest.approx(reml.tau2, abs=1e-4)
 
