@@ -1,8 +1,7 @@
 """The whole analysis of a run, as `study analyze` does it.
 
-In: a run's folder. Out: `scores.csv`, `correlations.csv`, `correlations.tex`, `robustness.csv`,
-`summaries.csv`, `cell_model.csv` and `agreement.csv` in `tables/`, `figures/*.pdf` and `*.png`, all beside the study
-file, and a summary in words.
+In: a run's folder. Out: `tables/*.csv` and `correlations.tex`, `figures/*.pdf` and `*.png`, all
+beside the study file, and a summary in words.
 """
 
 from __future__ import annotations
