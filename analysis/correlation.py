@@ -127,7 +127,7 @@ def _checked(
     if not len(xs) == len(ys) == len(families.labels):
         lengths = f"{len(xs)}, {len(ys)} and {len(families.labels)}"
         raise ValueError(f"x, y and families need one value a pair each; they have {lengths}")
-    xs, ys = xs.reshape(len(xs), -1), ys.reshape(len(ys), -1)
+    xs, ys = (side[:, None] if side.ndim == 1 else side for side in (xs, ys))
     if xs.shape != ys.shape:
         raise ValueError(f"x and y need the same tasks, they have shapes {xs.shape} and {ys.shape}")
     finite = np.isfinite(xs) & np.isfinite(ys)

@@ -161,10 +161,10 @@ def _item_arrays(
         return None
     sides = []
     for task in group.tasks:
-        x, y = (items.of(arm, task, group.pairs) for arm in (group.x_arm, group.y_arm))
-        if x is None or y is None or x.shape[2] != y.shape[2] or x.shape[2] < 2:
+        both = items.both(group.x_arm, group.y_arm, task, group.pairs)
+        if both is None or len(both[0].items) < 2:
             return None
-        sides.append((x, y))
+        sides.append((both[0].scores, both[1].scores))
     return tuple(sides)
 
 

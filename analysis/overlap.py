@@ -1,52 +1,42 @@
 """What the tuned models solve against what their bases solve: `tables/agreement.csv`.
 
 In: the scores' frame, the contrasts, item scores. Out: one row per contrast, group of tasks and
-quantity (agreement.py), over all pairs of the group:
+quantity, over all pairs of the group:
 
     base_given_tuned   of the items that the tuned model solves, the share its base solves (arm x)
     tuned_given_base   the reverse
     gained, lost       of all items, those that only one of the two solves
-    kappa              error consistency, the mean over pairs and tasks where it is defined
+    tuned_less_base    the difference of the two accuracies, tested on the same items
+    kappa              error consistency, the mean over pairs and draws where it is defined
+    same_wrong         of the items that both get wrong, the share with the same answer
     only_tuned         of all items, those that the tuned model solves and its base in none of its
                        arms and draws
 
-Groups are all tasks, each type, and each exposure of the tuning mixture. Intervals resample items,
-the same for all pairs, within their tasks: they cover items, and speak of these pairs.
+Groups are all tasks, each type, and each exposure of the tuning mixture. Tasks count alike.
+Intervals draw items anew (passages whole), the same for all pairs, within their tasks: they cover
+items, and speak of these pairs.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
-from analysis.agreement import error_consistency
 from analysis.items import ItemScores
+from analysis.paired_items import SUMS, PairedItems, paired_items
 from analysis.points import contrast_points
 from study.design import Contrast
 
 Floats = NDArray[np.float64]
-COLUMNS = ["contrast", "group", "n_pairs", "n_tasks", "n_items", "quantity", "estimate", "low",
-           "high", "covers", "note"]  # fmt: skip
+COLUMNS = ["contrast", "group", "n_pairs", "n_tasks", "n_items", "n_clusters", "quantity",
+           "estimate", "low", "high", "p", "covers", "note"]  # fmt: skip
 DRAWS, SEED = 2_000, 0
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One task's items, summed over pairs; draws averaged. Arrays are one long per item."""
-
-    pairs: int
-    both: Floats
-    base: Floats
-    tuned: Floats
-    only: Floats
-    "Tuned and no arm or draw of the base."
-    kappas: list[float]
 
 
 def overlap(scores: pd.DataFrame, contrasts: Sequence[Contrast], items: ItemScores) -> pd.DataFrame:
@@ -55,10 +45,11 @@ def overlap(scores: pd.DataFrame, contrasts: Sequence[Contrast], items: ItemScor
     exposures = scores.drop_duplicates("task").set_index("task")["exposure"]
     for contrast in contrasts:
         points = contrast_points(scores, x_arm=contrast.x, y_arm=contrast.y, level="task")
+        rng = np.random.default_rng(SEED)
         tasks = {
             str(task): found
             for task, own in points.groupby("task", sort=True)
-            if (found := _task(contrast, str(task), list(own["pair"]), scores, items)) is not None
+            if (found := _task(contrast, str(task), list(own["pair"]), scores, items, rng))
         }
         types = points.drop_duplicates("task").set_index("task")["task_type"]
         for group, names in _groups(list(tasks), types, exposures):
@@ -79,83 +70,85 @@ def _groups(
 
 
 def _task(
-    contrast: Contrast, task: str, pairs: list[str], scores: pd.DataFrame, items: ItemScores
-) -> _Task | None:
-    x, y = items.of(contrast.x, task, pairs), items.of(contrast.y, task, pairs)
-    if x is None or y is None or x.shape[2] != y.shape[2]:
+    contrast: Contrast,
+    task: str,
+    pairs: list[str],
+    scores: pd.DataFrame,
+    items: ItemScores,
+    rng: np.random.Generator,
+) -> PairedItems | None:
+    both = items.both(contrast.x, contrast.y, task, pairs)
+    if both is None or not all(np.isin(side.scores, (0.0, 1.0)).all() for side in both):
         return None
-    if not all(np.isin(side, (0.0, 1.0)).all() for side in (x, y)):
-        return None
+    x, y = both
     role = contrast.x.split("-")[0]
     arms = sorted(scores.loc[(scores["role"] == role) & (scores["task"] == task), "arm"].unique())
-    ways = [w for arm in arms if (w := items.of(arm, task, pairs)) is not None]
-    ways = [w for w in ways if w.shape[2] == x.shape[2]]
-    any_way = np.max([w.max(1) for w in ways], axis=0)
-    # Every draw of one side against every draw of the other.
-    base, tuned = x.mean(1), y.mean(1)
-    kappas = [
-        error_consistency(a, b)
-        for a_draws, b_draws in zip(x, y, strict=True)
-        for a in a_draws
-        for b in b_draws
-    ]
-    return _Task(
-        pairs=len(pairs),
-        both=(base * tuned).sum(0),
-        base=base.sum(0),
-        tuned=tuned.sum(0),
-        only=(tuned * (1 - any_way)).sum(0),
-        kappas=kappas,
-    )
+    ways = [found for arm in arms if (found := items.both(arm, contrast.y, task, pairs))]
+    clusters = items.clusters(task, x.items)
+    return paired_items(x, y, [way.scores for way, _ in ways], clusters, draws=DRAWS, rng=rng)
 
 
-def _rows(tasks: list[_Task]) -> Iterator[dict[str, Any]]:
-    rng = np.random.default_rng(SEED)
-    # Tasks count alike, whatever their number of items.
-    sums = np.stack([_resampled(task, rng) / len(task.base) for task in tasks]).sum(0)
-    n = sum(task.pairs for task in tasks)
+def _rows(tasks: list[PairedItems]) -> Iterator[dict[str, Any]]:
     shared = {
         "n_pairs": max(task.pairs for task in tasks),
         "n_tasks": len(tasks),
-        "n_items": sum(len(task.base) for task in tasks),
+        "n_items": sum(task.items for task in tasks),
+        "n_clusters": sum(task.clusters for task in tasks),
         "covers": "items",
-        "note": "",
     }
-    both, base, tuned, only = sums.T
+    of = dict(zip(SUMS, np.stack([task.sums for task in tasks]).sum(0).T, strict=True))
+    told = [task for task in tasks if task.choices_known]
+    wrong = dict(zip(SUMS, np.sum([t.sums for t in told], axis=0).T, strict=True)) if told else {}
+    nothing = np.full(1 + DRAWS, math.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {
-            "base_given_tuned": both / tuned,
-            "tuned_given_base": both / base,
-            "gained": (tuned - both) / n,
-            "lost": (base - both) / n,
-            "only_tuned": only / n,
+            "base_given_tuned": of["both"] / of["tuned"],
+            "tuned_given_base": of["both"] / of["base"],
+            "gained": (of["tuned"] - of["both"]) / of["n"],
+            "lost": (of["base"] - of["both"]) / of["n"],
+            "only_tuned": of["only"] / of["n"],
+            "same_wrong": wrong["same_wrong"] / wrong["wrong"] if told else nothing,
         }
     for quantity, values in found.items():
-        low = high = math.nan
-        if np.isfinite(values).all():
-            low, high = (float(end) for end in np.quantile(values[1:], (0.025, 0.975)))
         note = "" if math.isfinite(values[0]) else "undefined: no such item"
-        yield {**shared, "quantity": quantity, "estimate": float(values[0]), "low": low,
-               "high": high, "note": note}  # fmt: skip
-    kappas = [kappa for task in tasks for kappa in task.kappas if math.isfinite(kappa)]
-    undefined = sum(len(task.kappas) for task in tasks) - len(kappas)
-    yield {
-        **shared,
-        "quantity": "kappa",
-        "estimate": float(np.mean(kappas)) if kappas else math.nan,
-        "low": math.nan,
-        "high": math.nan,
-        "covers": "",
-        "note": f"undefined for {undefined} of {undefined + len(kappas)}" if undefined else "",
-    }
+        if quantity == "same_wrong" and not told:
+            note = "unknown: what was answered is not recorded"
+        yield {**shared, "quantity": quantity, **_ends(values), "note": note}
+    yield {**shared, "quantity": "kappa", **_kappa(tasks)}
+    yield {**shared, "quantity": "tuned_less_base", **_difference(tasks)}
 
 
-def _resampled(task: _Task, rng: np.random.Generator) -> Floats:
-    """Sums [1 + draws, 4] of both, base, tuned, only: over items, then over items drawn anew."""
-    n = len(task.base)
-    table = np.column_stack([task.both, task.base, task.tuned, task.only])
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)
-    return np.vstack([table.sum(0), counts @ table])
+def _ends(values: Floats) -> dict[str, float]:
+    """The estimate and a percentile interval; the latter is none where most draws have no value."""
+    drawn = values[1:][np.isfinite(values[1:])]
+    low = high = math.nan
+    if math.isfinite(values[0]) and 2 * len(drawn) > len(values):
+        low, high = (float(end) for end in np.quantile(drawn, (0.025, 0.975)))
+    return {"estimate": float(values[0]), "low": low, "high": high}
+
+
+def _kappa(tasks: list[PairedItems]) -> dict[str, Any]:
+    usable = [task for task in tasks if math.isfinite(task.kappa[0])]
+    undefined = sum(task.undefined for task in tasks)
+    compared = sum(task.compared for task in tasks)
+    note = f"undefined for {undefined} of {compared}" if undefined else ""
+    if not usable:
+        return {"estimate": math.nan, "low": math.nan, "high": math.nan, "note": note}
+    return {**_ends(np.mean([task.kappa for task in usable], axis=0)), "note": note}
+
+
+def _difference(tasks: list[PairedItems]) -> dict[str, Any]:
+    """t test with the tasks' clustered errors; degrees of freedom after Satterthwaite (1946)."""
+    estimate = float(np.mean([task.difference for task in tasks]))
+    variances = np.array([task.difference_error for task in tasks]) ** 2
+    if not np.isfinite(variances).all() or not (variances > 0).any():
+        return {"estimate": estimate, "note": "no interval: one cluster of items, or no difference"}
+    free = np.array([task.clusters - 1 for task in tasks])
+    error = math.sqrt(float(variances.sum())) / len(tasks)
+    df = float(variances.sum()) ** 2 / float((variances**2 / free).sum())
+    reach = float(stats.t.ppf(0.975, df)) * error
+    return {"estimate": estimate, "low": estimate - reach, "high": estimate + reach,
+            "p": 2 * float(stats.t.sf(abs(estimate) / error, df)), "note": ""}  # fmt: skip
 
 
 def overlap_text(frame: pd.DataFrame) -> str:

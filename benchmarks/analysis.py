@@ -20,7 +20,7 @@ from scipy import stats
 from analysis.disattenuation import error_covariance
 from analysis.estimates import correlations
 from analysis.families import Families
-from analysis.items import ItemScores
+from analysis.items import Answers, ItemScores
 from analysis.overlap import overlap
 from analysis.resampling import correlations_of_counts
 from analysis.robustness import robustness
@@ -43,7 +43,7 @@ def made(rng: np.random.Generator, items: int) -> tuple[pd.DataFrame, ItemScores
         for arm in (X, CONTROL, Y):
             own = np.clip(ability + rng.normal(0, 0.05, PAIRS), 0.05, 0.95)
             right = (rng.random((PAIRS, 1, items)) < own[:, None, None]).astype(float)
-            arrays[arm, f"t{task}"] = (names, right)
+            arrays[arm, f"t{task}"] = Answers(names, np.arange(items), right)
             for i, name in enumerate(names):
                 rows.append(
                     {"pair": name, "family": labels[i], "params_b": 1.0 + i % 8, "model": arm,

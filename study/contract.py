@@ -9,6 +9,7 @@ A *chance-normalised* score is (score - chance) / (1 - chance): 0 at chance, 1 f
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 Role = Literal["base", "tuned"]
@@ -41,6 +42,20 @@ LEVELS: tuple[str, ...] = ("overall", "type", "task")
 ITEMS: tuple[str, ...] = (
     "item", "gold", "score", "logprobs", "lengths", "text", "prompt_hash", "shots", "truncated",
 )  # fmt: skip
+
+
+BY_LENGTH = "acc_norm"
+"lm-eval's metric that weighs an option's log-probability by its length."
+
+
+def text_code(text: str) -> int:
+    """A number for a text, the same for texts that differ in white space alone.
+
+    >>> text_code("one  passage") == text_code("one passage\\n")
+    True
+    """
+    digest = hashlib.blake2b(" ".join(text.split()).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def chance_normalised(score: float, chance: float) -> float:

@@ -83,6 +83,8 @@ class ListedTask(Strict):
     "Most demonstrations that the task can take; none given: any number."
     exposure: Exposure = ""
     "What the tuning mixture showed of it, where known."
+    passage: str | None = None
+    "The documents' field that several items share, a text that they all ask about."
     items: int | None = Field(default=None, gt=0)
     "Number of items, used in estimates while the data is not at hand."
     tokens: int | None = Field(default=None, gt=0)

@@ -12,9 +12,9 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -26,6 +26,15 @@ KEY = ["pair", "role", "arm", "task", "draw"]
 "What names a score."
 
 
+class ImportedItems(TypedDict):
+    """The items of one row; lists are one long per item."""
+
+    item: list[int]
+    score: list[float]
+    choice: list[int] | None
+    "The same number for the same answer; None where unknown."
+
+
 @dataclass(frozen=True)
 class Imported:
     """One source's rows and where they come from."""
@@ -35,8 +44,10 @@ class Imported:
     "sha256 of the source as it was read."
     form: str
     rows: pd.DataFrame
-    items: dict[str, list[list[float]]]
-    "Item scores [(item, score)] by row number, where there are any."
+    items: dict[str, ImportedItems] = field(default_factory=dict)
+    "By row number, where there are any."
+    passages: dict[str, dict[int, int]] = field(default_factory=dict)
+    "By task, a number (`contract.text_code`) for the text that each item asks about."
 
 
 def write_import(run: Path, imported: Imported) -> Path:
@@ -57,6 +68,7 @@ def write_import(run: Path, imported: Imported) -> Path:
         "form": imported.form,
         "rows": imported.rows.to_csv(index=False),
         "items": imported.items,
+        "passages": imported.passages,
     }
     path = imports_folder(run) / f"{imported.digest[:16]}.json"
     write_whole(path, json.dumps(content).encode())
@@ -76,9 +88,14 @@ def read_imports(run: Path) -> Iterator[Imported]:
                 expected="what `study import` wrote",
                 do="Delete it and import its source again",
             ) from None
+        passages = {
+            task: {int(item): code for item, code in of.items()}
+            for task, of in content["passages"].items()
+        }
         yield Imported(
-            content["origin"], content["digest"], content["form"], typed(rows), content["items"]
-        )
+            content["origin"], content["digest"], content["form"], typed(rows), content["items"],
+            passages,
+        )  # fmt: skip
 
 
 def imports_folder(run: Path) -> Path:

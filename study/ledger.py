@@ -1,7 +1,7 @@
 """`results/plan.json`: which cell holds which number, for whoever reads the results.
 
-In: a `Plan`. Out: a file with one row per (pair, role, arm, task, draw), so that results are read
-without lm-eval, torch or the models.
+In: a `Plan`. Out: a file with one row per (pair, role, arm, task, draw), and which items ask about
+one passage, so that results are read without lm-eval, torch or the models.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from study.contract import text_code
 from study.errors import StudyError
 from study.plan import Plan
 from study.resolving import Resolved
 from study.store import results_folder, write_whole
 
-VERSION = 1
+VERSION = 2
 
 
 def ledger_rows(plan: Plan) -> list[dict[str, Any]]:
@@ -46,11 +47,23 @@ def write_ledger(resolved: Resolved, plan: Plan) -> None:
         "version": VERSION,
         "study": resolved.study.digest(),
         "rows": ledger_rows(plan),
+        "passages": _passages(resolved),
         "left_out": [vars(entry) for entry in plan.left_out],
         "falsified": list(plan.falsified),
     }
     text = json.dumps(content, indent=None, sort_keys=True) + "\n"
     write_whole(results_folder(resolved.run) / "plan.json", text.encode())
+
+
+def _passages(resolved: Resolved) -> dict[str, dict[int, int]]:
+    """By task, a number for the text that each item asks about, where items share one."""
+    found: dict[str, dict[int, int]] = {}
+    for task in resolved.tasks:
+        items = resolved.items[task.task]
+        if task.passage is not None and not isinstance(items, str):
+            texts = {item.place: str(item.raw[task.passage]) for item in items.items}
+            found[task.task] = {place: text_code(text) for place, text in texts.items()}
+    return found
 
 
 def read_ledger(run: Path) -> dict[str, Any]:

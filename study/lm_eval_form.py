@@ -19,7 +19,8 @@ import pandas as pd
 from study.arms import parse_arm
 from study.design import ListedTask, Study
 from study.errors import StudyError, listed, nearest
-from study.imports import Imported, digest_of, typed
+from study.imports import Imported, ImportedItems, digest_of, typed
+from study.lm_eval_samples import Samples, read_samples
 from study.pairs import Pair, registry, study_pairs, zoo
 from study.suites import known_tasks, study_tasks
 
@@ -44,7 +45,8 @@ def read_lm_eval(path: Path, study: Study, run: Path, given: Given | None = None
         tasks |= {task.task: task for task in study_tasks(study, run)}
     pairs = [*(study_pairs(study, run) if study.pairs else ()), *registry(), *zoo()]
     rows: list[dict[str, Any]] = []
-    items: dict[str, list[list[float]]] = {}
+    items: dict[str, ImportedItems] = {}
+    passages: dict[str, dict[int, int]] = {}
     read = list(files)
     for file in files:
         content = _json(file)
@@ -64,13 +66,14 @@ def read_lm_eval(path: Path, study: Study, run: Path, given: Given | None = None
             score = _score(file, found, task)
             samples = _samples(file, name, task)
             if samples is not None:
-                read.append(samples[0])
+                read.append(samples.path)
+                passages |= {name: samples.passages} if samples.passages else {}
             for pair, role in members:
                 if samples is not None:
-                    items[str(len(rows))] = samples[1]
+                    items[str(len(rows))] = samples.items
                 rows.append(_row(file, content, name, task, pair, role, score))
-    origin = str(path)
-    return Imported(origin, digest_of(read), "lm-eval results", typed(pd.DataFrame(rows)), items)
+    table = typed(pd.DataFrame(rows))
+    return Imported(str(path), digest_of(read), "lm-eval results", table, items, passages)
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -178,22 +181,7 @@ def _has_samples(content: dict[str, Any], name: str) -> bool:
     return name in content.get("n-samples", {})
 
 
-def _samples(file: Path, name: str, task: ListedTask) -> tuple[Path, list[list[float]]] | None:
-    """The item scores [(document, score)] beside the results, where they were logged."""
+def _samples(file: Path, name: str, task: ListedTask) -> Samples | None:
+    """The items beside the results, where they were logged."""
     path = file.with_name(file.name.replace("results_", f"samples_{name}_")).with_suffix(".jsonl")
-    if not path.exists():
-        return None
-    metric, _, wanted = task.metric.partition(",")
-    scores = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            sample = json.loads(line)
-            if not wanted or sample.get("filter", "none") == wanted:
-                if not isinstance(sample[metric], int | float):
-                    return None  # a metric of all items together has no item scores
-                scores[int(sample["doc_id"])] = float(sample[metric]) * task.scale
-        except (ValueError, KeyError):
-            raise StudyError(
-                path, f"line {number}", found=f"no {metric!r}", expected="an item's score"
-            ) from None
-    return path, [[float(document), score] for document, score in sorted(scores.items())]
+    return read_samples(path, task) if path.exists() else None

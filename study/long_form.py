@@ -44,7 +44,7 @@ def read_long_form(path: Path) -> Imported:
     _check(path, rows)
     made = typed(rows)
     check_unique([made.assign(_origin=str(path))])
-    return Imported(str(path), digest_of([path]), "long form", made, {})
+    return Imported(str(path), digest_of([path]), "long form", made)
 
 
 def _numbers(path: Path, rows: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from study.design import ListedTask, Study, study_file
-from study.errors import StudyError, nearest
+from study.errors import StudyError, listed, nearest
 from study.harness import Harness, TaskEntry, is_staged
 from study.items import TaskItems, task_items
 from study.pairs import ModelRef, Pair, study_pairs
@@ -80,7 +80,23 @@ def resolve(
     on_step(f"reading the items of {len(resolved.tasks)} tasks")
     for task in resolved.tasks:
         _read_items(resolved, harness, task.task)
+        _check_passage(resolved, task, path)
     return resolved
+
+
+def _check_passage(resolved: Resolved, task: ListedTask, path: Path) -> None:
+    items = resolved.items[task.task]
+    if task.passage is None or isinstance(items, str) or not items.items:
+        return
+    fields = sorted(items.items[0].raw)
+    if task.passage not in fields:
+        raise StudyError(
+            path,
+            f"tasks: {task.task}: passage",
+            found=repr(task.passage),
+            expected=f"a field of its documents, {listed(fields, most=12)}",
+            do=nearest(task.passage, fields),
+        )
 
 
 def _facts(ref: ModelRef, study: Study) -> ModelFacts | str:

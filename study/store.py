@@ -97,9 +97,10 @@ class Cells:
         record: dict[str, Any] = json.loads(self._checked(key, "json"))
         return record
 
-    def items(self, key: str) -> pa.Table:
-        """A finished cell's items; StudyError if they are damaged."""
-        return pq.read_table(pa.BufferReader(self._checked(key, "parquet")))
+    def items(self, key: str, columns: list[str] | None = None) -> pa.Table:
+        """A finished cell's items, or some columns of them; StudyError if they are damaged."""
+        content = pa.BufferReader(self._checked(key, "parquet"))
+        return pq.ParquetFile(content).read(columns, use_threads=False)
 
     def remove(self, key: str) -> None:
         """Takes a cell away, its marker first."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from analysis.agreement import agreement
-from analysis.items import ItemScores
+from analysis.agreement import agreement, same_wrong_answer
+from analysis.items import Answers, ItemScores
 from analysis.overlap import overlap, overlap_text
 from study.contract import SCORES
 from study.design import Contrast
@@ -19,7 +21,12 @@ CONTRAST = Contrast(name="icl", x=X, y=Y)
 PAIRS = ("p0", "p1", "p2")
 
 
-def made(sides: dict[str, Any]) -> tuple[pd.DataFrame, ItemScores]:
+def made(
+    sides: dict[str, Any],
+    *,
+    choices: dict[str, Any] | None = None,
+    passages: dict[int, int] | None = None,
+) -> tuple[pd.DataFrame, ItemScores]:
     """Scores and items [pairs, draws, items] of one task."""
     rows = [
         {"pair": pair, "family": pair, "params_b": 1.0, "model": arm, "role": arm.split("-")[0],
@@ -29,11 +36,15 @@ def made(sides: dict[str, Any]) -> tuple[pd.DataFrame, ItemScores]:
         for arm, array in sides.items() for i, pair in enumerate(PAIRS)
     ]  # fmt: skip
     frame = pd.DataFrame(rows)[list(SCORES)].astype(SCORES)
-    return frame, ItemScores({(arm, "t"): (PAIRS, array) for arm, array in sides.items()})
+    answers = {
+        (arm, "t"): Answers(PAIRS, np.arange(array.shape[2]), array, (choices or {}).get(arm))
+        for arm, array in sides.items()
+    }
+    return frame, ItemScores(answers, {"t": passages} if passages else {})
 
 
-def found(sides: dict[str, Any]) -> pd.DataFrame:
-    scores, items = made(sides)
+def found(sides: dict[str, Any], **more: Any) -> pd.DataFrame:
+    scores, items = made(sides, **more)
     frame = overlap(scores, [CONTRAST], items)
     assert set(frame["group"]) == {"all tasks", "facts", "exposure: seen_task"}
     return frame[frame["group"] == "all tasks"].set_index("quantity")
@@ -89,3 +100,63 @@ def test_scores_that_are_not_right_or_wrong_are_left_out() -> None:
     frame = overlap(scores, [CONTRAST], items)
     assert frame.empty
     assert overlap_text(frame) == ""
+
+
+def test_the_same_wrong_answer_is_counted_where_both_are_wrong() -> None:
+    x, y = right(3, 3, 1, 90), right(4, 3, 1, 90)
+    rng = np.random.default_rng(5)
+    choices = {arm: rng.integers(0, 4, (3, 1, 90)) for arm in (X, Y)}
+    rows = found({X: x, Y: y}, choices=choices)
+    wrong = [int(((a[0] == 0) & (b[0] == 0)).sum()) for a, b in zip(x, y, strict=True)]
+    shares = [
+        same_wrong_answer(x[i, 0], y[i, 0], choices[X][i, 0], choices[Y][i, 0]) for i in range(3)
+    ]
+    row = rows.loc["same_wrong"]
+    assert row["estimate"] == pytest.approx(np.average(shares, weights=wrong))
+    assert row["low"] < row["estimate"] < row["high"]
+    unknown = found({X: x, Y: y}).loc["same_wrong"]
+    assert np.isnan(unknown["estimate"])
+    assert "not recorded" in unknown["note"]
+
+
+def test_copies_of_an_item_in_one_passage_add_nothing() -> None:
+    """Four copies of every item, told to be one passage each: the answers of a quarter."""
+    x, y = right(6, 3, 1, 100), right(7, 3, 1, 100, share=0.7)
+    once = found({X: x, Y: y})
+    four = {arm: np.repeat(of, 4, axis=2) for arm, of in ((X, x), (Y, y))}
+    together = found(four, passages={i: i // 4 for i in range(400)})
+    alone = found(four)
+    assert (together["n_clusters"] == 100).all()
+    quantities = ["base_given_tuned", "gained", "kappa", "tuned_less_base"]
+    for quantity in quantities:
+        estimates = [rows.loc[quantity, "estimate"] for rows in (once, together, alone)]
+        assert estimates[1:] == pytest.approx([estimates[0]] * 2)
+        width = [rows.loc[quantity, "high"] - rows.loc[quantity, "low"]
+                 for rows in (once, together, alone)]  # fmt: skip
+        assert width[1] == pytest.approx(width[0], rel=0.01)
+        assert width[2] == pytest.approx(width[0] / 2, rel=0.15)
+
+
+def test_the_difference_of_one_task_is_the_paired_t_test() -> None:
+    x, y = right(8, 3, 2, 80), right(9, 3, 1, 80, share=0.65)
+    row = found({X: x, Y: y}).loc["tuned_less_base"]
+    expected = stats.ttest_rel(y.mean((0, 1)), x.mean((0, 1)))
+    assert row["p"] == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval(0.95)
+    assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
+
+
+def test_kappa_has_the_spread_that_other_items_would_give_it() -> None:
+    """For independent answers κ's standard error is about 1/√n."""
+    x, y = right(10, 3, 1, 400), right(11, 3, 1, 400)
+    row = found({X: x[:1].repeat(3, 0), Y: y[:1].repeat(3, 0)}).loc["kappa"]
+    assert row["estimate"] == pytest.approx(agreement(x[0, 0], y[0, 0]).kappa)
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 / 20, rel=0.1)
+
+
+def test_other_items_are_not_put_side_by_side() -> None:
+    scores, items = made({X: right(0, 3, 1, 20), Y: right(1, 3, 1, 20)})
+    shifted = replace(items.answers[Y, "t"], items=np.arange(1, 21))
+    moved = ItemScores({**items.answers, (Y, "t"): shifted})
+    assert not overlap(scores, [CONTRAST], items).empty
+    assert overlap(scores, [CONTRAST], moved).empty

@@ -166,6 +166,14 @@ def test_metric_that_the_task_has_not(make_run: MakeRun) -> None:
         planned(run)
 
 
+def test_passage_that_the_documents_have_not(make_run: MakeRun) -> None:
+    run = make_run(tasks=_listed(passage="golden"))
+    with pytest.raises(
+        StudyError, match=r"zoo_colour_mc: passage: found 'golden'; expected.*'gold'.*mean 'gold'"
+    ):
+        planned(run)
+
+
 def test_task_folder_that_is_not_there(make_run: MakeRun) -> None:
     with pytest.raises(StudyError, match=r"task_folders\[0\]: found 'nowhere'"):
         planned(make_run(task_folders=["nowhere"]))

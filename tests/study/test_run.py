@@ -226,8 +226,36 @@ def _imports_to_the_same(run: Path, outputs: Path, environment: dict[str, str]) 
         pair = (str(ours["pair"].iloc[0]),)
         sides = (load_items(folder).of(arm, "zoo_colour_mc", pair) for folder in (run, other))
         mine, imported = (side for side in sides if side is not None)
-        assert mine.shape == (1, 1, 240)
-        assert np.array_equal(mine, imported)
+        assert mine.scores.shape == (1, 1, 240)
+        assert np.array_equal(mine.items, imported.items)
+        assert np.array_equal(mine.scores, imported.scores)
+        assert mine.choices is not None
+        assert imported.choices is not None
+        assert np.array_equal(mine.choices, imported.choices)
+        assert len(np.unique(mine.choices)) == 4
+
+
+def test_items_that_share_a_text_are_drawn_together(
+    make_run: MakeRun, study_command: Study
+) -> None:
+    """The position of the right answer stands in for a passage: four for all items."""
+    from analysis.items import load_items
+
+    listed = {"task_type": "knowledge", "metric": "acc", "chance": 0.25, "passage": "gold"}
+    run = make_run(tasks=[{"task": "zoo_colour_mc", **listed}], draws=1)
+    assert study_command("run", run, "--device", "cpu").returncode == 0
+    items = load_items(run)
+    answers = items.answers["base-5shot", "zoo_colour_mc"]
+    clusters = items.clusters("zoo_colour_mc", answers.items)
+    cell = Cells(run).items(sorted(Cells(run).done())[0])
+    golds = dict(zip(cell["item"].to_pylist(), cell["gold"].to_pylist(), strict=True))
+    of_gold = [golds[int(item)] for item in answers.items]
+    assert len(set(clusters.tolist())) == len(set(of_gold)) > 1
+    assert len(set(zip(clusters.tolist(), of_gold, strict=True))) == len(set(of_gold))
+    assert study_command("analyze", run).returncode == 0
+    table = pd.read_csv(run / "tables" / "agreement.csv")
+    assert (table["n_clusters"] == len(set(of_gold))).all()
+    assert (table["n_items"] == 12).all()
 
 
 def test_what_fails_is_told_and_does_not_stop_the_rest(
