@@ -3,9 +3,9 @@
 In: the scores' frame, the contrasts, and item scores where there are any. Out: a data frame with
 the columns of `contract.CORRELATIONS`.
 
-p is adjusted within a contrast, estimand, coefficient and correction: by Holm over types, by
-Benjamini & Hochberg (1995) over tasks; the overall correlation is the one primary test and stays as
-it is.
+p is adjusted within a contrast, estimand, coefficient and correction, as the study file says: by
+default by Holm over types, by Benjamini & Hochberg (1995) over tasks. The overall correlation is
+the one primary test and stays as it is.
 """
 
 from __future__ import annotations
@@ -21,19 +21,24 @@ from analysis.estimands import COEFFICIENTS, ESTIMANDS, LEAST
 from analysis.items import ItemScores
 from analysis.points import Group, groups
 from study.contract import CORRELATIONS
-from study.design import Contrast
+from study.design import Contrast, Multiplicity
 
-ADJUSTMENT = {"type": "holm", "task": "fdr_bh"}
+STATSMODELS = {"bh": "fdr_bh", "by": "fdr_by"}
+"What statsmodels calls adjustments that it names otherwise."
 
 
 def correlations(
-    scores: pd.DataFrame, contrasts: Sequence[Contrast], *, items: ItemScores | None = None
+    scores: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    *,
+    items: ItemScores | None = None,
+    multiplicity: Multiplicity | None = None,
 ) -> pd.DataFrame:
     """Every contrast, level, estimand, coefficient and correction; a row that cannot be estimated
     says why."""
     rows = [row for contrast in contrasts for row in _contrast_rows(scores, contrast, items)]
     frame = pd.DataFrame(rows, columns=list(CORRELATIONS)).astype(CORRELATIONS)
-    return _adjusted(frame)
+    return _adjusted(frame, multiplicity or Multiplicity())
 
 
 def _contrast_rows(
@@ -103,13 +108,15 @@ def _without_error(found: CorrectedCorrelation) -> dict[str, Any]:
     }
 
 
-def _adjusted(frame: pd.DataFrame) -> pd.DataFrame:
+def _adjusted(frame: pd.DataFrame, multiplicity: Multiplicity) -> pd.DataFrame:
     from statsmodels.stats.multitest import multipletests
 
     together = ["contrast", "level", "estimand", "coefficient", "corrected"]
+    chosen = multiplicity.model_dump()
     for (_, level, *_), group in frame.groupby(together):
         tested = group["p"].dropna()
-        if level in ADJUSTMENT and len(tested):
-            adjusted = multipletests(tested.to_numpy(), method=ADJUSTMENT[str(level)])[1]
-            frame.loc[tested.index, "p_adjusted"] = adjusted
+        method = chosen.get(str(level), "none")
+        if method != "none" and len(tested):
+            name = STATSMODELS.get(method, method)
+            frame.loc[tested.index, "p_adjusted"] = multipletests(tested.to_numpy(), method=name)[1]
     return frame

@@ -11,7 +11,8 @@ together, always printed:
     winsorised          a tenth at either end pulled in
     off floor, ceiling  pairs within two standard errors of chance or above .95 left out
     other families      own base replaced by the base of another family nearest in size
-    equivalence to 0    whether |r| < .3 is shown: two one-sided tests and their 90 % interval
+    equivalence to 0    whether |r| is shown to lie below the study's bound (.3 by default): two
+                        one-sided tests and their 90 % interval
     over its control    its Fisher's z less that of its zero-shot control
 
 Intervals are the family jackknife's through each check.
@@ -37,7 +38,7 @@ from analysis.families import Families
 from analysis.jackknife import family_jackknife, fisher_z
 from analysis.points import Group, groups
 from analysis.tables import number
-from study.design import Contrast
+from study.design import AnalysisChoices, Contrast
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "check", "n_pairs", "n_families", "estimate", "low", "high", "p", "method",
@@ -45,16 +46,17 @@ COLUMNS = ["contrast", "check", "n_pairs", "n_families", "estimate", "low", "hig
 SIZES = ("the smallest", "the middle sizes", "the largest")
 "Thirds of the sizes, left out in turn."
 CEILING = 0.95
-BOUND = 0.3
-"A correlation below it is none to speak of; fixed beforehand."
+BOUND = AnalysisChoices().equivalence_bound
 
 
-def robustness(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
+def robustness(
+    scores: pd.DataFrame, contrasts: Sequence[Contrast], *, bound: float = BOUND
+) -> pd.DataFrame:
     """Every check of every contrast; what cannot be estimated says why."""
     whole = {c.name: next(groups(scores, x_arm=c.x, y_arm=c.y)) for c in contrasts}
     rows: list[dict[str, Any]] = []
     for contrast in contrasts:
-        found = list(_checks(whole[contrast.name]))
+        found = list(_checks(whole[contrast.name], bound))
         for control in contrasts:
             same_y = control.y == contrast.y and control.x != contrast.x
             if same_y and control.x.endswith("-0shot"):
@@ -63,7 +65,7 @@ def robustness(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFr
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _checks(group: Group) -> Iterator[dict[str, Any]]:
+def _checks(group: Group, bound: float) -> Iterator[dict[str, Any]]:
     x, y, families = group.x.mean(1), group.y.mean(1), group.families
     yield _plain("as measured", x, y, families)
     log_size = np.log(group.params_b)
@@ -83,14 +85,14 @@ def _checks(group: Group) -> Iterator[dict[str, Any]]:
     fine = (x > 2 * np.nan_to_num(stderr)) & (x < CEILING) & (y < CEILING)
     yield _plain("off floor, ceiling", x[fine], y[fine], families.select(fine))
     yield _plain("other families", _strangers(x, log_size, families), y, families)
-    yield _equivalence(x, y, families)
+    yield _equivalence(x, y, families, bound)
     for family, rest in families.without_each():
         yield _plain(f"without {family}", x[rest], y[rest], families.select(rest))
     for name, rest in _size_classes(log_size):
         yield _plain(f"without {name}", x[rest], y[rest], families.select(rest))
 
 
-def _equivalence(x: Floats, y: Floats, families: Families) -> dict[str, Any]:
+def _equivalence(x: Floats, y: Floats, families: Families, bound: float) -> dict[str, Any]:
     row = _nothing("equivalence to 0", families, "")
     found = family_jackknife(lambda rest: fisher_z(_r(x[rest], y[rest])), families)
     _, _, why = found.interval(fisher=True)
@@ -98,8 +100,8 @@ def _equivalence(x: Floats, y: Floats, families: Families) -> dict[str, Any]:
         return {**row, "note": why}
     error = math.sqrt(float(found.covariance[0, 0]))
     r = math.tanh(found.estimates[0])
-    shown = equivalence(r, bound=BOUND, error=error, n_families=families.count)
-    note = f"smallest bound that could be shown {shown.smallest_bound!r}"
+    shown = equivalence(r, bound=bound, error=error, n_families=families.count)
+    note = f"bound {bound!r}; smallest that could be shown {shown.smallest_bound!r}"
     return {**row, "estimate": r, "low": shown.low, "high": shown.high, "p": shown.p,
             "method": shown.method, "note": note}  # fmt: skip
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.beside import intervals_beside
 from analysis.cell_model import cell_models
 from analysis.estimates import correlations
 from analysis.frame import contrasts_of, load_with_missing
-from analysis.items import load_items
+from analysis.items import ItemScores, load_items
 from analysis.overlap import overlap, overlap_text
 from analysis.points import contrast_points
 from analysis.robustness import robustness, robustness_text
@@ -42,19 +43,22 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
         )
     on_step(f"correlating {len(contrasts)} contrasts")
     items = load_items(run)
-    frame = correlations(scores, contrasts, items=items)
-    checks = robustness(scores, contrasts)
+    choices = read_study(run).analysis
+    frame = correlations(scores, contrasts, items=items, multiplicity=choices.multiplicity)
+    checks = robustness(scores, contrasts, bound=choices.equivalence_bound)
     solved = overlap(scores, contrasts, items)
     tables = {
         "scores": scores, "correlations": frame, "robustness": checks, "agreement": solved,
         "summaries": summaries(scores, contrasts),
         "cell_model": cell_models(scores, contrasts, items=items),
     }  # fmt: skip
+    if choices.beside:
+        tables["intervals"] = intervals_beside(scores, contrasts, kinds=choices.beside)
     for name, table in tables.items():
         write_csv(table, run / "tables" / f"{name}.csv")
     write_whole(run / "tables" / "correlations.tex", latex(frame).encode())
     on_step("drawing figures")
-    drawn = draw_figures(run, tables, contrasts)
+    drawn = draw_figures(run, tables, contrasts, items)
     notes = _notes(missing.cells, missing.planned, contrasts)
     empty = [c.name for c in study_contrasts(run) if c not in contrasts]
     notes += [f"{name}: no pair has both arms on a task; left out" for name in empty]
@@ -76,31 +80,39 @@ def points_of(scores: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
 
 
 def draw_figures(
-    run: Path, tables: dict[str, pd.DataFrame], contrasts: list[Contrast]
+    run: Path, tables: dict[str, pd.DataFrame], contrasts: list[Contrast], items: ItemScores
 ) -> list[str]:
     """Draws every figure; returns a line for each."""
     from analysis.figures.controls import controls
+    from analysis.figures.families_apart import families_apart
     from analysis.figures.forest import forest
     from analysis.figures.heat_map import heat_map
     from analysis.figures.item_overlap import item_overlap
     from analysis.figures.left_out import left_out
     from analysis.figures.scatter import scatter_by_type
+    from analysis.figures.shots import shots
     from analysis.figures.style import save
+    from analysis.figures.which_correlation import which_correlation
 
-    folder, scores, main = run / "figures", tables["scores"], contrasts[0].name
+    scores, checks, main = tables["scores"], tables["robustness"], contrasts[0]
     figures = {
-        f"scatter_{contrast.name}": scatter_by_type(scores, x_arm=contrast.x, y_arm=contrast.y)
+        f"scatter_{contrast.name}": scatter_by_type(
+            scores, x_arm=contrast.x, y_arm=contrast.y, items=items
+        )
         for contrast in contrasts
     }
     figures["forest"] = forest(tables["correlations"])
     figures["heat_map"] = heat_map(scores, arms=list(dict.fromkeys(scores["arm"])))
-    figures["controls"] = controls(tables["robustness"])
-    figures["left_out"] = left_out(tables["robustness"], contrast=main)
+    figures["controls"] = controls(checks)
+    figures["families_apart"] = families_apart(scores, checks, main)
+    figures["left_out"] = left_out(checks, contrast=main.name)
+    figures["which_correlation"] = which_correlation(tables["correlations"], contrast=main.name)
+    figures["shots"] = shots(scores, main)
     if len(tables["agreement"]):
-        figures["item_overlap"] = item_overlap(tables["agreement"], contrast=main)
+        figures["item_overlap"] = item_overlap(tables["agreement"], contrast=main.name)
     lines = [f"tables:  {run / 'tables'}"]
     for name, drawn in figures.items():
-        paths = save(drawn, folder / name)
+        paths = save(drawn, run / "figures" / name)
         lines.append(f"figure:  {paths[0]} (and .png)")
     return lines
 

@@ -77,7 +77,7 @@ def latex(frame: pd.DataFrame) -> str:
         "% needs \\usepackage{booktabs}",
         "\\begin{tabular}{llrrrrrr}",
         "\\toprule",
-        "Contrast & Tasks & Pairs (families) & $r$ & 95\\,\\% CI & $p$ (Holm) & "
+        "Contrast & Tasks & Pairs (families) & $r$ & 95\\,\\% CI & $p$ (adj.) & "
         "corrected $r$ & $\\rho$ \\\\",
     ]
     shown = _shown(frame)
@@ -115,7 +115,7 @@ def summary(frame: pd.DataFrame) -> str:
         first = block.iloc[0]
         lines.append(f"{contrast}: {first['x_arm']} (x) against {first['y_arm']} (y), across pairs")
         lines.append(
-            f"  {'tasks':<16}{'pairs':>6}{'fam.':>6}{'r':>7}   {'95 % CI':<14}{'p (Holm)':>9}"
+            f"  {'tasks':<16}{'pairs':>6}{'fam.':>6}{'r':>7}   {'95 % CI':<14}{'p (adj.)':>9}"
             f"{'corr. r':>9}{'rho':>7}"
         )
         for _, row in block.iterrows():

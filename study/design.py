@@ -112,6 +112,29 @@ class Contrast(Strict):
     "The arm on the vertical axis, usually the tuned model without."
 
 
+Adjustment = Literal["holm", "hommel", "bonferroni", "bh", "by", "none"]
+
+
+class Multiplicity(Strict):
+    """How p is adjusted over the tests of a contrast; fixed before looking."""
+
+    type: Adjustment = "holm"
+    "Over task types."
+    task: Adjustment = "bh"
+    "Over tasks."
+
+
+class AnalysisChoices(Strict):
+    """What the analysis leaves to the study."""
+
+    multiplicity: Multiplicity = Field(default_factory=Multiplicity)
+    "How p is adjusted over types and tasks."
+    beside: list[Literal["bca", "fisher"]] = Field(default_factory=list)
+    "Further intervals, beside the family jackknife's, in `tables/intervals.csv`."
+    equivalence_bound: float = Field(default=0.3, gt=0, lt=1)
+    "A correlation below it is none to speak of; fixed before looking."
+
+
 class ArmDraws(Strict):
     """An arm with a number of draws of its own."""
 
@@ -173,6 +196,8 @@ class Study(Strict):
     "Whether weights may come from pickle files, which can run code when they are read."
     trust_remote_code: bool = False
     "Whether code that comes with a model may be run."
+    analysis: AnalysisChoices = Field(default_factory=AnalysisChoices)
+    "What the analysis leaves to the study."
 
     @model_validator(mode="after")
     def _names_agree(self) -> Study:
@@ -219,8 +244,9 @@ class Study(Strict):
         return own[0] if own else self.draws
 
     def digest(self) -> str:
-        """sha256 of all that decides which cells there are; contrasts do not."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"contrasts"}), sort_keys=True)
+        """sha256 of all that decides which cells there are; how they are read does not."""
+        parts = self.model_dump(mode="json", exclude={"contrasts", "analysis"})
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

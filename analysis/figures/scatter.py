@@ -1,13 +1,15 @@
 """Base in context against tuned: a panel for each task type, a point for each pair.
 
 `scatter_data` gives what is drawn; `scatter_by_type` draws it: points by family, their area by
-parameters, bars of one standard error (sampling of items), the line of identity, r with its
-interval over families.
+parameters, bars of one standard error (sampling of items), the line of identity, the latent
+regression (the line of y on x without measurement error in either; errors.py), r with its interval
+over families.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,38 +17,57 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.correlation import Correlation, correlate
-from analysis.families import Families
+from analysis.errors import Errors
 from analysis.figures.style import GREY, PAGE_MM, figure, in_style, looks
-from analysis.points import contrast_points
+from analysis.items import ItemScores
+from analysis.likelihood import Likelihood
+from analysis.points import contrast_points, groups
 from analysis.tables import number
 
 COLUMNS = 3
 
 
+@dataclass(frozen=True)
+class Panel:
+    """What is said of a type's points."""
+
+    correlation: Correlation
+    line: Likelihood | None
+    "None where it cannot be estimated."
+
+
 def scatter_data(
-    scores: pd.DataFrame, *, x_arm: str, y_arm: str
-) -> tuple[pd.DataFrame, dict[str, Correlation]]:
-    """The points at the level of types, and each type's Pearson correlation."""
+    scores: pd.DataFrame, *, x_arm: str, y_arm: str, items: ItemScores | None = None
+) -> tuple[pd.DataFrame, dict[str, Panel]]:
+    """The points at the level of types, and each type's Pearson correlation and latent line; errors
+    are those of item scores where there are any, else the standard errors."""
     points = contrast_points(scores, x_arm=x_arm, y_arm=y_arm, level="type")
-    found = {
-        str(task_type): correlate(group["x"], group["y"], Families.of(list(group["family"])))
-        for task_type, group in points.groupby("task_type", sort=True)
-    }
+    found = {}
+    for group in groups(scores, x_arm=x_arm, y_arm=y_arm):
+        if group.level == "type":
+            errors = Errors.of(group, items)
+            line = None if errors is None else errors.latent()
+            found[group.task_type] = Panel(correlate(group.x, group.y, group.families), line)
     return points, found
 
 
 @in_style
 def scatter_by_type(
-    scores: pd.DataFrame, *, x_arm: str, y_arm: str, width_mm: float = PAGE_MM
+    scores: pd.DataFrame,
+    *,
+    x_arm: str,
+    y_arm: str,
+    items: ItemScores | None = None,
+    width_mm: float = PAGE_MM,
 ) -> Figure:
     """Draws a contrast, a panel for each task type."""
-    points, found = scatter_data(scores, x_arm=x_arm, y_arm=y_arm)
+    points, found = scatter_data(scores, x_arm=x_arm, y_arm=y_arm, items=items)
     rows = math.ceil((len(found) + 1) / COLUMNS)
     drawn, axes = figure(width_mm, rows * (width_mm / COLUMNS + 4), rows, COLUMNS)
     look = looks(list(points["family"]))
     area = _areas(points["params_b"])
     low = min(-0.05, float(points[["x", "y"]].min().min()) - 0.05)
-    for axis, (task_type, correlation) in zip(axes, found.items(), strict=False):
+    for axis, (task_type, said) in zip(axes, found.items(), strict=False):
         panel = points[points["task_type"] == task_type]
         axis.plot([low, 1.05], [low, 1.05], color=GREY, linewidth=0.6, linestyle="--", zorder=1)
         for family, group in panel.groupby("family", sort=True):
@@ -65,8 +86,12 @@ def scatter_by_type(
                 "linewidths": 0.3,
             }
             axis.scatter(x, y, **marks, edgecolors="white", label=str(family), zorder=3)
+        if said.line is not None and len(panel):
+            ends = np.array([panel["x"].min(), panel["x"].max()])
+            at = said.line.means[1] + said.line.slope * (ends - said.line.means[0])
+            axis.plot(ends, at, color="black", linewidth=0.8, zorder=4)
         axis.set(xlim=(low, 1.05), ylim=(low, 1.05), aspect="equal")
-        axis.set_title(f"{task_type}\n{_label(correlation)}")
+        axis.set_title(f"{task_type}\n{_label(said.correlation)}")
         axis.set_xlabel(x_arm)
         axis.set_ylabel(y_arm)
     handles, labels = axes[0].get_legend_handles_labels()

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 
 from analysis.correlation import correlate
+from analysis.families import Families
+from analysis.jackknife import Jackknife
 from analysis.points import groups
-from analysis.summaries import by_task, shrunk, summaries
+from analysis.resampling import correlations_of_counts, left_out
+from analysis.summaries import alike, by_task, shrunk, summaries
 from study.contract import SCORES
 from study.design import Contrast
 
@@ -57,6 +60,36 @@ def test_by_task_is_correlates_own_jackknife() -> None:
     interval, p, _ = found.interval(list(whole.tasks).index(last.tasks[0]), fisher=True)
     assert (interval.low, interval.high) == pytest.approx((own.interval.low, own.interval.high))
     assert p == pytest.approx(own.jackknife_p)
+
+
+def test_types_alike_holds_its_level() -> None:
+    """Three tasks with one true correlation, 12 families of three; 400 repetitions."""
+    rng = np.random.default_rng(0)
+    families = Families.of([f"f{i % 12:02d}" for i in range(36)])
+    of = np.arange(36) % 12
+    rejected = 0
+    for _ in range(400):
+        x = rng.normal(size=(3, 12))[:, of] + rng.normal(size=(3, 36))
+        y = 0.6 * x + rng.normal(size=(3, 12))[:, of] + rng.normal(size=(3, 36))
+        whole = correlations_of_counts(x, y, families, np.ones((1, 12)))[0]
+        without = left_out(x, y, families)
+        jackknife = Jackknife(np.arctanh(whole), np.arctanh(without), families.names)
+        rejected += alike(jackknife, [[0], [1], [2]])["p"] < 0.05
+    assert 0.02 <= rejected / 400 <= 0.085
+
+
+def test_what_tuning_showed_is_a_moderator() -> None:
+    scores = simulated({"a": 0.95, "b": 0.0})
+    scores["exposure"] = scores["task_type"].map({"a": "seen_task", "b": "unseen_type"})
+    frame = summaries(scores, [CONTRAST]).set_index("summary")
+    by_type, by_exposure = (frame.loc[name] for name in (
+        "a less b", "exposure: seen_task less exposure: unseen_type"))  # fmt: skip
+    assert by_exposure["estimate"] == by_type["estimate"]
+    assert frame.loc["exposures alike", "p"] == pytest.approx(by_exposure["p"])
+    assert frame.loc["types alike", "p"] < 0.01
+    assert "F(1, 9)" in frame.loc["types alike", "method"]
+    few = scores[scores["family"].isin(["f0", "f1"])]
+    assert "too few" in summaries(few, [CONTRAST]).set_index("summary").loc["types alike", "note"]
 
 
 def test_shrunk_covariances_keep_variances_and_can_be_inverted() -> None:
