@@ -6,11 +6,13 @@ The data sets are published observations, read from `../shared/data/anchors` whe
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import pairwise, permutations, product
 
 import numpy as np
 import pandas as pd
+import pingouin
 import pytest
+import statsmodels.api as sm
 from statsmodels.stats.multitest import multipletests
 
 from analysis.agreement import error_consistency
@@ -172,12 +174,17 @@ def test_meta_analysis_of_raudenbush() -> None:
     assert (hk.low[0], hk.high[0]) == pytest.approx((-0.0457, 0.2131), abs=5e-5)
 
 
-def test_meta_analysis_of_bcg() -> None:
+def bcg() -> pd.DataFrame:
+    """Log risk ratios and their variances: escalc(measure = "RR", …, data = dat.bcg)."""
     data = anchor("bcg")
     treated, control = data["tpos"] + data["tneg"], data["cpos"] + data["cneg"]
     ratio = (data["tpos"] / treated) / (data["cpos"] / control)
     variance = 1 / data["tpos"] - 1 / treated + 1 / data["cpos"] - 1 / control
-    data = data.assign(yi=np.log(ratio), vi=variance)
+    return data.assign(yi=np.log(ratio), vi=variance)
+
+
+def test_meta_analysis_of_bcg() -> None:
+    data = bcg()
     dl = meta_analysis(data["yi"], data["vi"], method="DL", test="z")
     assert (dl.q, dl.i2) == pytest.approx((152.2330, 92.1173), abs=5e-5)
     assert (dl.tau2, dl.coefficients[0]) == pytest.approx((0.3088, -0.7141), abs=5e-5)
@@ -197,6 +204,42 @@ def test_paule_mandel_is_statsmodels() -> None:
     theirs = combine_effects(data["yi"], data["vi"], method_re="pm", atol=1e-14)
     ours = meta_analysis(data["yi"], data["vi"], method="PM")
     assert ours.tau2 == pytest.approx(theirs.tau2, rel=1e-8)
+
+
+def test_robust_variances_with_the_remls_weights() -> None:
+    """robust(rma(yi, vi, data = dat.bcg), cluster = trial), and with clubSandwich = TRUE: the
+    weights are ours, the sandwiches statsmodels'."""
+    data = bcg()
+    y, v = data["yi"].to_numpy(), data["vi"].to_numpy()
+    tau2 = meta_analysis(y, v).tau2
+    fit = sm.WLS(y, np.ones(13), weights=1 / (v + tau2)).fit()
+    cr0 = float(fit.get_robustcov_results("HC0").cov_params()[0, 0])
+    cr2 = float(fit.get_robustcov_results("HC2").cov_params()[0, 0])
+    cr1 = cr0 * 13 / 12
+    assert cr0 == pytest.approx(0.029636, abs=5e-7)
+    assert cr1 == pytest.approx(0.032106, abs=5e-7)
+    assert float(fit.params[0]) / math.sqrt(cr1) == pytest.approx(-3.98776, abs=5e-6)
+    assert cr2 == pytest.approx(0.03229357, abs=5e-9)
+
+
+def test_permuted_meta_analyses() -> None:
+    """permutest(rma(measure = "RD", …, data = dat.hine1989)), exact: 4 of 64 signs, and of 720
+    orders of the moderator (3, 1, 2, 2, 4, 5) two, are as extreme. Deaths under lidocaine and
+    without (Hine and others 1989)."""
+    n1, n2 = (np.array(n) for n in ([39, 44, 107, 103, 110, 154], [43, 44, 110, 100, 106, 146]))
+    p1, p2 = np.array([2, 4, 6, 7, 7, 11]) / n1, np.array([1, 4, 4, 5, 3, 4]) / n2
+    y, v = p1 - p2, p1 * (1 - p1) / n1 + p2 * (1 - p2) / n2
+
+    def extreme(z: list[float]) -> int:
+        return int(np.sum(np.abs(z) >= abs(z[0]) - 1e-9))
+
+    signs = [meta_analysis(np.array(s) * y, v, test="z") for s in product((1, -1), repeat=6)]
+    assert extreme([float(fit.coefficients[0] / fit.errors[0]) for fit in signs]) == 4
+    orders = [
+        meta_analysis(y, v, moderators=np.column_stack([np.ones(6), order]), test="z")
+        for order in permutations((3, 1, 2, 2, 4, 5))
+    ]
+    assert extreme([float(fit.coefficients[1] / fit.errors[1]) for fit in orders]) == 2
 
 
 # Mixed models: lme4's data sets and documentation.
@@ -280,6 +323,39 @@ def test_partial_correlation_is_the_formula() -> None:
     rxy, rxz, ryz = (np.corrcoef(a, b)[0, 1] for a, b in ((x, y), (x, z), (y, z)))
     expected = (rxy - rxz * ryz) / math.sqrt((1 - rxz**2) * (1 - ryz**2))
     assert partial_correlation(x, y, z).estimate == pytest.approx(expected, abs=1e-12)
+
+
+def test_partial_correlation_of_pingouin() -> None:
+    """pg.partial_corr(pg.read_dataset("partial_corr"), "x", "y", "cv1")"""
+    data = pingouin.read_dataset("partial_corr")
+    found = partial_correlation(data["x"], data["y"], data["cv1"])
+    assert len(data) == 30
+    assert found.estimate == pytest.approx(0.568169, abs=5e-7)
+    assert found.p == pytest.approx(0.001303, abs=5e-7)
+    assert (round(found.low, 2), round(found.high, 2)) == (0.25, 0.77)
+
+
+# Reliability: Cronbach 1951, Hoyt 1941, Kuder & Richardson 1937.
+
+
+def test_cronbachs_alpha() -> None:
+    """pg.cronbach_alpha(pg.read_dataset("cronbach_alpha"), …)"""
+    data = pingouin.read_dataset("cronbach_alpha")
+    wide = data.pivot(index="Subj", columns="Items", values="Scores")
+    assert reliability(wide) == pytest.approx(0.5917188, abs=5e-8)
+
+
+def test_three_routes_to_one_reliability() -> None:
+    rng = np.random.default_rng(12)
+    scores = (rng.normal(size=(12, 1)) + rng.normal(size=(12, 50)) > 0).astype(float)
+    hoyt = reliability(scores)
+    k, share = scores.shape[1], scores.mean(0)
+    # Kuder & Richardson's variances with n - 1, as the others have them.
+    within = float((share * (1 - share)).sum()) * 12 / 11
+    kr20 = k / (k - 1) * (1 - within / float(scores.sum(1).var(ddof=1)))
+    alpha, _ = pingouin.cronbach_alpha(pd.DataFrame(scores))
+    assert hoyt == pytest.approx(kr20, rel=1e-12)
+    assert hoyt == pytest.approx(alpha, rel=1e-12)
 
 
 # Multiplicity: Benjamini & Hochberg 1995, their example.
