@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.estimands import Coefficient, coefficient_of
+from analysis.estimands import Coefficient, coefficient_of, ranks
 from analysis.families import Families
 
 Floats = NDArray[np.float64]
@@ -63,7 +63,7 @@ def partial_correlation(
     xs, ys = np.asarray(x, float), np.asarray(y, float)
     z = np.asarray(covariates, float).reshape(len(xs), -1)
     if coefficient == "spearman":
-        xs, ys, z = stats.rankdata(xs), stats.rankdata(ys), stats.rankdata(z, axis=0)
+        xs, ys, z = ranks(xs), ranks(ys), np.column_stack([ranks(column) for column in z.T])
     n, k = z.shape
     df = n - 2 - k
     if df < 2:

@@ -22,9 +22,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
-from analysis.estimands import Coefficient, Estimand, estimate
+from analysis.estimands import Coefficient, Estimand, estimate, ranks
 from analysis.families import Families
 from analysis.intervals import EVERY_NOISE, Interval
 from analysis.jackknife import Jackknife
@@ -109,7 +108,7 @@ def correlate(
     if not note and estimand == "across_pairs" and coefficient != "kendall":
         of_x, of_y = xs.mean(1), ys.mean(1)
         if coefficient == "spearman":
-            of_x, of_y = stats.rankdata(of_x), stats.rankdata(of_y)
+            of_x, of_y = ranks(of_x), ranks(of_y)
         test = wild_test(of_x, of_y, families, rng=np.random.default_rng(seed))
         drawn = "all" if test.enumerated else f"{test.draws} with seed {seed} of all"
         p, smallest = test.p, test.smallest_p

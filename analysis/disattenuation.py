@@ -66,24 +66,38 @@ def reliability(items: ArrayLike) -> float:
     return 1 - residual / between if between > 0 else math.nan
 
 
-def error_covariance(x: ArrayLike, y: ArrayLike) -> Floats:
+def error_covariance(x: ArrayLike, y: ArrayLike, *, clusters: ArrayLike | None = None) -> Floats:
     """Covariance [2, 2] of the errors of model means over n items, from the model by item
-    residuals of scores [models, items]:  Σ R_x R_y / ((M - 1)(n - 1)) / n."""
+    residuals of scores [models, items]:  Σ R_x R_y / ((M - 1)(n - 1)) / n.
+
+    Residuals of items of one cluster (a passage) are summed first, as a model may fare well on all
+    of it:  Σ_c R_x,c R_y,c / (M - 1) · G/(G - 1) / n²,  which is the same for clusters of one.
+    """
     rx, ry = _residuals(_matrix(x, "x")), _residuals(_matrix(y, "y"))
     if rx.shape != ry.shape:
         raise ValueError(f"x and y must hold the same models and items, {rx.shape} and {ry.shape}")
     models, n = rx.shape
+    groups = n
+    if clusters is not None:
+        codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
+        groups = int(codes.max()) + 1
+        if groups < 2:
+            return np.full((2, 2), math.nan)
+        order = np.argsort(codes, kind="stable")
+        starts = np.searchsorted(codes[order], np.arange(groups))
+        rx, ry = (np.add.reduceat(side[:, order], starts, axis=1) for side in (rx, ry))
     both = np.array([[np.sum(a * b) for b in (rx, ry)] for a in (rx, ry)])
-    return np.asarray(both / ((models - 1) * (n - 1)) / n)
+    return np.asarray(both / (models - 1) * (groups / (groups - 1)) / n**2)
 
 
-def by_moments(x: ArrayLike, y: ArrayLike) -> Corrected:
+def by_moments(x: ArrayLike, y: ArrayLike, *, clusters: ArrayLike | None = None) -> Corrected:
     """From item scores [models, items] of both sides on the same items.
 
     (S_xy - e_xy) / √((S_xx - e_xx)(S_yy - e_yy)), S the covariance of the means.
     """
     xs, ys = _matrix(x, "x"), _matrix(y, "y")
-    return of_covariances(np.cov(xs.mean(1), ys.mean(1)), error_covariance(xs, ys), len(xs))
+    errors = error_covariance(xs, ys, clusters=clusters)
+    return of_covariances(np.cov(xs.mean(1), ys.mean(1)), errors, len(xs))
 
 
 def of_covariances(measured: Floats, errors: Floats, n_pairs: int) -> Corrected:
@@ -94,7 +108,9 @@ def of_covariances(measured: Floats, errors: Floats, n_pairs: int) -> Corrected:
         float(true[i, i] / measured[i, i]) if measured[i, i] > 0 else math.nan for i in (0, 1)
     )
     estimate, note = math.nan, ""
-    if not (true[0, 0] > 0 and true[1, 1] > 0):
+    if not np.isfinite(true).all():
+        note = "not estimable: the items are of one cluster"
+    elif not (true[0, 0] > 0 and true[1, 1] > 0):
         note = "not estimable: no variance is left between true scores"
     else:
         estimate = correlation_of(true)

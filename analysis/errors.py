@@ -26,6 +26,7 @@ from analysis.likelihood import Likelihood, by_likelihood
 from analysis.points import Group
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 MUCH_ERROR = 0.5
 "Reliability below which a corrected value is no headline."
 
@@ -81,8 +82,9 @@ class Errors:
     """Covariances of the errors of a group's mean scores, for any selection of its pairs."""
 
     group: Group
-    sides: tuple[tuple[Floats, Floats], ...] | None
-    "Of every task, item scores [pairs, draws, items] of x and y; None: standard errors only."
+    sides: tuple[tuple[Floats, Floats, Ints], ...] | None
+    """Of every task, item scores [pairs, draws, items] of x and y and the items' clusters; None:
+    standard errors only."""
 
     @classmethod
     def of(cls, group: Group, items: ItemScores | None) -> Errors | None:
@@ -100,8 +102,8 @@ class Errors:
                 made[:, i, i] = (stderr[chosen] ** 2).sum(1) / tasks**2
             return made
         total = np.zeros((2, 2))  # the tasks' items are independent
-        for (x, y), chance in zip(self.sides, self.group.chance, strict=True):
-            own = error_covariance(x[chosen].mean(1), y[chosen].mean(1))
+        for (x, y, clusters), chance in zip(self.sides, self.group.chance, strict=True):
+            own = error_covariance(x[chosen].mean(1), y[chosen].mean(1), clusters=clusters)
             for i, scores in enumerate((x, y)):
                 if scores.shape[1] > 1:
                     own[i, i] += components(scores[chosen]).model_draw / scores.shape[1]
@@ -156,7 +158,7 @@ def corrected(
 
 def _item_arrays(
     group: Group, items: ItemScores | None
-) -> tuple[tuple[Floats, Floats], ...] | None:
+) -> tuple[tuple[Floats, Floats, Ints], ...] | None:
     if items is None or len(group.pairs) < 3:
         return None
     sides = []
@@ -164,7 +166,8 @@ def _item_arrays(
         both = items.both(group.x_arm, group.y_arm, task, group.pairs)
         if both is None or len(both[0].items) < 2:
             return None
-        sides.append((both[0].scores, both[1].scores))
+        x, y = both
+        sides.append((x.scores, y.scores, items.clusters(task, x.items)))
     return tuple(sides)
 
 

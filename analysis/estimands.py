@@ -33,13 +33,20 @@ def coefficient_of(xs: Floats, ys: Floats, kind: Coefficient) -> float:
     constant."""
     if np.ptp(xs) == 0 or np.ptp(ys) == 0:
         return math.nan
+    if kind != "pearson":
+        xs, ys = ranks(xs), ranks(ys)
     if kind == "kendall":
         return float(stats.kendalltau(xs, ys).statistic)
-    if kind == "spearman":
-        xs, ys = stats.rankdata(xs), stats.rankdata(ys)
     dx, dy = xs - xs.mean(), ys - ys.mean()
     scale = math.sqrt(float(dx @ dx) * float(dy @ dy))
     return max(-1.0, min(1.0, float(dx @ dy) / scale)) if scale > 0 else math.nan
+
+
+def ranks(values: Floats) -> Floats:
+    """Mid-ranks, of values that are one but for rounding too: means of the same scores, summed in
+    another order, are ties."""
+    scale = float(np.abs(values).max(initial=0)) or 1.0
+    return np.asarray(stats.rankdata(np.round(values / scale, 12)))
 
 
 def estimate(x: Floats, y: Floats, estimand: Estimand, kind: Coefficient) -> tuple[float, str]:

@@ -17,6 +17,7 @@ from analysis.estimates import correlations
 from analysis.frame import contrasts_of, load_with_missing
 from analysis.items import ItemScores, load_items
 from analysis.overlap import overlap, overlap_text
+from analysis.passages import with_clustered_errors
 from analysis.points import contrast_points
 from analysis.robustness import robustness, robustness_text
 from analysis.summaries import summaries
@@ -41,8 +42,10 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
             found=f"none of whose arms both have scores; there are {listed(set(scores['arm']))}",
             expected="a contrast of two of them, in which pairs have both on a task",
         )
-    on_step(f"correlating {len(contrasts)} contrasts")
+    on_step("reading item scores")
     items = load_items(run)
+    scores = with_clustered_errors(scores, items)
+    on_step(f"correlating {len(contrasts)} contrasts")
     choices = read_study(run).analysis
     frame = correlations(scores, contrasts, items=items, multiplicity=choices.multiplicity)
     checks = robustness(scores, contrasts, bound=choices.equivalence_bound)
