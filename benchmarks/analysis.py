@@ -4,32 +4,43 @@
 
 Prints: every table of 64 pairs on 20 tasks; 2,000 resamplings of families for the correlations of
 20 tasks, against `scipy.stats.bootstrap` called task by task on the same draws (answers compared);
-10 million item scores summarised, and the memory that took. Exits with 1 if answers disagree.
+10 million items read from a run's files and summarised, and the memory that took. Exits with 1 if
+answers disagree.
 """
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.disattenuation import error_covariance
+from analysis.cell_model import cell_models
+from analysis.errors import corrected
 from analysis.estimates import correlations
 from analysis.families import Families
-from analysis.items import Answers, ItemScores
+from analysis.frame import load_scores
+from analysis.items import Answers, ItemScores, load_items
 from analysis.overlap import overlap
+from analysis.points import groups
 from analysis.resampling import correlations_of_counts
 from analysis.robustness import robustness
 from analysis.sampling import standard_error
 from analysis.summaries import summaries
 from study.contract import SCORES
-from study.design import Contrast
+from study.design import Contrast, read_study
+from study.ledger import VERSION
+from study.store import Cells
 
 PAIRS, FAMILIES, TASKS, ITEMS, DRAWS = 64, 18, 20, 500, 2_000
+MANY = 2_605
+"Items of a cell where all cells together are to have ten million."
 X, CONTROL, Y = "base-5shot", "base-0shot", "tuned-0shot-chat"
 
 
@@ -63,6 +74,7 @@ def whole(scores: pd.DataFrame, items: ItemScores) -> float:
     correlations(scores, contrasts, items=items)
     robustness(scores, contrasts)
     summaries(scores, contrasts)
+    cell_models(scores, contrasts, items=items)
     overlap(scores, contrasts, items)
     return time.perf_counter() - start
 
@@ -98,20 +110,56 @@ def resampling(scores: pd.DataFrame, families: Families) -> tuple[float, float, 
     return time.perf_counter() - start, scipys, float(np.nanmax(np.abs(ours - np.stack(theirs).T)))
 
 
-def many_items(rng: np.random.Generator) -> tuple[int, float]:
-    """Rows and seconds of summarising 10 million item scores."""
-    items = 10_000_000 // (PAIRS * TASKS * 2)
-    seconds, rows = 0.0, 0
-    for _ in range(TASKS):
-        x, y = ((rng.random((PAIRS, items)) < 0.6).astype(float) for _ in range(2))
-        start = time.perf_counter()
-        for side in (x, y):
-            for model in side:
-                standard_error(model)
-        error_covariance(x, y)
-        seconds += time.perf_counter() - start
-        rows += x.size + y.size
-    return rows, seconds
+def run_of_many_items(folder: Path, rng: np.random.Generator) -> int:
+    """A run's files as `study run` leaves them, three arms of 64 pairs on 20 tasks; returns the
+    number of items in them. Contents repeat after 40 cells, which reading does not know."""
+    arms = (X, CONTROL, Y)
+    contrast = {"name": "icl", "x": X, "y": Y}
+    named = [{"task": f"t{t}", "task_type": f"type{t % 5}", "metric": "acc", "chance": 0.25}
+             for t in range(TASKS)]  # fmt: skip
+    listed = [{"base": "b", "tuned": "t", "family": "f", "params_b": 1.0}]
+    content = {"name": "many", "pairs": listed, "arms": list(arms), "tasks": named,
+               "contrasts": [contrast]}  # fmt: skip
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text(json.dumps(content))
+    cells = Cells(folder)
+    made = []
+    for _ in range(40):
+        logprobs = np.log(rng.dirichlet(np.ones(4), MANY))
+        gold = rng.integers(0, 4, MANY)
+        made.append([
+            {"item": i, "gold": str(gold[i]), "score": float(logprobs[i].argmax() == gold[i]),
+             "logprobs": logprobs[i].tolist(), "lengths": [5, 6, 7, 8], "text": None,
+             "prompt_hash": f"{i:064x}", "shots": 5, "truncated": False}
+            for i in range(MANY)
+        ])  # fmt: skip
+    rows = []
+    for pair in range(PAIRS):
+        for arm in arms:
+            for task in named:
+                key = f"{len(rows):064x}"
+                items = made[len(rows) % len(made)]
+                score = float(np.mean([item["score"] for item in items]))
+                record = {"score": score, "stderr": 0.01, "n_items": MANY}
+                cells.write(key, record, items)
+                rows.append({"pair": f"p{pair}", "family": f"f{pair % FAMILIES}", "params_b": 1.0,
+                             "model": "m", "role": arm.split("-")[0], "arm": arm, **task,
+                             "exposure": "", "draw": None, "key": key})  # fmt: skip
+    ledger = {"version": VERSION, "study": read_study(folder).digest(), "rows": rows,
+              "passages": {}}  # fmt: skip
+    (folder / "results" / "plan.json").write_text(json.dumps(ledger))
+    return len(rows) * MANY
+
+
+def summarise(folder: Path) -> None:
+    """Scores and items read and checked against their digests; errors, reliabilities and the
+    agreement of base and tuned, of every task."""
+    scores, items = load_scores(folder), load_items(folder)
+    contrast = read_study(folder).contrasts[0]
+    for group in groups(scores, x_arm=contrast.x, y_arm=contrast.y):
+        if group.level == "task":
+            corrected(group, items=items)
+    overlap(scores, [contrast], items)
 
 
 def main() -> int:
@@ -126,9 +174,19 @@ def main() -> int:
         f"{DRAWS} resamplings of {FAMILIES} families, {TASKS} tasks: {ours:.3f} s, scipy task by "
         f"task {scipys:.2f} s, {scipys / ours:.0f}x; replicates apart by {apart:.1e} at most"
     )
-    rows, seconds = many_items(rng)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "run"
+        print("writing ten million items …", flush=True)
+        rows = run_of_many_items(folder, rng)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        start = time.perf_counter()
+        summarise(folder)
+        seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{rows} item scores summarised in {seconds:.1f} s; peak memory {peak:.2f} GiB")
+    print(
+        f"{rows} items read from {rows // MANY} cells and summarised in {seconds:.1f} s; peak "
+        f"memory {peak:.2f} GiB (before {before:.2f})"
+    )
     return 0 if apart < 1e-9 else 1
 
 
