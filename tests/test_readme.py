@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,8 @@ def test_example_study_file_is_valid(tmp_path: Path) -> None:
     from study.pairs import study_pairs
     from study.suites import study_tasks
 
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    whole, part = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    text = f"{whole}\n{textwrap.dedent(part)}"
     (tmp_path / "study.yaml").write_text(text)
     study = read_study(tmp_path)
     assert len(study_pairs(study, tmp_path)) > 5
