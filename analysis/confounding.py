@@ -43,7 +43,8 @@ class PartialCorrelation:
 def residuals(values: ArrayLike, covariates: ArrayLike) -> Floats:
     """What covariates [n] or [n, k] leave of values by least squares."""
     y = np.asarray(values, float)
-    z = np.asarray(covariates, float).reshape(len(y), -1)
+    z = np.asarray(covariates, float)
+    z = z[:, None] if z.ndim == 1 else z
     design = np.column_stack([np.ones(len(y)), z])
     return np.asarray(y - design @ np.linalg.lstsq(design, y, rcond=None)[0])
 

@@ -42,10 +42,10 @@ def correlations_of_counts(
     members = families.members()
     parts = (np.ones_like(xs), xs, ys, xs * xs, ys * ys, xs * ys)
     n, sx, sy, sxx, syy, sxy = (np.asarray(counts, float) @ (members @ part.T) for part in parts)
-    xx, yy, xy = sxx - sx * sx / n, syy - sy * sy / n, sxy - sx * sy / n
     tiny = 1e-12
-    fine = (xx > tiny * np.maximum(sxx, tiny)) & (yy > tiny * np.maximum(syy, tiny))
     with np.errstate(divide="ignore", invalid="ignore"):
+        xx, yy, xy = sxx - sx * sx / n, syy - sy * sy / n, sxy - sx * sy / n
+        fine = (xx > tiny * np.maximum(sxx, tiny)) & (yy > tiny * np.maximum(syy, tiny))
         r = xy / np.sqrt(xx * yy)
     return np.asarray(np.where(fine, np.clip(r, -1, 1), math.nan))
 

@@ -84,7 +84,10 @@ def _checks(group: Group, bound: float) -> Iterator[dict[str, Any]]:
     stderr = np.sqrt((group.x_stderr**2).sum(1)) / group.x.shape[1]
     fine = (x > 2 * np.nan_to_num(stderr)) & (x < CEILING) & (y < CEILING)
     yield _plain("off floor, ceiling", x[fine], y[fine], families.select(fine))
-    yield _plain("other families", _strangers(x, log_size, families), y, families)
+    if families.count > 1:
+        yield _plain("other families", _strangers(x, log_size, families), y, families)
+    else:
+        yield _nothing("other families", families, "not estimable: there is one family")
     yield _equivalence(x, y, families, bound)
     for family, rest in families.without_each():
         yield _plain(f"without {family}", x[rest], y[rest], families.select(rest))

@@ -35,6 +35,15 @@ class ImportedItems(TypedDict):
     "The same number for the same answer; None where unknown."
 
 
+ONE_EACH = (
+    ("task", "chance", "chance level for a task"),
+    ("task", "task_type", "type for a task"),
+    ("pair", "family", "family for a pair"),
+    ("pair", "params_b", "number of parameters for a pair"),
+)
+"(of what, column, in words): what may not differ between rows."
+
+
 @dataclass(frozen=True)
 class Imported:
     """One source's rows and where they come from."""
@@ -107,7 +116,7 @@ def typed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the columns and types of the contract; an empty text is unknown."""
     rows = rows.reindex(columns=list(SCORES))
     text = [name for name, kind in SCORES.items() if kind == "str"]
-    rows[text] = rows[text].fillna("")
+    rows[text] = rows[text].astype(object).fillna("")
     return rows.astype(SCORES)
 
 
@@ -137,18 +146,19 @@ def check_unique(tables: list[pd.DataFrame]) -> None:
             expected="one score for each pair, role, arm, task and draw",
             do="Keep one of them",
         )
-    _check_chance(rows)
+    for of, what, meaning in ONE_EACH:
+        _check_one(rows, of, what, meaning)
 
 
-def _check_chance(rows: pd.DataFrame) -> None:
-    levels = rows.dropna(subset=["chance"]).groupby("task")["chance"].unique()
-    for task, found in levels.items():
+def _check_one(rows: pd.DataFrame, of: str, what: str, meaning: str) -> None:
+    known = rows.dropna(subset=[what])
+    for name, found in known.groupby(of)[what].unique().items():
         if len(found) > 1:
-            origins = rows.loc[rows["task"] == task, "_origin"]
+            origins = rows.loc[rows[of] == name, "_origin"]
             raise StudyError(
                 " and ".join(dict.fromkeys(origins)),
-                f"task={task}: chance",
+                f"{of}={name}: {what}",
                 found=" and ".join(map(str, sorted(found))),
-                expected="one chance level for a task",
-                do="Give the task's score of answering at random, the same in all rows",
+                expected=f"one {meaning}",
+                do="Give the same in all its rows",
             )

@@ -14,6 +14,7 @@ import yaml
 from analysis import load_scores
 from analysis.families import Families
 from analysis.power import power
+from analysis.run import analyze_run
 from study.contract import SCORES
 from study.design import read_study
 from study.errors import StudyError
@@ -97,6 +98,9 @@ FAULTS: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "arm": (lambda: rows(arm="base-fewshot"), "line 2: arm: found 'base-fewshot'"),
     "chance": (lambda: rows(chance=25), "line 2: chance: found 25"),
     "two chances": (lambda: rows(chance=0.5), r"task=t: chance: found 0\.25 and 0\.5"),
+    "two families": (lambda: rows(family="f9"), "pair=p0: family: found f0 and f9; expected one"),
+    "two sizes": (lambda: rows(params_b=70), r"pair=p0: params_b: found 1\.0 and 70\.0"),
+    "two types": (lambda: rows(task_type="maths"), "task=t: task_type: found facts and maths"),
     "duplicate": (lambda: pd.concat([rows(), rows()[:1]]), "pair=p0.*found a duplicate: 2 rows"),
     "contradiction": (
         lambda: pd.concat([rows(), rows(score=0.9)[:1]]),
@@ -111,6 +115,48 @@ def test_faults_are_named(fault: str, run: Path, tmp_path: Path) -> None:
     make, words = FAULTS[fault]
     with pytest.raises(StudyError, match=words):
         read_long_form(written(tmp_path, make()))
+
+
+MEAGRE: dict[str, Callable[[], pd.DataFrame]] = {
+    "one family": lambda: rows().assign(family="f"),
+    "two families": lambda: rows().assign(family=[f"f{i // 2 % 2}" for i in range(12)]),
+    "two pairs": lambda: rows()[:4],
+    "one pair": lambda: rows()[:2],
+    "constant": lambda: rows().assign(score=0.5),
+    "constant base": lambda: rows().assign(
+        score=lambda t: t["score"].where(t["role"] == "tuned", 0.4)
+    ),
+    "perfect": lambda: rows().assign(score=[0.3 + 0.1 * (i // 2) for i in range(12)]),
+    "no errors": lambda: rows().assign(stderr=0.0),
+    "much error": lambda: rows().assign(stderr=0.4),
+    "all at the ceiling": lambda: rows().assign(score=[1 - 0.001 * i for i in range(12)]),
+    "no sizes": lambda: rows().drop(columns="params_b"),
+    "two tasks": lambda: pd.concat([
+        rows(),
+        rows().assign(task="u", task_type="maths", score=[0.9 - 0.05 * i for i in range(12)]),
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", MEAGRE)
+def test_meagre_scores_are_not_estimable_by_name(kind: str, run: Path, tmp_path: Path) -> None:
+    """Every table and figure is there; whatever has no number says why."""
+    write_import(run, read_long_form(written(tmp_path, MEAGRE[kind]())))
+    said = analyze_run(run)
+    assert "in-context" in said
+    for name, number in (("correlations", "estimate"), ("correlations", "low"),
+                         ("robustness", "estimate"), ("robustness", "low"),
+                         ("summaries", "estimate"), ("cell_model", "estimate")):  # fmt: skip
+        table = pd.read_csv(run / "tables" / f"{name}.csv", keep_default_na=True)
+        assert len(table)
+        empty = table[table[number].isna()]
+        if name == "cell_model":
+            empty = empty[~empty["effect"].astype(str).str.startswith("deviation")]
+        if (name, number) == ("summaries", "low"):
+            empty = empty[empty["scale"] != "F"]
+        assert empty["note"].notna().all(), (name, number, empty.to_string())
+    assert len(list((run / "figures").glob("*.png"))) >= 8
 
 
 def test_two_sources_may_not_contradict_each_other(run: Path, tmp_path: Path) -> None:
