@@ -33,7 +33,7 @@ _WHERE = {
     "cell_models": "analysis.cell_model",
     "load_items": "analysis.items",
     "by_moments": "analysis.disattenuation",
-    "by_halves": "analysis.disattenuation",
+    "by_halves": "analysis.halves",
     "by_likelihood": "analysis.likelihood",
     "bca": "analysis.resampling",
     "wild_test": "analysis.wild",

@@ -1,7 +1,7 @@
 """Correlation of true scores, when measured ones carry error: of few items, and of the same items.
 
 In: item scores of both sides. Out: `Corrected`. (For mean scores with known errors alone, see
-likelihood.py.)
+likelihood.py, without any model of them halves.py.)
 
 Sampling items anew changes all models' scores alike where items are simply hard or easy; that does
 not scatter models, and is no error here. What does is how a model fares on an item beyond what both
@@ -120,38 +120,6 @@ def of_covariances(measured: Floats, errors: Floats, n_pairs: int) -> Corrected:
     return Corrected("moments", naive, estimate, of_x, of_y, n_pairs, note)
 
 
-def by_halves(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    rng: np.random.Generator,
-    clusters: ArrayLike | None = None,
-    splits: int = 200,
-) -> Corrected:
-    """From disjoint halves of the items, which share no error whatever the errors are.
-
-    mean[cov(x_A, y_B), cov(x_B, y_A)] / √(cov(x_A, x_B) cov(y_A, y_B)), each averaged over random
-    splits of the items' `clusters` (passages; each item its own without).
-    """
-    xs, ys = _matrix(x, "x"), _matrix(y, "y")
-    labels = np.arange(xs.shape[1]) if clusters is None else np.asarray(clusters)
-    names, members = np.unique(labels, return_inverse=True)
-    if len(names) < 2:
-        raise ValueError("halves need two clusters of items at least")
-    found = np.zeros(3)
-    for _ in range(splits):
-        in_a = rng.permutation(len(names))[members] < len(names) / 2
-        xa, xb = xs[:, in_a].mean(1), xs[:, ~in_a].mean(1)
-        ya, yb = ys[:, in_a].mean(1), ys[:, ~in_a].mean(1)
-        across = (_cov(xa, yb) + _cov(xb, ya)) / 2
-        found += across, _cov(xa, xb), _cov(ya, yb)
-    across, xx, yy = found / splits
-    measured = np.cov(xs.mean(1), ys.mean(1))
-    errors = measured - np.array([[xx, across], [across, yy]])
-    corrected = of_covariances(measured, errors, len(xs))
-    return Corrected(**{**asdict(corrected), "method": "halves"})
-
-
 def _matrix(scores: ArrayLike, name: str) -> Floats:
     found = np.asarray(scores, dtype=float)
     if found.ndim != 2 or min(found.shape) < 2:
@@ -171,7 +139,3 @@ def correlation_of(covariance: Floats) -> float:
     """The correlation that a covariance [2, 2] holds; nan where a variance is not positive."""
     below = math.sqrt(max(0.0, float(covariance[0, 0] * covariance[1, 1])))
     return float(covariance[0, 1]) / below if below > 0 else math.nan
-
-
-def _cov(a: Floats, b: Floats) -> float:
-    return float(np.cov(a, b)[0, 1])

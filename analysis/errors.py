@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.disattenuation import Corrected, error_covariance, of_covariances
+from analysis.estimands import LEAST
 from analysis.intervals import Interval
 from analysis.items import ItemScores
 from analysis.jackknife import family_jackknife, fisher_z
@@ -147,7 +148,10 @@ def corrected(
         return _by_likelihood(x[chosen], y[chosen], known, moments)
 
     found = on(np.ones(len(x), dtype=np.bool_))
-    jackknife = family_jackknife(lambda rest: fisher_z(on(rest).estimate), group.families)
+    jackknife = family_jackknife(
+        lambda rest: fisher_z(on(rest).estimate) if rest.sum() >= LEAST else math.nan,
+        group.families,
+    )
     interval, p, note = jackknife.interval(level=level, fisher=True)
     notes = [found.note or note]
     least = min(found.reliability_x, found.reliability_y)

@@ -18,6 +18,7 @@ import pandas as pd
 from analysis.correlation import Correlation, correlate
 from analysis.errors import CorrectedCorrelation, corrected
 from analysis.estimands import COEFFICIENTS, ESTIMANDS, LEAST
+from analysis.halves import corrected_by_halves
 from analysis.items import ItemScores
 from analysis.points import Group, groups
 from study.contract import CORRELATIONS
@@ -54,9 +55,10 @@ def _contrast_rows(
                     group.x, group.y, group.families, estimand=estimand, coefficient=coefficient
                 )
                 yield {**shared, **_plain(found)}
-        better = corrected(group, items=items)
-        if better is not None:
-            yield {**shared, **_without_error(better)}
+        for correct in (corrected, corrected_by_halves):
+            better = correct(group, items=items)
+            if better is not None:
+                yield {**shared, **_without_error(better)}
 
 
 def _shared(contrast: Contrast, group: Group) -> dict[str, Any]:

@@ -52,6 +52,12 @@ def headline(frame: pd.DataFrame, *, coefficient: str = "pearson") -> pd.DataFra
     ]
 
 
+def without_error(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows corrected for measurement error that stand beside the headline: those with the least
+    noise; `halves` is the check of them."""
+    return frame[~frame["corrected"].isin(["none", "halves"])]
+
+
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     return headline(frame)[headline(frame)["level"].isin(SHOWN)]
 
@@ -61,7 +67,7 @@ def _spearman(frame: pd.DataFrame, row: pd.Series) -> float:
 
 
 def _corrected(frame: pd.DataFrame, row: pd.Series) -> float:
-    return _beside(frame[frame["corrected"] != "none"], row)
+    return _beside(without_error(frame), row)
 
 
 def _beside(rows: pd.DataFrame, row: pd.Series) -> float:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
-from analysis.tables import SHOWN, headline, number
+from analysis.tables import SHOWN, headline, number, without_error
 
 
 def forest_data(correlations: pd.DataFrame, *, coefficient: str = "pearson") -> pd.DataFrame:
@@ -20,13 +20,11 @@ def forest_data(correlations: pd.DataFrame, *, coefficient: str = "pearson") -> 
     shown = headline(correlations, coefficient=coefficient)
     shown = shown[shown["level"].isin(SHOWN)].copy()
     about = ["contrast", "level", "task_type"]
-    better = correlations[
-        (correlations["corrected"] != "none")
-        & (correlations["coefficient"] == coefficient)
-        & correlations["level"].isin(SHOWN)
-    ].set_index(about)["estimate"]
+    better = without_error(correlations)
+    better = better[(better["coefficient"] == coefficient) & better["level"].isin(SHOWN)]
+    of_better = better.set_index(about)["estimate"]
     shown["corrected"] = [
-        better.get(key, math.nan) for key in shown[about].itertuples(index=False, name=None)
+        of_better.get(key, math.nan) for key in shown[about].itertuples(index=False, name=None)
     ]
     shown["label"] = shown["task_type"].where(shown["level"] == "type", "all tasks")
     labels = ["all tasks", *sorted(set(shown["label"]) - {"all tasks"})]

@@ -25,6 +25,7 @@ def which_correlation_data(correlations: pd.DataFrame, *, contrast: str) -> pd.D
         (correlations["contrast"] == contrast)
         & (correlations["coefficient"] == "pearson")
         & (correlations["level"] != "task")
+        & (correlations["corrected"] != "halves")
     ]
     plain = own["estimand"].str.replace("_", " ")
     columns = plain.where(own["corrected"] == "none", CORRECTED)
