@@ -6,14 +6,13 @@ together, always printed:
     given size          the partial correlation given log parameters
     within families     of deviations from family means
     between families    of family means
-    without <family>    each family left out in turn
-    without <size>      each third of the sizes left out in turn
     winsorised          a tenth at either end pulled in
     off floor, ceiling  pairs within two standard errors of chance or above .95 left out
     other families      own base replaced by the base of another family nearest in size
     equivalence to 0    whether |r| is shown to lie below the study's bound (.3 by default): two
                         one-sided tests and their 90 % interval
     over its control    its Fisher's z less that of its zero-shot control
+    without <what>      each family, third of the sizes and task left out in turn (influence.py)
 
 Intervals are the family jackknife's through each check.
 """
@@ -21,7 +20,7 @@ Intervals are the family jackknife's through each check.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +28,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import mstats
 
+from analysis.check_rows import jackknifed_row, nothing_row, pearson, plain_row
 from analysis.confounding import residuals
-from analysis.correlation import correlate
 from analysis.dependent import williams, zou
 from analysis.equivalence import equivalence
-from analysis.estimands import coefficient_of
 from analysis.families import Families
+from analysis.influence import WITHOUT, left_out_rows
 from analysis.jackknife import family_jackknife, fisher_z
 from analysis.points import Group, groups
 from analysis.tables import number
@@ -43,8 +42,6 @@ from study.design import AnalysisChoices, Contrast
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "check", "n_pairs", "n_families", "estimate", "low", "high", "p", "method",
            "note"]  # fmt: skip
-SIZES = ("the smallest", "the middle sizes", "the largest")
-"Thirds of the sizes, left out in turn."
 CEILING = 0.95
 BOUND = AnalysisChoices().equivalence_bound
 
@@ -67,37 +64,36 @@ def robustness(
 
 def _checks(group: Group, bound: float) -> Iterator[dict[str, Any]]:
     x, y, families = group.x.mean(1), group.y.mean(1), group.families
-    yield _plain("as measured", x, y, families)
+    yield plain_row("as measured", x, y, families)
     log_size = np.log(group.params_b)
     if np.isfinite(log_size).all():
-        yield _jackknifed(
+        yield jackknifed_row(
             "given size",
-            lambda rest: _r(residuals(x[rest], log_size[rest]), residuals(y[rest], log_size[rest])),
+            lambda rest: pearson(
+                residuals(x[rest], log_size[rest]), residuals(y[rest], log_size[rest])
+            ),
             families,
         )
     else:
-        yield _nothing("given size", families, "the size of some pairs is unknown")
-    yield _jackknifed("within families", lambda rest: _within(x, y, families, rest), families)
-    yield _jackknifed("between families", lambda rest: _between(x, y, families, rest), families)
+        yield nothing_row("given size", families, "the size of some pairs is unknown")
+    yield jackknifed_row("within families", lambda rest: _within(x, y, families, rest), families)
+    yield jackknifed_row("between families", lambda rest: _between(x, y, families, rest), families)
     pulled_x, pulled_y = (np.asarray(mstats.winsorize(v, limits=(0.1, 0.1))) for v in (x, y))
-    yield _plain("winsorised", pulled_x, pulled_y, families)
+    yield plain_row("winsorised", pulled_x, pulled_y, families)
     stderr = np.sqrt((group.x_stderr**2).sum(1)) / group.x.shape[1]
     fine = (x > 2 * np.nan_to_num(stderr)) & (x < CEILING) & (y < CEILING)
-    yield _plain("off floor, ceiling", x[fine], y[fine], families.select(fine))
+    yield plain_row("off floor, ceiling", x[fine], y[fine], families.select(fine))
     if families.count > 1:
-        yield _plain("other families", _strangers(x, log_size, families), y, families)
+        yield plain_row("other families", _strangers(x, log_size, families), y, families)
     else:
-        yield _nothing("other families", families, "not estimable: there is one family")
+        yield nothing_row("other families", families, "not estimable: there is one family")
     yield _equivalence(x, y, families, bound)
-    for family, rest in families.without_each():
-        yield _plain(f"without {family}", x[rest], y[rest], families.select(rest))
-    for name, rest in _size_classes(log_size):
-        yield _plain(f"without {name}", x[rest], y[rest], families.select(rest))
+    yield from left_out_rows(group)
 
 
 def _equivalence(x: Floats, y: Floats, families: Families, bound: float) -> dict[str, Any]:
-    row = _nothing("equivalence to 0", families, "")
-    found = family_jackknife(lambda rest: fisher_z(_r(x[rest], y[rest])), families)
+    row = nothing_row("equivalence to 0", families, "")
+    found = family_jackknife(lambda rest: fisher_z(pearson(x[rest], y[rest])), families)
     _, _, why = found.interval(fisher=True)
     if why:
         return {**row, "note": why}
@@ -109,10 +105,6 @@ def _equivalence(x: Floats, y: Floats, families: Families, bound: float) -> dict
             "method": shown.method, "note": note}  # fmt: skip
 
 
-def _r(a: Floats, b: Floats) -> float:
-    return coefficient_of(a, b, "pearson") if len(a) > 2 else math.nan
-
-
 def _centred(values: Floats, families: Families) -> Floats:
     members = families.members()
     return np.asarray(values - (members @ values / members.sum(1)) @ members)
@@ -122,13 +114,13 @@ def _within(x: Floats, y: Floats, families: Families, rest: NDArray[np.bool_]) -
     own = families.select(rest)
     if len(own.labels) - own.count < 2:
         return math.nan
-    return _r(_centred(x[rest], own), _centred(y[rest], own))
+    return pearson(_centred(x[rest], own), _centred(y[rest], own))
 
 
 def _between(x: Floats, y: Floats, families: Families, rest: NDArray[np.bool_]) -> float:
     members = families.select(rest).members()
     sizes = members.sum(1)
-    return _r(members @ x[rest] / sizes, members @ y[rest] / sizes)
+    return pearson(members @ x[rest] / sizes, members @ y[rest] / sizes)
 
 
 def _strangers(x: Floats, log_size: Floats, families: Families) -> Floats:
@@ -137,56 +129,6 @@ def _strangers(x: Floats, log_size: Floats, families: Families) -> Floats:
     size = np.nan_to_num(log_size)
     apart = np.abs(size[:, None] - size[None, :]) + np.where(labels[:, None] == labels, np.inf, 0.0)
     return np.asarray(x[np.argmin(apart, axis=1)])
-
-
-def _size_classes(log_size: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    if not np.isfinite(log_size).all() or len(np.unique(log_size)) < 3:
-        return
-    low, high = np.quantile(log_size, [1 / 3, 2 / 3])
-    yield from zip(
-        SIZES,
-        (log_size > low, (log_size <= low) | (log_size > high), log_size <= high),
-        strict=True,
-    )
-
-
-def _plain(check: str, x: Floats, y: Floats, families: Families) -> dict[str, Any]:
-    found = correlate(x, y, families)
-    return {
-        "check": check,
-        "n_pairs": found.n_pairs,
-        "n_families": found.n_families,
-        "estimate": found.estimate,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "p": found.p,
-        "method": found.interval.method,
-        "note": found.note,
-    }
-
-
-def _jackknifed(
-    check: str, statistic: Callable[[NDArray[np.bool_]], float], families: Families
-) -> dict[str, Any]:
-    found = family_jackknife(lambda rest: fisher_z(statistic(rest)), families)
-    interval, p, note = found.interval(fisher=True)
-    row = _nothing(check, families, note)
-    return {
-        **row,
-        "estimate": math.tanh(found.estimates[0]),
-        "low": interval.low,
-        "high": interval.high,
-        "p": p,
-        "method": interval.method,
-    }
-
-
-def _nothing(check: str, families: Families, note: str) -> dict[str, Any]:
-    return {
-        "check": check, "n_pairs": len(families.labels), "n_families": families.count,
-        "estimate": math.nan, "low": math.nan, "high": math.nan, "p": math.nan, "method": "",
-        "note": note,
-    }  # fmt: skip
 
 
 def _over_control(group: Group, control: Group) -> dict[str, Any]:
@@ -198,11 +140,12 @@ def _over_control(group: Group, control: Group) -> dict[str, Any]:
     other = _means(control, control.x, pairs, tasks)
     families = group.families.select(np.isin(group.pairs, pairs))
     found = family_jackknife(
-        lambda rest: fisher_z(_r(x[rest], y[rest])) - fisher_z(_r(other[rest], y[rest])), families
+        lambda rest: fisher_z(pearson(x[rest], y[rest])) - fisher_z(pearson(other[rest], y[rest])),
+        families,
     )
     interval, p, note = found.interval()
-    row = _nothing("over its control", families, note)
-    n, r = len(pairs), (_r(x, y), _r(other, y), _r(x, other))
+    row = nothing_row("over its control", families, note)
+    n, r = len(pairs), (pearson(x, y), pearson(other, y), pearson(x, other))
     if n > 3 and all(abs(value) < 1 for value in r):
         low, high = zou(*r, n)
         closed = f"for independent pairs: difference of r {r[0] - r[1]!r}"
@@ -219,11 +162,11 @@ def _means(group: Group, scores: Floats, pairs: list[str], tasks: list[str]) -> 
 
 
 def robustness_text(frame: pd.DataFrame) -> str:
-    """For the terminal: every check but the families and sizes left out, of which the range."""
+    """For the terminal: every check but what is left out in turn, of which the range."""
     lines = []
     for contrast, block in frame.groupby("contrast", sort=False):
         lines.append(f"{contrast}, over all tasks, when alternatives are taken away")
-        out = block["check"].str.startswith("without ")
+        out = block["check"].str.startswith(WITHOUT)
         for _, row in block[~out & (block["check"] != "equivalence to 0")].iterrows():
             ends = f"[{number(row['low'])}, {number(row['high'])}]"
             note = "   " + row["note"].split(";")[0] if math.isnan(row["estimate"]) else ""

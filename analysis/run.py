@@ -19,6 +19,7 @@ from analysis.items import ItemScores, load_items
 from analysis.overlap import overlap, overlap_text
 from analysis.passages import with_clustered_errors
 from analysis.points import contrast_points
+from analysis.reliabilities import reliabilities
 from analysis.robustness import robustness, robustness_text
 from analysis.summaries import summaries
 from analysis.tables import latex, summary, write_csv
@@ -54,6 +55,7 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
         "scores": scores, "correlations": frame, "robustness": checks, "agreement": solved,
         "summaries": summaries(scores, contrasts),
         "cell_model": cell_models(scores, contrasts, items=items),
+        "reliability": reliabilities(items),
     }  # fmt: skip
     if choices.beside:
         tables["intervals"] = intervals_beside(scores, contrasts, kinds=choices.beside)

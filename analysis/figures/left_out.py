@@ -9,16 +9,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.style import COLOURS, COLUMN_MM, GREY, figure, in_style
-from analysis.robustness import SIZES
-
-WITHOUT = "without "
+from analysis.influence import FAMILY
 
 
 def left_out_data(robustness: pd.DataFrame, *, contrast: str) -> pd.DataFrame:
     """`family, estimate, low, high`, from the lowest estimate to the highest."""
     own = robustness[robustness["contrast"] == contrast]
-    out = own["check"].str.startswith(WITHOUT) & ~own["check"].isin([WITHOUT + s for s in SIZES])
-    shown = own[out].assign(family=own.loc[out, "check"].str.removeprefix(WITHOUT))
+    out = own["check"].str.startswith(FAMILY)
+    shown = own[out].assign(family=own.loc[out, "check"].str.removeprefix(FAMILY))
     columns = ["family", "estimate", "low", "high"]
     return shown.sort_values("estimate")[columns].reset_index(drop=True)
 

@@ -9,7 +9,9 @@ import pytest
 from analysis.correlation import correlate
 from analysis.errors import components
 from analysis.families import Families
+from analysis.items import Answers, ItemScores
 from analysis.points import contrast_points
+from analysis.reliabilities import reliabilities
 from analysis.robustness import robustness, robustness_text
 from study.contract import SCORES
 from study.design import Contrast
@@ -68,15 +70,21 @@ def test_a_control_that_knows_less_is_beaten_and_one_that_knows_as_much_is_not()
     assert "over its control" not in checked(simulated(own=0.1), "control").index
 
 
-def test_families_and_sizes_are_left_out_in_turn() -> None:
+def test_families_sizes_and_tasks_are_left_out_in_turn() -> None:
     scores = simulated(own=0.05)
     frame = checked(scores)
     points = contrast_points(scores, x_arm=X, y_arm=Y, level="overall")
     rest = points[points["family"] != "f2"]
     own = correlate(rest["x"], rest["y"], Families.of(list(rest["family"])))
-    assert frame.loc["without f2", "estimate"] == pytest.approx(own.estimate)
-    assert frame.loc["without f2", "n_families"] == 5
-    assert frame.loc["without the largest", "n_pairs"] == 18
+    assert frame.loc["without family: f2", "estimate"] == pytest.approx(own.estimate)
+    assert frame.loc["without family: f2", "n_families"] == 5
+    assert frame.loc["without sizes: the largest", "n_pairs"] == 18
+    tasks = sorted(scores["task"].unique())
+    others = contrast_points(scores[scores["task"] != tasks[0]], x_arm=X, y_arm=Y, level="overall")
+    own = correlate(others["x"], others["y"], Families.of(list(others["family"])))
+    without = frame.loc[f"without task: {tasks[0]}"]
+    assert (without["estimate"], without["low"]) == pytest.approx((own.estimate, own.interval.low))
+    assert frame.index.str.startswith("without task").sum() == len(tasks)
     text = robustness_text(robustness(scores, CONTRASTS))
     assert "icl, over all tasks" in text
     assert "left out by one" in text
@@ -107,3 +115,27 @@ def test_components_of_a_score_are_those_it_was_made_of() -> None:
     assert found.of_mean == pytest.approx(expected, rel=0.25)
     alone = components(rng.normal(size=(5, 1, 20)))
     assert np.isnan(alone.model_draw)
+
+
+def test_reliability_names_what_a_score_is_made_of() -> None:
+    """Between models 1, by draw .25, by item 1, both .5: of 3 draws and 50 items."""
+    rng = np.random.default_rng(0)
+    shape = (2000, 3, 50)
+    scores = (
+        rng.normal(size=(2000, 1, 1)) + 0.5 * rng.normal(size=(2000, 3, 1))
+        + rng.normal(size=(2000, 1, 50)) + np.sqrt(0.5) * rng.normal(size=shape)
+        + 5 * rng.normal(size=(1, 3, 1)) + 5 * rng.normal(size=(1, 1, 50))
+    )  # fmt: skip
+    names = tuple(f"p{i}" for i in range(2000))
+    answers = {("base-5shot", "t"): Answers(names, np.arange(50), scores)}
+    row = reliabilities(ItemScores(answers)).iloc[0]
+    expected = {"of_items": 1 / 50, "of_draws": 0.25 / 3, "of_both": 0.5 / 150}
+    for part, value in expected.items():
+        assert row[part] == pytest.approx(value, rel=0.1)
+    error = sum(expected.values())
+    assert row["variance"] == pytest.approx(1 + error, rel=0.1)
+    assert row["reliability"] == pytest.approx(1 / (1 + error), rel=0.02)
+    few = ItemScores({("a", "t"): Answers(names[:2], np.arange(50), scores[:2])})
+    assert "2 pairs" in reliabilities(few)["note"].iloc[0]
+    one = ItemScores({("a", "t"): Answers(names, np.arange(50), scores[:, :1])})
+    assert np.isnan(reliabilities(one)["of_draws"].iloc[0])
