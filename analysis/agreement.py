@@ -66,9 +66,9 @@ def agreement(base: ArrayLike, tuned: ArrayLike) -> Agreement:
         base_given_tuned=_ratio(both, pt),
         gained=float((t & ~b).mean()),
         lost=float((b & ~t).mean()),
-        kappa=_kappa(both, pb, pt),
-        kappa_least=_kappa(least, pb, pt),
-        kappa_most=_kappa(most, pb, pt),
+        kappa=error_consistency_of(both, pb, pt),
+        kappa_least=error_consistency_of(least, pb, pt),
+        kappa_most=error_consistency_of(most, pb, pt),
         n_items=len(b),
     )
 
@@ -82,8 +82,8 @@ def error_consistency(base: ArrayLike, tuned: ArrayLike) -> float:
     return agreement(base, tuned).kappa
 
 
-def _kappa(both: float, pb: float, pt: float) -> float:
-    """(c_obs - c_exp)/(1 - c_exp) from the share that both solve."""
+def error_consistency_of(both: float, pb: float, pt: float) -> float:
+    """κ = (c_obs - c_exp)/(1 - c_exp) from the share of items that both solve and the accuracies."""
     observed = both + (1 - pb - pt + both)
     expected = pb * pt + (1 - pb) * (1 - pt)
     return (observed - expected) / (1 - expected) if expected < 1 else math.nan

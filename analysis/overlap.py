@@ -8,6 +8,7 @@ quantity, over all pairs of the group:
     gained, lost       of all items, those that only one of the two solves
     tuned_less_base    the difference of the two accuracies, tested on the same items
     kappa              error consistency, the mean over pairs and draws where it is defined
+    kappa_least, kappa_most   what the accuracies allow it to be
     same_wrong         of the items that both get wrong, the share with the same answer
     only_tuned         of all items, those that the tuned model solves and its base in none of its
                        arms and draws
@@ -115,6 +116,11 @@ def _rows(tasks: list[PairedItems]) -> Iterator[dict[str, Any]]:
             note = "unknown: what was answered is not recorded"
         yield {**shared, "quantity": quantity, **_ends(values), "note": note}
     yield {**shared, "quantity": "kappa", **_kappa(tasks)}
+    for bound in ("kappa_least", "kappa_most"):
+        ends = [end for task in tasks if math.isfinite(end := getattr(task, bound))]
+        estimate = float(np.mean(ends)) if ends else math.nan
+        yield {**shared, "quantity": bound, "estimate": estimate, "covers": "",
+               "note": "" if ends else "undefined"}  # fmt: skip
     yield {**shared, "quantity": "tuned_less_base", **_difference(tasks)}
 
 

@@ -8,12 +8,14 @@ With several draws of demonstrations every draw of one side meets every draw of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.agreement import error_consistency_of
 from analysis.items import Answers
 from analysis.sampling import standard_error
 
@@ -35,6 +37,9 @@ class PairedItems:
     same answer. Shares: each row is divided by its number of items."""
     kappa: Floats
     "[1 + draws]: mean error consistency over pairs and draws where it is defined."
+    kappa_least: float
+    "The least and the greatest that the accuracies allow, means over the same."
+    kappa_most: float
     undefined: int
     "Pairs and draws for which κ is undefined,"
     compared: int
@@ -71,6 +76,7 @@ def paired_items(
     )[:, codes]
     sums = counts @ table
     kappa, undefined, compared = _kappas(x, y, counts)
+    least, most = _attainable(x, y)
     apart = (of_y - of_x).mean(0)
     return PairedItems(
         pairs=len(x),
@@ -78,6 +84,8 @@ def paired_items(
         clusters=number,
         sums=sums / counts.sum(1, keepdims=True),
         kappa=kappa,
+        kappa_least=least,
+        kappa_most=most,
         undefined=undefined,
         compared=compared,
         difference=float(apart.mean()),
@@ -115,3 +123,19 @@ def _kappas(x: Floats, y: Floats, counts: Floats) -> tuple[Floats, int, int]:
         compared += fine[0].size
     means = np.divide(total, defined, out=np.full(len(counts), np.nan), where=defined > 0)
     return means, compared - int(defined[0]), compared
+
+
+def _attainable(x: Floats, y: Floats) -> tuple[float, float]:
+    """Bounds of the mean κ, given both sides' accuracies; nan where κ is nowhere defined."""
+    found = [
+        (error_consistency_of(max(0.0, pb + pt - 1), pb, pt),
+         error_consistency_of(min(pb, pt), pb, pt))
+        for of_x, of_y in zip(x.mean(2).tolist(), y.mean(2).tolist(), strict=True)
+        for pb in of_x
+        for pt in of_y
+    ]  # fmt: skip
+    defined = np.array([ends for ends in found if np.isfinite(ends).all()])
+    if not len(defined):
+        return math.nan, math.nan
+    least, most = defined.mean(0)
+    return float(least), float(most)

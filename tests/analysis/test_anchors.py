@@ -42,6 +42,7 @@ from analysis.sampling import (
     standard_error,
     wilson_interval,
 )
+from analysis.wild import wild_test
 from tests.conftest import SHARED
 
 ANCHORS = SHARED / "data" / "anchors"
@@ -150,6 +151,20 @@ def test_intervals_of_one_correlation() -> None:
 
 def test_empirical_logit() -> None:
     assert empirical_logit(9, 10) == pytest.approx((1.8458267, 0.7719298), abs=5e-8)
+
+
+# Few families: the wild cluster restricted bootstrap.
+
+
+def test_wild_bootstrap_of_wildboottest() -> None:
+    """wildboottest 0.3.2, ols("PaCO2 ~ pH", bland1995), param "pH", cluster Subject, Rademacher,
+    "11", null imposed, all 256 sign vectors: t -.172781, p .867188, which leaves out the two sign
+    vectors that are the data itself; an exact test counts them (Phipson & Smyth 2010)."""
+    data = anchor("bland1995")
+    families = Families.of(list(data["Subject"]))
+    found = wild_test(data["pH"], data["PaCO2"], families, rng=np.random.default_rng(0))
+    assert found.t == pytest.approx(-0.172781, abs=5e-7)
+    assert found.p - 2 / 256 == pytest.approx(0.867188, abs=5e-7)
 
 
 # Meta-analysis: metafor's tests on dat.raudenbush1985 and dat.bcg.

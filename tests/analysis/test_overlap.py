@@ -72,7 +72,9 @@ def test_shares_are_those_of_each_pair_together() -> None:
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / y.sum()), rel=0.2)
     each = [agreement(a[0], b[0]) for a, b in zip(x, y, strict=True)]
     assert rows.loc["gained", "estimate"] == pytest.approx(np.mean([a.gained for a in each]))
-    assert rows.loc["kappa", "estimate"] == pytest.approx(np.mean([a.kappa for a in each]))
+    for bound in ("kappa", "kappa_least", "kappa_most"):
+        expected = np.mean([getattr(a, bound) for a in each])
+        assert rows.loc[bound, "estimate"] == pytest.approx(expected)
 
 
 def test_every_draw_and_arm_of_the_base_counts_for_what_only_tuning_solves() -> None:
