@@ -83,7 +83,7 @@ def error_consistency(base: ArrayLike, tuned: ArrayLike) -> float:
 
 
 def error_consistency_of(both: float, pb: float, pt: float) -> float:
-    """κ = (c_obs - c_exp)/(1 - c_exp) from the share of items that both solve and the accuracies."""
+    """κ = (c_obs - c_exp)/(1 - c_exp) from the share that both solve and the accuracies."""
     observed = both + (1 - pb - pt + both)
     expected = pb * pt + (1 - pb) * (1 - pt)
     return (observed - expected) / (1 - expected) if expected < 1 else math.nan
