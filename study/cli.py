@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,9 @@ def main() -> None:
     """Runs the command; a StudyError becomes one line and exit code 2."""
     try:
         app()
+    except StoppedError:
+        print("stopped; the same command continues", file=sys.stderr)
+        sys.exit(128 + signal.SIGTERM)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -42,6 +46,15 @@ def main() -> None:
 def say(what: str) -> None:
     """A word about what is happening, on standard error."""
     print(what, file=sys.stderr, flush=True)
+
+
+class StoppedError(BaseException):
+    """Asked to end by SIGTERM; not an error that anything on the way may catch."""
+
+
+def _stop(number: int, frame: object) -> None:
+    """Unwinds the stack, so that workers are ended on the way."""
+    raise StoppedError
 
 
 @app.command()
@@ -65,13 +78,20 @@ def run_study(
         typer.Option(help="A device for one worker, such as cuda:0 or cpu; may be repeated. "
                      "By default every GPU, or a CPU worker per core."),
     ] = None,
+    stall_minutes: Annotated[
+        float, typer.Option(min=0.01, help="A worker not heard of for so long is killed, and its "
+                            "model tried again.")
+    ] = 60.0,
 ) -> None:  # fmt: skip
     """Run what is left of a study; the same command continues after any interruption."""
-    from study.planning import planned, run_planned
+    from study.planning import mend, planned, run_planned
     from study.progress import show
 
+    signal.signal(signal.SIGTERM, _stop)
+    for damage in mend(run):
+        say(f"damaged, and computed anew: {damage}")
     state = planned(run, on_step=say)
-    failures = show(run_planned(state, device), state, say)
+    failures = show(run_planned(state, device, stall_seconds=60 * stall_minutes), state, say)
     for failure in failures:
         say(f"failed: {failure}")
     if failures:

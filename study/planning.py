@@ -56,9 +56,26 @@ def planned(run: Path, *, on_step: Callable[[str], object] = lambda what: None) 
     return State(resolved, make_plan(resolved), frozenset(Cells(run).done()))
 
 
-def run_planned(state: State, devices: list[str] | None) -> Iterator[Event]:
+def mend(run: Path) -> list[str]:
+    """Takes away finished cells whose files are damaged, so that they are computed anew; returns
+    what was wrong."""
+    cells = Cells(run)
+    found = list(cells.damaged())
+    for key, _ in found:
+        cells.remove(key)
+    return [f"{error.where}: {error.found}" for _, error in found]
+
+
+STALL_SECONDS = 3600.0
+"A worker that is not heard of for so long, neither a forward pass nor a cell, is killed."
+
+
+def run_planned(
+    state: State, devices: list[str] | None, *, stall_seconds: float = STALL_SECONDS
+) -> Iterator[Event]:
     """Runs what is left; yields what happens, cells that cannot be run first."""
-    from study.executors.local import default_devices, run_jobs
+    from study.executors.devices import default_devices
+    from study.executors.local import Local
 
     write_ledger(state.resolved, state.plan)
     yield from _unrunnable(state)
@@ -69,7 +86,15 @@ def run_planned(state: State, devices: list[str] | None) -> Iterator[Event]:
             jobs.append(replace(job, cells=left))
     if jobs:
         resolved = state.resolved
-        yield from run_jobs(jobs, resolved.study, resolved.run, devices or default_devices())
+        folders = {
+            ref: facts.folder
+            for ref, facts in resolved.models.items()
+            if not isinstance(facts, str)
+        }
+        place = Local(
+            resolved.study, resolved.run, devices or default_devices(), folders, stall_seconds
+        )
+        yield from place.events(jobs)
 
 
 def _unrunnable(state: State) -> Iterator[Event]:

@@ -36,6 +36,8 @@ def show(events: Iterable[Event], state: State, say: Callable[[str], object]) ->
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=left)
         for event in events:
+            if event.kind == "retried":
+                say(f"retried: {event.model}: {event.reason}")
             if event.kind == "failed":
                 failures.append(" ".join((event.model, event.cell)).strip() + f": {event.reason}")
             if event.kind == "finished" or (event.kind == "failed" and not event.cell):

@@ -7,18 +7,18 @@ places themselves are in `executors/`.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.asking import Prompts, answer, render
+from study.asking import AuditError, Prompts, answer, render
 from study.demonstrations import Demonstrations
 from study.design import Study
+from study.errors import StudyError
 from study.fitting import chat_template
 from study.harness import Harness
 from study.items import TaskItems, task_items
@@ -37,12 +37,17 @@ class Event:
     """Something that happened to a job."""
 
     kind: str
-    "`loading`, `loaded`, `cell`, `failed` (a cell or, without one, the whole job) or `finished`."
+    """`loading`, `loaded`, `cell`, `failed` (a cell or, without one, the whole job) or `finished`;
+    of workers `ready`, `alive`, `leaving`, and of a job whose worker died `retried`."""
     model: str
     cell: str = ""
     "Arm, task and draw."
     reason: str = ""
     items: int = 0
+
+
+class DeviceLostError(Exception):
+    """The device answers no call of this process any more; another process may still use it."""
 
 
 def describe(cell: Cell) -> str:
@@ -54,45 +59,93 @@ def describe(cell: Cell) -> str:
 class Runner:
     """Runs jobs one after the other, remembering tasks and prompts between them."""
 
-    def __init__(self, study: Study, run: Path, device: str) -> None:
+    def __init__(
+        self,
+        study: Study,
+        run: Path,
+        device: str,
+        *,
+        on_pass: Callable[[], object] = lambda: None,
+        spread: bool = False,
+    ) -> None:
+        """`on_pass` is called at every forward pass; `spread` lays a model over all GPUs."""
         self.study, self.run, self.device = study, run, device
+        self.on_pass, self.spread = on_pass, spread
         self.cells = Cells(run)
+        self._nan: Any = None
         self._harness: Harness = harness_of(study, run)
         self._tasks: dict[str, tuple[Any, TaskItems]] = {}
         self._prompts: OrderedDict[tuple[Any, ...], Prompts] = OrderedDict()
 
-    def job(self, job: Job) -> Iterator[Event]:
-        """Computes the cells of a job; what fails is told and does not stop the rest."""
+    def job(self, job: Job, *, memory_share: float = 1.0) -> Iterator[Event]:
+        """Computes the cells of a job, but those that another run has finished meanwhile; what
+        fails is told and does not stop the rest. DeviceLostError where nothing can go on."""
         name = job.model.name
         yield Event("loading", name)
         try:
-            lm = self._load(job)
+            lm = self._load(job, memory_share)
         except Exception as error:  # whatever a model folder may make transformers raise
             yield Event("failed", name, reason=_reason(error))
             return
         yield Event("loaded", name)
         for cell in job.cells:
             try:
-                items = self._cell(lm, cell)
+                items = 0 if self.cells.has(str(cell.key)) else self._cell(lm, cell)
+            except StudyError as error:  # what cannot be written now cannot be written later
+                yield Event("failed", name, reason=str(error))
+                return
             except Exception as error:  # a task's own code may raise anything
+                if self._lost():
+                    raise DeviceLostError from error
                 yield Event("failed", name, describe(cell), _reason(error))
             else:
                 yield Event("cell", name, describe(cell), items=items)
         del lm
-        self._release()
         yield Event("finished", name)
 
-    def _load(self, job: Job) -> Any:
+    def _lost(self) -> bool:
+        """After some errors every further call of a GPU fails, in this process."""
+        if self.device == "cpu":
+            return False
+        import torch
+
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError:
+            return True
+        return False
+
+    def _load(self, job: Job, memory_share: float) -> Any:
         from study.scoring import SharedPrefixLM
 
         facts = model_facts(job.model, allow_pickled_weights=self.study.allow_pickled_weights)
-        return SharedPrefixLM(
+        lm = SharedPrefixLM(
+            memory_share=memory_share,
+            parallelize=self.spread,
             pretrained=str(facts.folder),
             device=self.device,
             dtype=self.study.dtype,
             trust_remote_code=self.study.trust_remote_code,
             use_safetensors=None if self.study.allow_pickled_weights else True,
         )
+        lm.model.register_forward_hook(self._passed)
+        return lm
+
+    def _passed(self, model: Any, arguments: Any, output: Any) -> None:
+        """After every forward pass: it is told, and whether it made NaN is remembered where it is
+        made, for asking a GPU would mean to wait for it."""
+        self.on_pass()
+        logits = getattr(output, "logits", None)
+        if logits is not None:
+            # Of padded batches, whose padding may be anything, the last position alone.
+            seen = logits if len(logits) == 1 else logits[:, -1]
+            found = seen.isnan().any()
+            self._nan = found if self._nan is None else self._nan.to(found.device) | found
+
+    def _made_nan(self) -> bool:
+        """Whether any pass since the last question did."""
+        found, self._nan = self._nan, None
+        return found is not None and bool(found)
 
     def _cell(self, lm: Any, cell: Cell) -> int:
         started = time.perf_counter()
@@ -100,7 +153,10 @@ class Runner:
         documents = evaluated(items, self.study.limit)
         drawn = drawn_for(items, cell.arm, seed=self.study.seed, draw=cell.draw)
         prompts = self._prompts_of(lm, task, documents, drawn, cell)
+        self._nan = None
         results, rows = answer(lm, task, documents, prompts, cell)
+        if self._made_nan():
+            raise AuditError("the model computes NaN")
         assert cell.key is not None
         template = lm.tokenizer.chat_template if cell.arm.template else None
         record = {
@@ -151,13 +207,6 @@ class Runner:
 
     def _remembered(self) -> int:
         return sum(len(of_item) for kept in self._prompts.values() for of_item in kept.requests)
-
-    def _release(self) -> None:
-        gc.collect()
-        if self.device.startswith("cuda"):
-            import torch
-
-            torch.cuda.empty_cache()
 
 
 def _reason(error: Exception) -> str:

@@ -3,12 +3,13 @@
 In and out: a run's `results/` folder.
 
     results/plan.json            which cells the study has, a row for each of a pair's
-    results/cells/<key>.parquet  a cell's items, one row each (`contract.ITEMS`)
-    results/cells/<key>.json     its identity, score, audit and provenance
-    results/cells/<key>.done     digests of the two; written last: with it the cell is done
+    results/cells/<key>.<digest>.parquet  a cell's items, one row each (`contract.ITEMS`)
+    results/cells/<key>.<digest>.json     its identity, score, audit and provenance
+    results/cells/<key>.done              digests of the two; written last: with it the cell is done
 
-Many processes may write into one folder: nothing is locked, nothing is rewritten, and two that
-compute the same cell write the same content.
+Many processes may write into one folder: nothing is locked and nothing is rewritten. Two that
+compute the same cell at the same time write the same scores, but not the same record (it holds the
+time taken); as files are named by their content, whichever marker stays vouches for both its files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ import pyarrow.parquet as pq
 
 from study.errors import StudyError
 
+AGAIN = "Run the study again: the cell is then computed anew"
 _ITEMS = pa.schema(
     [
         ("item", pa.int64()),
@@ -55,7 +59,7 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if path.parent.is_dir():
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise StudyError(
             path,
@@ -77,6 +81,10 @@ class Cells:
             return set()
         return {name[:-5] for name in os.listdir(self.folder) if name.endswith(".done")}
 
+    def has(self, key: str) -> bool:
+        """Whether this cell is finished, now."""
+        return (self.folder / f"{key}.done").exists()
+
     def write(self, key: str, record: dict[str, Any], items: list[dict[str, Any]]) -> None:
         """Commits a cell; from the moment this returns it is done."""
         sink = pa.BufferOutputStream()
@@ -86,9 +94,9 @@ class Cells:
             "parquet": sink.getvalue().to_pybytes(),
             "json": (json.dumps(record, indent=1, sort_keys=True) + "\n").encode(),
         }
-        for suffix, content in contents.items():
-            write_whole(self.folder / f"{key}.{suffix}", content)
         digests = {suffix: _sha256(content) for suffix, content in contents.items()}
+        for suffix, content in contents.items():
+            write_whole(self._file(key, suffix, digests[suffix]), content)
         write_whole(self.folder / f"{key}.done", json.dumps(digests).encode())
 
     def record(self, key: str) -> dict[str, Any]:
@@ -102,27 +110,54 @@ class Cells:
         content = pa.BufferReader(self._checked(key, "parquet"))
         return pq.ParquetFile(content).read(columns, use_threads=False)
 
+    def damaged(self) -> Iterator[tuple[str, StudyError]]:
+        """Finished cells whose files are not those that were written, and what is wrong."""
+        for key in sorted(self.done()):
+            try:
+                for suffix in ("parquet", "json"):
+                    self._checked(key, suffix)
+            except StudyError as error:
+                yield key, error
+
     def remove(self, key: str) -> None:
         """Takes a cell away, its marker first."""
-        for suffix in ("done", "json", "parquet"):
-            (self.folder / f"{key}.{suffix}").unlink(missing_ok=True)
+        (self.folder / f"{key}.done").unlink(missing_ok=True)
+        for path in self.folder.glob(f"{key}.*"):
+            path.unlink(missing_ok=True)
+
+    def files(self, key: str) -> dict[str, Path]:
+        """A finished cell's files by their suffix, `parquet` and `json`."""
+        return {suffix: self._file(key, suffix, of) for suffix, of in self._digests(key).items()}
+
+    def _file(self, key: str, suffix: str, digest: str) -> Path:
+        return self.folder / f"{key}.{digest[:16]}.{suffix}"
+
+    def _digests(self, key: str) -> dict[str, str]:
+        marker = self.folder / f"{key}.done"
+        try:
+            found = json.loads(marker.read_bytes())
+            return {suffix: str(found[suffix]) for suffix in ("parquet", "json")}
+        except FileNotFoundError:
+            raise StudyError(marker, found="no such file", expected="a finished cell",
+                             do=AGAIN) from None  # fmt: skip
+        except (ValueError, KeyError, TypeError):
+            raise StudyError(marker, found="no digests", expected="a cell's digests",
+                             do=AGAIN) from None  # fmt: skip
 
     def _checked(self, key: str, suffix: str) -> bytes:
-        path, marker = self.folder / f"{key}.{suffix}", self.folder / f"{key}.done"
-        do = f"Delete {marker.name} and run the study again: the cell is then computed anew"
+        digest = self._digests(key)[suffix]
+        path = self._file(key, suffix, digest)
         try:
-            content, digests = path.read_bytes(), json.loads(marker.read_text())
-        except FileNotFoundError as error:
-            raise StudyError(error.filename, found="no such file",
-                             expected="the file of a finished cell", do=do) from None  # fmt: skip
-        except ValueError:
-            raise StudyError(marker, found="not JSON", expected="a cell's digests", do=do) from None
-        if not isinstance(digests, dict) or digests.get(suffix) != _sha256(content):
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise StudyError(path, found="no such file", expected="the file of a finished cell",
+                             do=AGAIN) from None  # fmt: skip
+        if digest != _sha256(content):
             raise StudyError(
                 path,
                 found=f"{len(content)} bytes with another digest than when they were written",
-                expected=f"the file that {marker.name} vouches for",
-                do=do,
+                expected=f"the file that {key}.done vouches for",
+                do=AGAIN,
             )
         return content
 

@@ -46,12 +46,16 @@ class Taken:
 class SharedPrefixLM(HFLM):  # type: ignore[misc]
     """Takes the arguments of lm-eval's `hf` model; `batch_size` is not heeded: memory is."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(self, *arguments: Any, memory_share: float = 1.0, **named: Any) -> None:
+        """`memory_share`: of the tokens that a pass takes at first, where it ran out of memory."""
         super().__init__(*arguments, **named)
+        self._memory_share = memory_share
         self._encoder = Encoder(self.tokenizer)
         self._beginning = self.tokenizer.decode(self.prefix_token_id)
         self._taken = Taken()
         self.probed = None if self.backend != "causal" else probe(self.model, self.max_length)
+        if self._engine is not None:
+            self._engine.budget = self._engine.budget.shared(memory_share)
 
     def report(self) -> dict[str, Any]:
         """Which path the requests since the last report took, and what the probe had found."""
@@ -179,7 +183,9 @@ class SharedPrefixLM(HFLM):  # type: ignore[misc]
         """`hf`'s own way, in batches that memory holds: logits of all positions, and as many
         log-probabilities."""
         each = 8 * min(longest, self.max_length) * self.config.get_text_config().vocab_size
-        self.batch_size_per_gpu = int(max(1, min(64, free_memory(self.device) // 4 // each)))
+        self.batch_size_per_gpu = int(
+            max(1, self._memory_share * min(64, free_memory(self.device) // 4 // each))
+        )
         while True:
             try:
                 return call()

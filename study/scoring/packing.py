@@ -29,9 +29,11 @@ class Budget:
 
     def halved(self) -> Budget | None:
         """Half of it, or None when there is nothing left to halve."""
-        if self.tokens <= 1 and self.rows <= 1:
-            return None
-        return Budget(max(1, self.tokens // 2), max(1, self.rows // 2))
+        return None if self.tokens <= 1 and self.rows <= 1 else self.shared(0.5)
+
+    def shared(self, share: float) -> Budget:
+        """That share of it, one token and row at least."""
+        return Budget(max(1, int(self.tokens * share)), max(1, int(self.rows * share)))
 
 
 @dataclass(frozen=True)

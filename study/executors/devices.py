@@ -1,0 +1,60 @@
+"""Which devices there are, and how many of them a model needs.
+
+In: nothing, or a job. Out: names of devices; a number of them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+
+from study.plan import Job
+
+SPARE_BYTES = 4 * 2**30
+"Of a GPU's memory, kept for what is not weights."
+BYTES_OF = {"float32": 4}
+HALF_BYTES = 2
+"Of a parameter in the other formats; `auto` is what the weights are in, nearly always one of them."
+
+
+def default_devices() -> list[str]:
+    """Every GPU, or without one a CPU worker per core."""
+    import torch
+
+    if torch.cuda.is_available():
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return ["cpu"] * len(os.sched_getaffinity(0))
+
+
+def device_bytes(device: str) -> int | None:
+    """A GPU's memory, asked without touching it; None where nothing tells."""
+    if not device.startswith("cuda"):
+        return None
+    number = int(device.partition(":")[2] or 0)
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    name = seen.split(",")[number] if seen else str(number)
+    command = ["nvidia-smi", "-i", name, "--query-gpu=memory.total",
+               "--format=csv,noheader,nounits"]  # fmt: skip
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        return int(done.stdout.split()[0]) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
+
+
+def devices_needed(job: Job, dtype: str, memory: int | None) -> int:
+    """How many devices of that memory hold a job's model; one where nothing is known."""
+    if memory is None:
+        return 1
+    weights = 1e9 * job.params_b * BYTES_OF.get(dtype, HALF_BYTES)
+    return max(1, math.ceil(weights / max(1, memory - SPARE_BYTES)))
+
+
+def cores_of(workers: int) -> list[frozenset[int]]:
+    """This process's cores, shared out evenly; each worker has one at least."""
+    own = sorted(os.sched_getaffinity(0))
+    share = max(1, len(own) // max(1, workers))
+    return [
+        frozenset(own[(i * share + k) % len(own)] for k in range(share)) for i in range(workers)
+    ]
