@@ -26,7 +26,7 @@ from analysis.tables import latex, summary, write_csv
 from study.arms import parse_arm
 from study.design import Contrast, read_study, study_file
 from study.errors import StudyError, listed
-from study.store import write_whole
+from study.files import write_whole
 
 
 def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda what: None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.wild import smallest_p
-from study.store import write_whole
+from study.files import write_whole
 
 SHOWN = ("overall", "type")
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$"}

@@ -84,7 +84,8 @@ def run_study(
     ] = 60.0,
 ) -> None:  # fmt: skip
     """Run what is left of a study; the same command continues after any interruption."""
-    from study.planning import mend, planned, run_planned
+    from study.compaction import mend
+    from study.planning import planned, run_planned
     from study.progress import show
 
     signal.signal(signal.SIGTERM, _stop)
@@ -134,6 +135,24 @@ def import_scores(
             imported = read_lm_eval(file, study, run, given)
         write_import(run, imported)
         say(f"{file}: {len(imported.rows)} scores of {imported.rows['pair'].nunique()} pairs")
+
+
+@app.command()
+def compact(run: Run) -> None:
+    """Gather a study's finished cells into few files. Needs no torch."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from study.compaction import compact as gather
+    from study.design import read_study
+    from study.store import Cells
+
+    read_study(run)
+    number = len(Cells(run).loose())
+    console = Console(stderr=True)
+    steps = iter(track(range(number), "packing", console=console, disable=not console.is_terminal))
+    moved = gather(run, on_cell=lambda: next(steps, None))
+    say(f"{moved} cells packed, {len(Cells(run).done())} in all")
 
 
 @app.command()

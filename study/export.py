@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from study.arms import parse_arm
-from study.store import write_whole
+from study.files import write_whole
 
 
 def export(scores: pd.DataFrame, folder: Path) -> list[Path]:

@@ -20,7 +20,8 @@ import pandas as pd
 
 from study.contract import SCORES
 from study.errors import StudyError
-from study.store import results_folder, write_whole
+from study.files import write_whole
+from study.store import results_folder
 
 KEY = ["pair", "role", "arm", "task", "draw"]
 "What names a score."

@@ -12,9 +12,10 @@ from typing import Any
 
 from study.contract import text_code
 from study.errors import StudyError
+from study.files import write_whole
 from study.plan import Plan
 from study.resolving import Resolved
-from study.store import results_folder, write_whole
+from study.store import results_folder
 
 VERSION = 2
 

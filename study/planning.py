@@ -56,16 +56,6 @@ def planned(run: Path, *, on_step: Callable[[str], object] = lambda what: None) 
     return State(resolved, make_plan(resolved), frozenset(Cells(run).done()))
 
 
-def mend(run: Path) -> list[str]:
-    """Takes away finished cells whose files are damaged, so that they are computed anew; returns
-    what was wrong."""
-    cells = Cells(run)
-    found = list(cells.damaged())
-    for key, _ in found:
-        cells.remove(key)
-    return [f"{error.where}: {error.found}" for _, error in found]
-
-
 STALL_SECONDS = 3600.0
 "A worker that is not heard of for so long, neither a forward pass nor a cell, is killed."
 

@@ -6,6 +6,7 @@ In and out: a run's `results/` folder.
     results/cells/<key>.<digest>.parquet  a cell's items, one row each (`contract.ITEMS`)
     results/cells/<key>.<digest>.json     its identity, score, audit and provenance
     results/cells/<key>.done              digests of the two; written last: with it the cell is done
+    results/packs/                        many such cells in few files (packs.py)
 
 Many processes may write into one folder: nothing is locked and nothing is rewritten. Two that
 compute the same cell at the same time write the same scores, but not the same record (it holds the
@@ -18,7 +19,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from study.errors import StudyError
+from study.files import write_whole
+from study.packs import Packs
 
 AGAIN = "Run the study again: the cell is then computed anew"
 _ITEMS = pa.schema(
@@ -48,42 +50,26 @@ def results_folder(run: Path) -> Path:
     return run / "results"
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes beside `path`, flushes to disk, and renames: a reader sees all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StudyError(
-            path,
-            found=error.strerror or str(error),
-            expected="a folder that can be written to",
-            do="Free space or change the permissions, then run the same command again",
-        ) from error
-
-
 class Cells:
-    """The finished cells of a run."""
+    """The finished cells of a run, each in files of its own or in a pack."""
 
     def __init__(self, run: Path) -> None:
         self.folder = results_folder(run) / "cells"
+        self.packs = Packs(results_folder(run) / "packs")
 
     def done(self) -> set[str]:
-        """Keys of finished cells: one listing of the folder."""
+        """Keys of finished cells: one listing of the folder, and the packs' records."""
+        return self.loose() | self.packs.keys()
+
+    def loose(self) -> set[str]:
+        """Keys of finished cells that have files of their own."""
         if not self.folder.is_dir():
             return set()
         return {name[:-5] for name in os.listdir(self.folder) if name.endswith(".done")}
 
     def has(self, key: str) -> bool:
         """Whether this cell is finished, now."""
-        return (self.folder / f"{key}.done").exists()
+        return (self.folder / f"{key}.done").exists() or self.packs.has(key)
 
     def write(self, key: str, record: dict[str, Any], items: list[dict[str, Any]]) -> None:
         """Commits a cell; from the moment this returns it is done."""
@@ -101,18 +87,22 @@ class Cells:
 
     def record(self, key: str) -> dict[str, Any]:
         """A finished cell's record; StudyError if it or the cell's items are damaged."""
+        if key in self.packs:
+            return self.packs.record(key)
         self._checked(key, "parquet")
         record: dict[str, Any] = json.loads(self._checked(key, "json"))
         return record
 
     def items(self, key: str, columns: list[str] | None = None) -> pa.Table:
         """A finished cell's items, or some columns of them; StudyError if they are damaged."""
+        if key in self.packs:
+            return self.packs.items(key, columns)
         content = pa.BufferReader(self._checked(key, "parquet"))
         return pq.ParquetFile(content).read(columns, use_threads=False)
 
     def damaged(self) -> Iterator[tuple[str, StudyError]]:
-        """Finished cells whose files are not those that were written, and what is wrong."""
-        for key in sorted(self.done()):
+        """Cells with files that are not those that were written, and what is wrong."""
+        for key in sorted(self.loose()):
             try:
                 for suffix in ("parquet", "json"):
                     self._checked(key, suffix)
@@ -120,7 +110,7 @@ class Cells:
                 yield key, error
 
     def remove(self, key: str) -> None:
-        """Takes a cell away, its marker first."""
+        """Takes a cell's own files away, its marker first."""
         (self.folder / f"{key}.done").unlink(missing_ok=True)
         for path in self.folder.glob(f"{key}.*"):
             path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.store import write_whole
+from study.files import write_whole
 
 COLUMN_MM, PAGE_MM = 85.0, 174.0
 "Width of one column, and of the text of a page, mm."
