@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 class PlainRunner(Runner):
     """The study's runner, over lm-eval's own model."""
 
-    def _load(self, job: Any) -> Any:
+    def _load(self, job: Any, memory_share: float) -> Any:
         facts = model_facts(job.model, allow_pickled_weights=False)
         return _Hf(pretrained=str(facts.folder), device=self.device, batch_size=64)
 

@@ -111,8 +111,11 @@ class Cells:
 
     def remove(self, key: str) -> None:
         """Takes a cell's own files away, its marker first."""
-        (self.folder / f"{key}.done").unlink(missing_ok=True)
-        for path in self.folder.glob(f"{key}.*"):
+        try:
+            files = list(self.files(key).values())
+        except StudyError:  # without its marker only a listing tells, of a folder that may be large
+            files = list(self.folder.glob(f"{key}.*"))
+        for path in [self.folder / f"{key}.done", *files]:
             path.unlink(missing_ok=True)
 
     def files(self, key: str) -> dict[str, Path]:

@@ -21,8 +21,9 @@ from study.store import Cells
 from tests.conftest import SMALL, Study, command_environment
 
 MakeRun = Callable[..., Path]
-LONGER: dict[str, Any] = {"tasks": {"suite": "zoo_mc"}, "draws": 1, "limit": 40}
-CELLS = 3 * 15 * 3
+TASKS = ["zoo_colour_mc", "zoo_home_mc", "zoo_reverse_mc", "zoo_addition_mc", "zoo_lookup_mc"]
+LONGER: dict[str, Any] = {"tasks": {"suite": "zoo_mc", "only": TASKS}, "draws": 1, "limit": 80}
+CELLS = 3 * len(TASKS) * 3
 
 
 def tables(run: Path) -> list[bytes]:
@@ -85,7 +86,7 @@ def test_killed_workers_are_replaced_and_their_models_tried_again(
     run = make_run(**LONGER)
     process = begin(run)
     rng = random.Random(5)
-    for enough in (rng.randrange(1, 20), rng.randrange(50, 80)):
+    for enough in (rng.randrange(1, 10), rng.randrange(20, 30)):
         wait_for_cells(run, enough, process)
         os.kill(rng.choice(workers_of(process)), signal.SIGKILL)
     _, said = process.communicate(timeout=300)
@@ -102,7 +103,7 @@ def test_sigterm_is_a_clean_stop(
 ) -> None:
     run = make_run(**LONGER)
     process = begin(run)
-    wait_for_cells(run, 20, process)
+    wait_for_cells(run, 10, process)
     workers = workers_of(process)
     asked = time.monotonic()
     process.terminate()
@@ -238,11 +239,11 @@ def test_a_model_that_makes_no_progress_is_killed_tried_again_and_set_aside(
     run_of: Callable[[str], Path], study_command: Study
 ) -> None:
     run = run_of("endless")
-    done = study_command("run", run, "--stall-minutes", "0.2")
+    done = study_command("run", run, "--stall-minutes", "0.35")
     assert done.returncode == 1
     failed = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 2
-    assert all("did nothing for 1" in line and "twice; set aside" in line for line in failed)
+    assert all("did nothing for" in line and "twice; set aside" in line for line in failed)
     assert {Cells(run).record(key)["task"] for key in Cells(run).done()} == {"fine"}
 
 
