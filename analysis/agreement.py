@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.intervals import Interval
+from analysis.result import Result
 
 Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Agreement(Result):
     """Shares of items, nan where undefined."""
 
     tuned_given_base: float
@@ -39,10 +39,6 @@ class Agreement:
     "The least and greatest that the two accuracies allow."
     kappa_most: float
     n_items: int
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return pd.DataFrame([asdict(self)])
 
     def sentence(self) -> str:
         """For a paper."""

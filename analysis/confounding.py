@@ -9,21 +9,21 @@ together without any tie between a model's own two scores.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.estimands import Coefficient, coefficient_of, ranks
 from analysis.families import Families
+from analysis.result import Result
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class PartialCorrelation:
+class PartialCorrelation(Result):
     """Of x and y at equal covariates."""
 
     estimate: float
@@ -35,9 +35,14 @@ class PartialCorrelation:
     n_covariates: int
     coefficient: Coefficient
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return pd.DataFrame([asdict(self)])
+    def sentence(self) -> str:
+        """For a paper."""
+        name = {"pearson": "r", "spearman": "ρ", "kendall": "τ"}[self.coefficient]
+        return (
+            f"{name} = {self.estimate:.2f} [{self.low:.2f}, {self.high:.2f}] given "
+            f"{self.n_covariates} covariates (p = {self.p:.3f}, {self.df} degrees of freedom, "
+            "pairs taken for independent)."
+        )
 
 
 def residuals(values: ArrayLike, covariates: ArrayLike) -> Floats:
@@ -80,7 +85,7 @@ def partial_correlation(
 
 
 @dataclass(frozen=True)
-class WithinBetween:
+class WithinBetween(Result):
     """The pooled correlation, that of family means, and that within families."""
 
     pooled: float
@@ -95,10 +100,6 @@ class WithinBetween:
     n_families: int
     n_within: int
     "Pairs in families of two or more: only they say anything within."
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return pd.DataFrame([asdict(self)])
 
     def sentence(self) -> str:
         """For a paper."""

@@ -27,6 +27,7 @@ from analysis.estimands import Coefficient, Estimand, estimate, ranks
 from analysis.families import Families
 from analysis.intervals import EVERY_NOISE, Interval
 from analysis.jackknife import Jackknife
+from analysis.result import Result
 from analysis.wild import wild_test
 
 METHOD = "family jackknife, Fisher's z, t(G-1)"
@@ -34,7 +35,7 @@ LEAST_FAMILIES = 3
 
 
 @dataclass(frozen=True)
-class Correlation:
+class Correlation(Result):
     """A correlation; nan and a note where it cannot be estimated."""
 
     estimand: Estimand

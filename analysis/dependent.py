@@ -13,14 +13,15 @@ Sources: Williams 1959; Steiger 1980; Dunn & Clark 1969; Meng, Rosenthal & Rubin
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-import pandas as pd
 from scipy import stats
+
+from analysis.result import Result
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Result):
     """A test of the difference between two correlations."""
 
     method: str
@@ -32,10 +33,6 @@ class Comparison:
     n: int
     low: float = math.nan
     high: float = math.nan
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return pd.DataFrame([asdict(self)])
 
     def sentence(self) -> str:
         """For a paper."""

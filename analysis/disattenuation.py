@@ -13,17 +13,18 @@ ignore both and correct too much.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+from analysis.result import Result
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Corrected:
+class Corrected(Result):
     """The correlation as measured and without measurement error, always together."""
 
     method: str
@@ -35,10 +36,6 @@ class Corrected:
     reliability_y: float
     n_pairs: int
     note: str = ""
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return pd.DataFrame([asdict(self)])
 
     def sentence(self) -> str:
         """For a paper."""

@@ -8,14 +8,15 @@ that the data could prove, were the correlation exactly 0.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-import pandas as pd
 from scipy import stats
+
+from analysis.result import Result
 
 
 @dataclass(frozen=True)
-class Equivalence:
+class Equivalence(Result):
     """Whether |correlation| < bound."""
 
     bound: float
@@ -26,10 +27,6 @@ class Equivalence:
     high: float
     smallest_bound: float
     method: str
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return pd.DataFrame([asdict(self)])
 
     def sentence(self) -> str:
         """For a paper."""

@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.disattenuation import Corrected, error_covariance, of_covariances
@@ -25,6 +26,7 @@ from analysis.items import ItemScores
 from analysis.jackknife import family_jackknife, fisher_z
 from analysis.likelihood import Likelihood, by_likelihood
 from analysis.points import Group
+from analysis.result import Result
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +35,7 @@ MUCH_ERROR = 0.5
 
 
 @dataclass(frozen=True)
-class Components:
+class Components(Result):
     """Variances of a score [models, draws, items] that differ by model, beside its own mean."""
 
     model_item: float
@@ -48,6 +50,14 @@ class Components:
         """Error variance of a model's mean: σ²_md/D + σ²_mi/n + σ²_r/(nD)."""
         each = self.model_item / self.items + self.residual / (self.items * self.draws)
         return self.model_draw / self.draws + each
+
+    def sentence(self) -> str:
+        """For a paper."""
+        return (
+            f"Variance of a model's mean over {self.items} items and {self.draws} draws that is no "
+            f"ability: {self.of_mean:.2g} (model by item {self.model_item:.2g}, model by draw "
+            f"{self.model_draw:.2g}, rest {self.residual:.2g} of a single answer)."
+        )
 
 
 def components(scores: Floats) -> Components:
@@ -122,13 +132,25 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class CorrectedCorrelation:
+class CorrectedCorrelation(Result):
     """Naive and corrected together, with the corrected one's interval."""
 
     corrected: Corrected
     interval: Interval
     p: float
     note: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row."""
+        ends = {"low": self.interval.low, "high": self.interval.high, "p": self.p}
+        return self.corrected.to_frame().assign(**ends, note=self.note)
+
+    def sentence(self) -> str:
+        """For a paper."""
+        if math.isnan(self.interval.low):
+            return self.corrected.sentence()
+        ends = f"[{self.interval.low:.2f}, {self.interval.high:.2f}]"
+        return f"{self.corrected.sentence()} Over families the corrected value lies in {ends}."
 
 
 def corrected(

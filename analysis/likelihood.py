@@ -8,19 +8,21 @@ of y on x without error in either (for figures). The errors may differ from mode
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.disattenuation import correlation_of
+from analysis.result import Result
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Likelihood:
+class Likelihood(Result):
     """Bivariate normal true scores with known error covariances, fitted."""
 
     means: Floats
@@ -37,6 +39,23 @@ class Likelihood:
     log_likelihood: float
     at_boundary: bool
     "Whether a variance is 0 or |ρ| 1: then ρ says little."
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row, matrices entry by entry."""
+        fields = asdict(self)
+        (xx, xy), (_, yy) = fields.pop("covariance")
+        fields["mean_x"], fields["mean_y"] = fields.pop("means")
+        fields["mean_x_error"], fields["mean_y_error"] = fields.pop("mean_errors")
+        return pd.DataFrame([{**fields, "variance_x": xx, "covariance": xy, "variance_y": yy}])
+
+    def sentence(self) -> str:
+        """For a paper."""
+        edge = " at the boundary of what is possible" if self.at_boundary else ""
+        test = "" if math.isnan(self.p) else f" (p = {self.p:.3f}, likelihood ratio)"
+        return (
+            f"True scores correlate {self.rho:.2f}{edge}{test}; a point of x is worth "
+            f"{self.slope:.2f} of y, both without measurement error."
+        )
 
 
 def by_likelihood(

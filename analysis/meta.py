@@ -21,12 +21,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
+from analysis.result import Result
+
 Floats = NDArray[np.float64]
 Method = Literal["REML", "DL", "PM"]
 
 
 @dataclass(frozen=True)
-class Meta:
+class Meta(Result):
     """A random-effects summary on the scale of the estimates."""
 
     coefficients: Floats

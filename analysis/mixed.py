@@ -22,6 +22,7 @@ from scipy import sparse, stats
 from threadpoolctl import threadpool_limits
 
 from analysis.restricted import Block, Restricted
+from analysis.result import Result
 
 Floats = NDArray[np.float64]
 RESIDUAL = "residual"
@@ -39,7 +40,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class MixedFit:
+class MixedFit(Result):
     """Fixed effects, and the standard deviation of every component."""
 
     names: tuple[str, ...]

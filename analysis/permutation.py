@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.families import Families
+from analysis.result import Result
 
 Floats = NDArray[np.float64]
 Scheme = Literal["within families", "family means", "family signs"]
@@ -27,7 +28,7 @@ ENUMERATED = 10_000
 
 
 @dataclass(frozen=True)
-class PermutationTest:
+class PermutationTest(Result):
     """A test of no relation."""
 
     scheme: Scheme
@@ -36,6 +37,14 @@ class PermutationTest:
     rearrangements: int
     enumerated: bool
     smallest_p: float
+
+    def sentence(self) -> str:
+        """For a paper."""
+        how = "all" if self.enumerated else "random"
+        return (
+            f"p = {self.p:.3f} ({how} {self.rearrangements} rearrangements of {self.scheme}; the "
+            f"smallest attainable p is {self.smallest_p:.3g})."
+        )
 
 
 def permutation_test(

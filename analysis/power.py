@@ -17,6 +17,7 @@ from scipy import stats
 
 from analysis.equivalence import equivalence
 from analysis.families import Families
+from analysis.result import Result
 from analysis.sampling import detectable_difference, pairs_needed
 from analysis.tables import number, probability
 from analysis.wild import smallest_p
@@ -27,7 +28,7 @@ SPREAD = 0.15
 
 
 @dataclass(frozen=True)
-class Power:
+class Power(Result):
     """What `pairs` in `families` can show on tasks of `items`."""
 
     rows: pd.DataFrame
@@ -45,6 +46,11 @@ class Power:
     smallest_bound: float
     "Smallest |r| that could be excluded, were there no correlation."
     intra_family: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each true correlation."""
+        about = {name: value for name, value in vars(self).items() if name != "rows"}
+        return self.rows.assign(**about)
 
     def sentence(self) -> str:
         """For a paper."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.families import Families
+from analysis.result import Result
 
 DRAWS = 9_999
 ENUMERATED = 12
@@ -23,7 +24,7 @@ ENUMERATED = 12
 
 
 @dataclass(frozen=True)
-class WildTest:
+class WildTest(Result):
     """A test of slope 0."""
 
     t: float

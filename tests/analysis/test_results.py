@@ -1,0 +1,79 @@
+"""Every result gives a row of a table and a sentence; none can be changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import analysis
+from analysis.agreement import agreement
+from analysis.confounding import partial_correlation, within_between
+from analysis.correlation import correlate
+from analysis.dependent import williams
+from analysis.disattenuation import by_moments
+from analysis.equivalence import equivalence
+from analysis.errors import components, corrected
+from analysis.families import Families
+from analysis.likelihood import by_likelihood
+from analysis.meta import meta_analysis
+from analysis.mixed import Term, mixed_model
+from analysis.permutation import permutation_test
+from analysis.points import groups
+from analysis.power import power
+from analysis.result import Result
+from analysis.wild import wild_test
+from tests.analysis.conftest import X, Y
+
+RNG = np.random.default_rng(0)
+ITEMS = (RNG.random((2, 10, 40)) < RNG.uniform(0.2, 0.9, (1, 10, 1))).astype(float)
+POINTS = ITEMS.mean(2)
+FAMILIES = Families.of("aabbccddee")
+
+
+@pytest.fixture
+def results(scores: Any) -> list[Result]:
+    x, y = POINTS
+    errors = np.tile(np.eye(2) * 0.001, (10, 1, 1))
+    of_group = corrected(next(groups(scores, x_arm=X, y_arm=Y)), items=None)
+    assert of_group is not None
+    return [
+        agreement(ITEMS[0, 0], ITEMS[1, 0]),
+        partial_correlation(x, y, np.arange(10)),
+        within_between(x, y, FAMILIES),
+        correlate(x, y, FAMILIES),
+        williams(0.3, 0.4, 0.5, 100),
+        by_moments(*ITEMS),
+        equivalence(0.1, bound=0.3, n=100),
+        components(ITEMS.transpose(1, 0, 2)),
+        of_group,
+        by_likelihood(x, y, errors),
+        meta_analysis([0.1, 0.4, 0.3], [0.01, 0.02, 0.01]),
+        mixed_model(x, {"constant": 1.0}, {"family": Term(list(FAMILIES.labels))}),
+        permutation_test(x, y, FAMILIES, scheme="family means", rng=RNG),
+        power(FAMILIES, items=100),
+        wild_test(x, y, FAMILIES, rng=RNG),
+    ]
+
+
+def test_every_kind_is_here(results: list[Result]) -> None:
+    for path in Path(analysis.__file__).parent.glob("[a-z]*.py"):
+        importlib.import_module(f"analysis.{path.stem}")
+    assert {type(result) for result in results} == set(Result.__subclasses__())
+
+
+def test_rows_sentences_and_frozenness(results: list[Result]) -> None:
+    for result in results:
+        frame = result.to_frame()
+        assert len(frame) >= 1
+        assert frame.notna().any().any()
+        sentence = result.sentence()
+        assert sentence.endswith(".")
+        assert "nan" not in sentence, sentence
+        name = dataclasses.fields(result)[0].name  # type: ignore[arg-type]
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(result, name, 0)
