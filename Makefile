@@ -31,11 +31,12 @@ types: .venv/ready
 zoo: .venv/ready
 	$(BIN)/study zoo build
 
-# Against lm-eval's own model; about a quarter of an hour.
+# Against lm-eval's own model and scipy; about three quarters of an hour.
 bench: .venv/ready
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python -P benchmarks/analysis.py
+	$(BIN)/python -P benchmarks/study.py
 
 bench-gpu: .venv/ready
 	$(BIN)/python benchmarks/scoring.py --gpu
