@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -342,7 +341,3 @@ def test_a_model_of_nan_has_no_scores(
     assert all("computes NaN" in line for line in failed)
     models = {Cells(run).record(key)["model"] for key in Cells(run).done()}
     assert models == {pair.tuned.name}
-
-
-if sys.platform != "linux":
-    pytest.skip("workers are found through /proc", allow_module_level=True)
