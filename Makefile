@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test lint types zoo bench bench-gpu calibrate clean-demo
+.PHONY: setup demo test faults lint types zoo bench bench-gpu calibrate clean-demo
 
 setup: .venv/ready
 
@@ -20,6 +20,10 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+# What takes minutes each: processes killed at many moments, jobs that run out of their time.
+faults: .venv/ready
+	$(BIN)/python -m pytest -m slow
 
 lint: .venv/ready
 	$(BIN)/ruff check .

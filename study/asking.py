@@ -26,6 +26,10 @@ class AuditError(Exception):
     """A cell was not asked as planned; its number would not be what it is called."""
 
 
+REMEMBERED_REQUESTS = 150_000
+"Rendered requests kept in memory, for the next model that is asked the same."
+
+
 @dataclass(frozen=True)
 class Prompts:
     """The requests of a cell, before any model has answered them."""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from study.arms import parse_arm
 from study.contract import Exposure
 from study.errors import StudyError, listed, nearest
+from study.resources import JobResources
 from study.validation import Strict, validated
 
 FILE_NAME = "study.yaml"
@@ -198,6 +199,8 @@ class Study(Strict):
     "Whether code that comes with a model may be run."
     analysis: AnalysisChoices = Field(default_factory=AnalysisChoices)
     "What the analysis leaves to the study."
+    slurm: list[JobResources] = Field(default_factory=list)
+    "What jobs are given on a cluster, by the size of their model."
 
     @model_validator(mode="after")
     def _names_agree(self) -> Study:
@@ -244,8 +247,9 @@ class Study(Strict):
         return own[0] if own else self.draws
 
     def digest(self) -> str:
-        """sha256 of all that decides which cells there are; how they are read does not."""
-        parts = self.model_dump(mode="json", exclude={"contrasts", "analysis"})
+        """sha256 of all that decides which cells there are; how they are read and where they are
+        computed does not."""
+        parts = self.model_dump(mode="json", exclude={"contrasts", "analysis", "slurm"})
         text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

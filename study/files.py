@@ -6,6 +6,7 @@ In: a path and its content. Out: the file, or a StudyError that says why not.
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from study.errors import StudyError
 
 def write_whole(path: Path, content: bytes) -> None:
     """Writes beside `path`, flushes to disk, and renames: a reader sees all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # Machines that share the folder may have processes of one number.
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -42,3 +44,8 @@ def unwritable(path: Path, error: OSError) -> StudyError:
         expected="a folder that can be written to",
         do="Free space or change the permissions, then run the same command again",
     )
+
+
+def file_name(model: str) -> str:
+    """A model's name as a part of a file's name."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in model)[-120:]

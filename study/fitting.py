@@ -92,8 +92,8 @@ def _surely_fits(
     in_bytes = {piece: len(piece.encode()) for piece in pieces}
     if total(in_bytes, TEMPLATE_BYTES * turns if way.arm.template else 0) <= most:
         return True
-    in_tokens = _token_counts(way.tokenizer, way.folder, pieces)
-    template = _template_tokens(way.folder, turns) if way.arm.template else 0
+    in_tokens = token_counts(way.tokenizer, way.folder, pieces)
+    template = template_tokens(way.folder, turns) if way.arm.template else 0
     return total(in_tokens, template) <= most
 
 
@@ -101,19 +101,20 @@ _counted: dict[str, dict[str, int]] = {}
 "By tokenizer: tokens of pieces of text; many prompts are made of the same pieces."
 
 
-def _token_counts(digest: str, folder: Path, pieces: set[str]) -> dict[str, int]:
+def token_counts(digest: str, folder: Path, pieces: set[str]) -> dict[str, int]:
+    """Tokens of each piece of text (and of others), as the tokenizer of that digest counts."""
     known = _counted.setdefault(digest, {"": 0})
     if new := sorted(pieces - known.keys()):
-        tokenizer = _tokenizer(folder)
+        tokenizer = tokenizer_at(folder)
         counts = map(len, tokenizer(new, add_special_tokens=False).input_ids)
         known.update(zip(new, counts, strict=True))
     return known
 
 
 @cache
-def _template_tokens(folder: Path, turns: int) -> int:
+def template_tokens(folder: Path, turns: int) -> int:
     """Tokens of a conversation that says 'a' in each of its turns."""
-    tokenizer = _tokenizer(folder)
+    tokenizer = tokenizer_at(folder)
     said = [{"role": role, "content": "a"} for _ in range(turns) for role in ("user", "assistant")]
     return len(encoded(tokenizer, [chat_template(tokenizer)(said[:-1])])[0])
 
@@ -126,7 +127,7 @@ def _fitting(
     most: list[int],
 ) -> list[int]:
     """For each document the most demonstrations, up to `most`, that fit; 0 if none does."""
-    tokenizer = _tokenizer(way.folder)
+    tokenizer = tokenizer_at(way.folder)
     template = chat_template(tokenizer) if way.arm.template else None
     task.sampler = fixed_sampler(drawn)
     fits = list(most)
@@ -191,7 +192,7 @@ def encoded(tokenizer: Any, prompts: list[str]) -> list[list[int]]:
 
 
 @cache
-def _tokenizer(folder: Path) -> Any:
+def tokenizer_at(folder: Path) -> Any:
     """The tokenizer that will read the prompts: no other, for a like one may count otherwise."""
     from transformers import AutoTokenizer
 

@@ -28,9 +28,11 @@ class ModelRef:
 
     @property
     def name(self) -> str:
-        """What tables call it: a hub name whole, a folder by its last two parts."""
+        """What tables call it: a hub name whole, with the revision that was asked for; a folder by
+        its last two parts."""
         path = Path(self.path)
-        return "/".join(path.parts[-2:]) if path.is_absolute() else self.path
+        name = "/".join(path.parts[-2:]) if path.is_absolute() else self.path
+        return f"{name}@{self.revision}" if self.revision else name
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,24 @@ def study_pairs(study: Study, run: Path) -> tuple[Pair, ...]:
             expected="each pair once, by a name of its own",
             do="Give one of them another `name`",
         )
+    _check_model_names(pairs, path)
     return tuple(pairs)
+
+
+def _check_model_names(pairs: list[Pair], path: Path) -> None:
+    """Two models of one name would share a log, and nobody could tell their rows apart."""
+    named: dict[str, ModelRef] = {}
+    for ref in (ref for pair in pairs for ref in (pair.base, pair.tuned)):
+        other = named.setdefault(ref.name, ref)
+        if other != ref:
+            raise StudyError(
+                path,
+                "pairs",
+                found=f"two folders that would both be called {ref.name!r}, {other.path} and "
+                f"{ref.path}",
+                expected="models that differ in the last two parts of their folders",
+                do="Rename or link one of the folders",
+            )
 
 
 def _listed_pair(entry: ListedPair, run: Path) -> Pair:

@@ -6,8 +6,8 @@ the same plan. A cell whose model or data is not on this machine has no key yet,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from study.arms import Arm, parse_arm
@@ -72,13 +72,18 @@ class Plan:
     "What lm-eval's own rules would have done to cells, and what is done instead."
 
 
-def make_plan(resolved: Resolved) -> Plan:
-    """All cells of a study, grouped into one job per model."""
+Place = tuple[str, str, str, str, int | None]
+"Pair, role, arm, task and draw: where a number stands in the tables."
+
+
+def make_plan(resolved: Resolved, finished: Mapping[Place, str] | None = None) -> Plan:
+    """All cells of a study, grouped into one job per model. `finished`: keys of cells that were
+    done before; they stand where what they were computed from is no longer at hand."""
     study = resolved.study
     arms = [parse_arm(name) for name in study.arm_names()]
     left_out = tuple(_left_out(resolved, arms))
     out = {(entry.arm, entry.task) for entry in left_out}
-    cells = _Cells(resolved, arms)
+    cells = _Cells(resolved, arms, finished or {})
     draws = {arm.name: study.draws_of(arm.name) for arm in arms}
     rows = []
     for pair in resolved.pairs:
@@ -105,8 +110,8 @@ def evaluated(items: TaskItems, limit: int | None) -> tuple[Document, ...]:
 class _Cells:
     """Makes cells, each once, remembering what many of them share."""
 
-    def __init__(self, resolved: Resolved, arms: list[Arm]) -> None:
-        self.resolved, self.arms = resolved, arms
+    def __init__(self, resolved: Resolved, arms: list[Arm], finished: Mapping[Place, str]) -> None:
+        self.resolved, self.arms, self.finished = resolved, arms, finished
         self.made: dict[tuple[Any, ...], Cell] = {}
         self._drawn: dict[tuple[Any, ...], Demonstrations] = {}
         self._kept: dict[tuple[Any, ...], tuple[int, ...] | None] = {}
@@ -115,7 +120,11 @@ class _Cells:
         """The cell of that place, with its key where all it depends on is at hand."""
         at = (pair.member(arm.role), arm.name, task.task, draw)
         if at not in self.made:
-            self.made[at] = self._make(pair, arm, task, draw)
+            made = self._make(pair, arm, task, draw)
+            if made.key is None:
+                before = self.finished.get((pair.name, arm.role, arm.name, task.task, draw))
+                made = replace(made, key=before, missing="") if before else made
+            self.made[at] = made
         return self.made[at]
 
     def _make(self, pair: Pair, arm: Arm, task: ListedTask, draw: int | None) -> Cell:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.design import read_study, study_file
-from study.errors import StudyError
-from study.ledger import write_ledger
-from study.plan import Plan, make_plan
+from study.errors import StudyError, listed
+from study.events import Event
+from study.job_states import recorded
+from study.ledger import PLACE, read_ledger, write_ledger
+from study.plan import Job, Place, Plan, make_plan
 from study.resolving import Resolved, resolve
-from study.running import Event, describe
+from study.running import describe
 from study.store import Cells
 
 
@@ -53,7 +56,30 @@ def planned(run: Path, *, on_step: Callable[[str], object] = lambda what: None) 
         )
     resolved = resolve(study, run, on_step=on_step)
     gc.freeze()  # lm-eval's index is large and stays: without this every collection walks it
-    return State(resolved, make_plan(resolved), frozenset(Cells(run).done()))
+    cells = Cells(run)
+    done = frozenset(cells.done())
+    return State(resolved, make_plan(resolved, _finished(resolved, cells, done)), done)
+
+
+def _finished(resolved: Resolved, cells: Cells, done: frozenset[str]) -> dict[Place, str]:
+    """Cells of an earlier plan of this very study that stand though their model is gone: weights
+    are deleted where room is needed, and finished cells need none."""
+    if not any(isinstance(facts, str) for facts in resolved.models.values()):
+        return {}
+    try:
+        ledger = read_ledger(resolved.run)
+    except StudyError:  # there was no earlier plan, or none that can be read
+        return {}
+    if ledger["study"] != resolved.study.digest():
+        return {}
+    found = {}
+    for row in ledger["rows"]:
+        items = resolved.items.get(row["task"])
+        if row["key"] in done and not isinstance(items, str | None):
+            identity = cells.record(row["key"])["identity"]
+            if identity["task"]["items"] == items.digest:
+                found[tuple(row[part] for part in PLACE)] = row["key"]
+    return found
 
 
 STALL_SECONDS = 3600.0
@@ -63,18 +89,13 @@ STALL_SECONDS = 3600.0
 def run_planned(
     state: State, devices: list[str] | None, *, stall_seconds: float = STALL_SECONDS
 ) -> Iterator[Event]:
-    """Runs what is left; yields what happens, cells that cannot be run first."""
+    """Runs what is left on this machine; yields what happens, cells that cannot be run first."""
     from study.executors.devices import default_devices
     from study.executors.local import Local
 
     write_ledger(state.resolved, state.plan)
-    yield from _unrunnable(state)
-    jobs = []
-    for job in state.plan.jobs:
-        left = tuple(cell for cell in job.cells if cell.key and cell.key not in state.done)
-        if left:
-            jobs.append(replace(job, cells=left))
-    if jobs:
+    yield from unrunnable(state)
+    if jobs := left(state):
         resolved = state.resolved
         folders = {
             ref: facts.folder
@@ -84,10 +105,54 @@ def run_planned(
         place = Local(
             resolved.study, resolved.run, devices or default_devices(), folders, stall_seconds
         )
-        yield from place.events(jobs)
+        with closing(place.events(jobs)) as events:
+            yield from recorded(events, resolved.run)
 
 
-def _unrunnable(state: State) -> Iterator[Event]:
+def submit_planned(
+    state: State, devices: list[str] | None, *, stall_seconds: float = STALL_SECONDS
+) -> Iterator[str]:
+    """Submits to Slurm what is left and not in its queue; yields what was done, in words."""
+    from study.executors.slurm import check_commands, models_in_queue, submit
+    from study.lock import FILE_NAME as LOCK_NAME
+    from study.staging import not_locked
+
+    resolved = state.resolved
+    check_commands()
+    if not resolved.study.slurm:
+        raise StudyError(
+            study_file(resolved.run), "slurm", found="nothing",
+            expected="resources of a job, by the size of its model",
+            do="See the README on clusters",
+        )  # fmt: skip
+    if lacking := not_locked(resolved.study, resolved.run):
+        raise StudyError(
+            resolved.run / LOCK_NAME, found=f"nothing of {listed(lacking, most=4)}",
+            expected="all models and tasks, for compute nodes fetch nothing",
+            do=f"Run `study stage {resolved.run}` first",
+        )  # fmt: skip
+    write_ledger(resolved, state.plan)
+    jobs, in_queue = left(state), models_in_queue(resolved.run)
+    if waiting := [job for job in jobs if job.model.name in in_queue]:
+        yield f"{len(waiting)} models are in Slurm's queue already"
+    jobs = [job for job in jobs if job.model.name not in in_queue]
+    if not jobs:
+        yield "nothing to submit"
+    for number, array in submit(resolved.study, resolved.run, jobs, devices, stall_seconds):
+        yield f"{number} models submitted as {array}"
+
+
+def left(state: State) -> list[Job]:
+    """The jobs with those of their cells that can be run and are not done."""
+    jobs = []
+    for job in state.plan.jobs:
+        cells = tuple(cell for cell in job.cells if cell.key and cell.key not in state.done)
+        if cells:
+            jobs.append(replace(job, cells=cells))
+    return jobs
+
+
+def unrunnable(state: State) -> Iterator[Event]:
     """One failure for every model or task that is not at hand, however many cells it has."""
     told = set()
     for job in state.plan.jobs:

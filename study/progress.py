@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from study.events import Event
 from study.planning import State
-from study.running import Event
 
 SILENT_SECONDS = 30.0
 "Without a terminal: how often a line is printed."
@@ -39,7 +39,7 @@ def show(events: Iterable[Event], state: State, say: Callable[[str], object]) ->
             if event.kind == "retried":
                 say(f"retried: {event.model}: {event.reason}")
             if event.kind == "failed":
-                failures.append(" ".join((event.model, event.cell)).strip() + f": {event.reason}")
+                failures.append(in_words(event))
             if event.kind == "finished" or (event.kind == "failed" and not event.cell):
                 working.discard(event.model)
             cells += event.kind == "cell"
@@ -53,6 +53,11 @@ def show(events: Iterable[Event], state: State, say: Callable[[str], object]) ->
     if cells:
         say(f"{cells} cells computed, {items} items in {time.monotonic() - started:.0f} s")
     return failures
+
+
+def in_words(event: Event) -> str:
+    """Whose failure it was, and why."""
+    return " ".join((event.model, event.cell)).strip() + f": {event.reason}"
 
 
 def _pairs(state: State, working: set[str]) -> str:

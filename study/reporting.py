@@ -5,10 +5,11 @@ In: a `State`. Out: text for the terminal, or a dictionary for machines.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from study.cost import CPU, GPU, Cost, job_costs, total
+from study.cost.estimate import Estimate, estimate
+from study.cost.throughput import ASSUMED, Speed, device_kind, measured_speeds, speed_of
+from study.executors.devices import cores_of, default_devices
 from study.planning import State
 
 SHOWN_JOBS, SHOWN_NOTES = 60, 12
@@ -16,8 +17,8 @@ SHOWN_JOBS, SHOWN_NOTES = 60, 12
 
 def plan_json(state: State) -> dict[str, Any]:
     """Everything that the text says, whole."""
-    done = set(state.done)
-    costs = job_costs(state.resolved, state.plan, done)
+    left = estimate(state.resolved, state.plan, state.done)
+    devices, speeds = _speeds(state)
     return {
         "study": state.resolved.study.name,
         "pairs": [pair.name for pair in state.resolved.pairs],
@@ -25,27 +26,39 @@ def plan_json(state: State) -> dict[str, Any]:
         "tasks": [task.task for task in state.resolved.tasks],
         "cells": state.cells,
         "done": state.cells_done,
-        "left": _cost_json(total(costs)),
+        "left": {**vars(left.work), "memory_bytes": left.memory, "disk_bytes": left.disk},
+        "devices": len(devices),
+        "seconds": {
+            speed.device: {
+                "measured_jobs": speed.jobs,
+                "one_device": left.device_seconds(speed),
+                "here": left.seconds(speed, len(devices)) if here else None,
+            }
+            for speed, here in speeds
+        },
         "jobs": [
             {
-                "model": job.model.name,
-                "params_b": job.params_b,
-                "cells": len(job.cells),
-                "done": sum(cell.key in done for cell in job.cells),
-                "left": _cost_json(cost),
+                "model": of_job.job.model.name,
+                "params_b": of_job.job.params_b,
+                "cells": len(of_job.job.cells),
+                "done": sum(cell.key in state.done for cell in of_job.job.cells),
+                "weight_bytes": of_job.weights,
+                "left": vars(of_job.work),
+                "seconds": {speed.device: of_job.seconds(speed) for speed, _ in speeds},
             }
-            for job, cost in zip(state.plan.jobs, costs, strict=True)
+            for of_job in left.jobs
         ],
         "left_out": [vars(entry) for entry in state.plan.left_out],
         "falsified_by_lm_eval": list(state.plan.falsified),
-        "missing": _missing(state),
+        "missing": missing(state),
     }
 
 
 def plan_text(state: State) -> str:
     """The plan for a reader."""
-    done, plan, study = set(state.done), state.plan, state.resolved.study
+    plan, study = state.plan, state.resolved.study
     families = {pair.family for pair in state.resolved.pairs}
+    left = estimate(state.resolved, plan, state.done)
     lines = [
         f"study {study.name}: {len(state.resolved.pairs)} pairs of {len(families)} families, "
         f"{len(study.arms)} arms, {len(state.resolved.tasks)} tasks, {study.draws} draws",
@@ -54,31 +67,62 @@ def plan_text(state: State) -> str:
         "",
         f"{'model':<52} {'10⁹':>8} {'cells':>6} {'done':>6} {'tokens left':>12}",
     ]
-    costs = job_costs(state.resolved, plan, done)
-    for job, cost in list(zip(plan.jobs, costs, strict=True))[:SHOWN_JOBS]:
-        finished = sum(cell.key in done for cell in job.cells)
+    for of_job in left.jobs[:SHOWN_JOBS]:
+        job = of_job.job
+        finished = sum(cell.key in state.done for cell in job.cells)
         lines.append(
             f"{job.model.name[:52]:<52} {job.params_b:>8.4g} {len(job.cells):>6} {finished:>6} "
-            f"{_count(cost.tokens):>12}"
+            f"{_count(of_job.work.tokens):>12}"
         )
     if len(plan.jobs) > SHOWN_JOBS:
         lines.append(f"… and {len(plan.jobs) - SHOWN_JOBS} more models (--json lists all)")
-    left = total(costs)
-    cores = os.cpu_count() or 1
-    lines += [
-        "",
-        f"left: {_count(left.tokens)} tokens in {_count(left.requests)} requests, about "
-        f"{_duration(left.seconds(CPU) / cores)} on this machine's {cores} CPU cores, "
-        f"{_duration(left.seconds(GPU))} on {GPU.name} (rough: assumed speeds)",
-    ]
+    lines += ["", *cost_lines(state, left)]
     left_out = [f"{entry.arm} on {entry.task}: {entry.reason}" for entry in plan.left_out]
     lines += _notes("left out, for they would not be what they are called", left_out)
     lines += _notes("would have been falsified by lm-eval's own rules", list(plan.falsified))
-    lines += _notes("not on this machine, so not runnable here", _missing(state))
+    lines += _notes("not on this machine, so not runnable here", missing(state))
     return "\n".join(lines)
 
 
-def _missing(state: State) -> list[str]:
+def cost_lines(state: State, left: Estimate) -> list[str]:
+    """What is left, in tokens, time, memory and disk."""
+    work = left.work
+    assumed = f"; {work.assumed} cells by the suite's numbers, their data not being here"
+    lines = [
+        f"left: {_count(work.tokens)} tokens to compute, of {_count(work.prompt_tokens)} in "
+        f"{_count(work.requests)} prompts that share their beginnings"
+        + (assumed if work.assumed else ""),
+        f"memory: {in_bytes(left.memory)} of weights in the largest model; disk: "
+        f"{in_bytes(left.disk)} of results",
+    ]
+    devices, speeds = _speeds(state)
+    for speed, here in speeds:
+        how = f"measured on {speed.jobs} jobs" if speed.jobs else "assumed speeds, none measured"
+        time = _duration(left.device_seconds(speed))
+        if here:
+            time = f"{_duration(left.seconds(speed, len(devices)))} on this machine's " + (
+                f"{len(devices)} workers" if len(devices) > 1 else "one worker"
+            )
+        lines.append(f"time: {time} ({speed.device}; {how})")
+    return lines
+
+
+def _speeds(state: State) -> tuple[list[str], list[tuple[Speed, bool]]]:
+    """This machine's devices; the speeds of its kind (true), of kinds measured elsewhere, and of a
+    GPU in any case."""
+    devices = default_devices()
+    threads = len(cores_of(len(devices))[0])
+    kind = device_kind(devices[0], state.resolved.study.dtype, threads)
+    measured = measured_speeds(state.resolved.run)
+    speeds = [(speed_of(measured, kind), True)]
+    speeds += [(speed, False) for other, speed in measured.items() if other != kind]
+    if not any(speed.device.startswith("cuda") for speed, _ in speeds):
+        speeds.append((ASSUMED["cuda"], False))
+    return devices, speeds
+
+
+def missing(state: State) -> list[str]:
+    """What is not on this machine, each thing once."""
     reasons = (cell.missing for job in state.plan.jobs for cell in job.cells if cell.missing)
     return list(dict.fromkeys(reasons))
 
@@ -91,21 +135,16 @@ def _notes(title: str, notes: list[str]) -> list[str]:
     return ["", f"{title} ({len(notes)}):", *shown, *(more if len(notes) > SHOWN_NOTES else [])]
 
 
-def _cost_json(cost: Cost) -> dict[str, float]:
-    return {
-        "cells": cost.cells,
-        "requests": cost.requests,
-        "tokens": cost.tokens,
-        "cpu_core_seconds": cost.seconds(CPU),
-        "gpu_seconds": cost.seconds(GPU),
-    }
-
-
 def _count(number: float) -> str:
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             return f"{number / size:.3g} {unit}"
     return f"{number:.0f}"
+
+
+def in_bytes(number: float) -> str:
+    """A size for a reader."""
+    return _count(number) + ("B" if number >= 1e3 else " bytes")
 
 
 def _duration(seconds: float) -> str:

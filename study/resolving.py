@@ -15,6 +15,8 @@ from study.design import ListedTask, Study, study_file
 from study.errors import StudyError, listed, nearest
 from study.harness import Harness, TaskEntry, is_staged
 from study.items import TaskItems, task_items
+from study.lock import FILE_NAME as LOCK_NAME
+from study.lock import Lock, read_lock
 from study.pairs import ModelRef, Pair, study_pairs
 from study.suites import study_tasks
 from study.weights import ModelFacts, model_facts
@@ -57,6 +59,7 @@ def resolve(
 ) -> Resolved:
     """Looks up pairs, models and tasks; `on_step` is told what is being done."""
     path = study_file(run)
+    lock = read_lock(run)
     resolved = Resolved(study, run, study_pairs(study, run), study_tasks(study, run), {})
     harness = harness_of(study, run)
     on_step("reading lm-eval's task list")
@@ -76,10 +79,10 @@ def resolve(
     for pair in resolved.pairs:
         for ref in (pair.base, pair.tuned):
             if ref not in resolved.models:
-                resolved.models[ref] = _facts(ref, study)
+                resolved.models[ref] = _facts(ref, study, lock, run)
     on_step(f"reading the items of {len(resolved.tasks)} tasks")
     for task in resolved.tasks:
-        _read_items(resolved, harness, task.task)
+        _read_items(resolved, harness, task.task, lock)
         _check_passage(resolved, task, path)
     return resolved
 
@@ -99,14 +102,27 @@ def _check_passage(resolved: Resolved, task: ListedTask, path: Path) -> None:
         )
 
 
-def _facts(ref: ModelRef, study: Study) -> ModelFacts | str:
+def _facts(ref: ModelRef, study: Study, lock: Lock, run: Path) -> ModelFacts | str:
+    locked = lock.models.get(ref.name)
     try:
-        return model_facts(ref, allow_pickled_weights=study.allow_pickled_weights)
+        facts = model_facts(ref, allow_pickled_weights=study.allow_pickled_weights, locked=locked)
     except StudyError as error:
         return str(error)
+    if locked and (facts.weights, facts.tokenizer) != (locked.weights, locked.tokenizer):
+        what = "weights" if facts.weights != locked.weights else "a tokenizer"
+        return _unlike_lock(facts.folder, what, run)
+    return facts
 
 
-def _read_items(resolved: Resolved, harness: Harness, name: str) -> None:
+def _unlike_lock(where: str | Path, what: str, run: Path) -> str:
+    return (
+        f"{where}: found {what} other than when the study was staged; expected what {LOCK_NAME} "
+        f"names. Restore that, or take what is there now: `study stage {run}`; finished cells of "
+        "it are then computed anew"
+    )
+
+
+def _read_items(resolved: Resolved, harness: Harness, name: str, lock: Lock) -> None:
     entry = resolved.entries[name]
     if not is_staged(entry):
         resolved.items[name] = (
@@ -115,7 +131,11 @@ def _read_items(resolved: Resolved, harness: Harness, name: str) -> None:
         return
     try:
         task = harness.load(name)
-        resolved.items[name] = task_items(task, name, shares_split=entry.shares_split)
-        resolved.loaded[name] = task
+        items = task_items(task, name, shares_split=entry.shares_split)
+        locked = lock.tasks.get(name)
+        if locked and locked.items != items.digest:
+            resolved.items[name] = _unlike_lock(f"task {name}", "items", resolved.run)
+        else:
+            resolved.items[name], resolved.loaded[name] = items, task
     except Exception as error:  # a task's own code may raise anything
         resolved.items[name] = f"{type(error).__name__}: {error}"

@@ -11,39 +11,25 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from study.asking import AuditError, Prompts, answer, render
+from study.asking import REMEMBERED_REQUESTS, AuditError, Prompts, answer, render
+from study.cost.throughput import Timings, device_kind
 from study.demonstrations import Demonstrations
 from study.design import Study
 from study.errors import StudyError
+from study.events import Event
 from study.fitting import chat_template
 from study.harness import Harness
 from study.items import TaskItems, task_items
+from study.lock import lock_digest, read_lock
 from study.plan import Cell, Job, drawn_for, evaluated
 from study.provenance import hardware, source, versions
 from study.resolving import harness_of
 from study.store import Cells
 from study.weights import model_facts
-
-REMEMBERED_REQUESTS = 150_000
-"Rendered requests kept in memory, for the next model that is asked the same."
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to a job."""
-
-    kind: str
-    """`loading`, `loaded`, `cell`, `failed` (a cell or, without one, the whole job) or `finished`;
-    of workers `ready`, `alive`, `leaving`, and of a job whose worker died `retried`."""
-    model: str
-    cell: str = ""
-    "Arm, task and draw."
-    reason: str = ""
-    items: int = 0
 
 
 class DeviceLostError(Exception):
@@ -67,12 +53,18 @@ class Runner:
         *,
         on_pass: Callable[[], object] = lambda: None,
         spread: bool = False,
+        start_seconds: float | None = None,
     ) -> None:
-        """`on_pass` is called at every forward pass; `spread` lays a model over all GPUs."""
+        """`on_pass` is called at every forward pass; `spread` lays a model over all GPUs;
+        `start_seconds` is how long it took until there was a runner, for the next plan."""
         self.study, self.run, self.device = study, run, device
+        self.start_seconds = start_seconds
         self.on_pass, self.spread = on_pass, spread
         self.cells = Cells(run)
         self._nan: Any = None
+        self._tokens = 0
+        self._timings = Timings("")
+        self._revision: str | None = None
         self._harness: Harness = harness_of(study, run)
         self._tasks: dict[str, tuple[Any, TaskItems]] = {}
         self._prompts: OrderedDict[tuple[Any, ...], Prompts] = OrderedDict()
@@ -82,6 +74,7 @@ class Runner:
         fails is told and does not stop the rest. DeviceLostError where nothing can go on."""
         name = job.model.name
         yield Event("loading", name)
+        timings = self._timings = self._new_timings()
         try:
             lm = self._load(job, memory_share)
         except Exception as error:  # whatever a model folder may make transformers raise
@@ -90,7 +83,8 @@ class Runner:
         yield Event("loaded", name)
         for cell in job.cells:
             try:
-                items = 0 if self.cells.has(str(cell.key)) else self._cell(lm, cell)
+                here = self.cells.has(str(cell.key))
+                items = 0 if here else self._cell(lm, cell, job.params_b)
             except StudyError as error:  # what cannot be written now cannot be written later
                 yield Event("failed", name, reason=str(error))
                 return
@@ -101,7 +95,16 @@ class Runner:
             else:
                 yield Event("cell", name, describe(cell), items=items)
         del lm
+        with suppress(StudyError):  # what full disks mean is told by cells
+            timings.write(self.run, name)
         yield Event("finished", name)
+
+    def _new_timings(self) -> Timings:
+        import torch
+
+        kind = device_kind(self.device, self.study.dtype, torch.get_num_threads())
+        start, self.start_seconds = self.start_seconds, None
+        return Timings(kind, start)
 
     def _lost(self) -> bool:
         """After some errors every further call of a GPU fails, in this process."""
@@ -118,7 +121,18 @@ class Runner:
     def _load(self, job: Job, memory_share: float) -> Any:
         from study.scoring import SharedPrefixLM
 
-        facts = model_facts(job.model, allow_pickled_weights=self.study.allow_pickled_weights)
+        started = time.perf_counter()
+        facts = model_facts(
+            job.model,
+            allow_pickled_weights=self.study.allow_pickled_weights,
+            locked=(locked := read_lock(self.run).models.get(job.model.name)),
+        )
+        self._revision = locked.revision if locked else job.model.revision
+        for cell in job.cells:
+            assert cell.identity is not None
+            planned = cell.identity["model"]
+            _check_unchanged("the weights", facts.weights, planned["weights"])
+            _check_unchanged("the tokenizer", facts.tokenizer, planned["tokenizer"])
         lm = SharedPrefixLM(
             memory_share=memory_share,
             parallelize=self.spread,
@@ -128,13 +142,17 @@ class Runner:
             trust_remote_code=self.study.trust_remote_code,
             use_safetensors=None if self.study.allow_pickled_weights else True,
         )
-        lm.model.register_forward_hook(self._passed)
+        lm.model.register_forward_hook(self._passed, with_kwargs=True)
+        self._timings.load_bytes = facts.weight_bytes
+        self._timings.load_seconds = time.perf_counter() - started
         return lm
 
-    def _passed(self, model: Any, arguments: Any, output: Any) -> None:
-        """After every forward pass: it is told, and whether it made NaN is remembered where it is
-        made, for asking a GPU would mean to wait for it."""
+    def _passed(self, model: Any, arguments: Any, named: Any, output: Any) -> None:
+        """After every forward pass: it is told, its tokens are counted, and whether it made NaN is
+        remembered where it is made, for asking a GPU would mean to wait for it."""
         self.on_pass()
+        read = named.get("input_ids", arguments[0] if arguments else None)
+        self._tokens += 0 if read is None else read.numel()
         logits = getattr(output, "logits", None)
         if logits is not None:
             # Of padded batches, whose padding may be anything, the last position alone.
@@ -147,23 +165,27 @@ class Runner:
         found, self._nan = self._nan, None
         return found is not None and bool(found)
 
-    def _cell(self, lm: Any, cell: Cell) -> int:
+    def _cell(self, lm: Any, cell: Cell, params_b: float) -> int:
         started = time.perf_counter()
         task, items = self._task(cell.task.task)
+        assert cell.key is not None
+        assert cell.identity is not None
+        _check_unchanged("the task's items", items.digest, cell.identity["task"]["items"])
         documents = evaluated(items, self.study.limit)
         drawn = drawn_for(items, cell.arm, seed=self.study.seed, draw=cell.draw)
         prompts = self._prompts_of(lm, task, documents, drawn, cell)
-        self._nan = None
+        asked = time.perf_counter()
+        self._nan, self._tokens = None, 0
         results, rows = answer(lm, task, documents, prompts, cell)
         if self._made_nan():
             raise AuditError("the model computes NaN")
-        assert cell.key is not None
         template = lm.tokenizer.chat_template if cell.arm.template else None
         record = {
             "key": cell.key,
             "identity": cell.identity,
             "model": cell.model.name,
-            "revision": cell.model.revision,
+            "revision": self._revision,
+            "lock": lock_digest(self.run),
             "arm": cell.arm.name,
             "task": cell.task.task,
             "draw": cell.draw,
@@ -183,6 +205,14 @@ class Runner:
             },
         }  # fmt: skip
         self.cells.write(cell.key, record, rows)
+        self._timings.render_seconds += asked - started
+        self._timings.add(
+            cell.arm.name,
+            time.perf_counter() - asked,
+            requests=sum(map(len, prompts.requests)),
+            prompt_tokens=results["tokens"],
+            flops=2e9 * params_b * self._tokens,
+        )
         return len(rows)
 
     def _task(self, name: str) -> tuple[Any, TaskItems]:
@@ -200,6 +230,7 @@ class Runner:
         at = (cell.task.task, drawn.digest, cell.kept, *cell.arm.identity().items(), asked)
         if at not in self._prompts:
             self._prompts[at] = render(task, documents, drawn, cell, template)
+            self._timings.rendered += sum(map(len, self._prompts[at].requests))
             while len(self._prompts) > 1 and self._remembered() > REMEMBERED_REQUESTS:
                 self._prompts.popitem(last=False)
         self._prompts.move_to_end(at)
@@ -207,6 +238,16 @@ class Runner:
 
     def _remembered(self) -> int:
         return sum(len(of_item) for kept in self._prompts.values() for of_item in kept.requests)
+
+
+class ChangedError(Exception):
+    """Something is not what it was when the study was planned, so that the cell's key is wrong."""
+
+
+def _check_unchanged(what: str, found: str, planned: str) -> None:
+    if found != planned:
+        raise ChangedError(f"{what} changed since the study was planned; plan it anew by running "
+                           "the same command again")  # fmt: skip
 
 
 def _reason(error: Exception) -> str:

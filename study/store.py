@@ -54,6 +54,7 @@ class Cells:
     """The finished cells of a run, each in files of its own or in a pack."""
 
     def __init__(self, run: Path) -> None:
+        self.run = run
         self.folder = results_folder(run) / "cells"
         self.packs = Packs(results_folder(run) / "packs")
 

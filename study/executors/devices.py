@@ -47,8 +47,12 @@ def devices_needed(job: Job, dtype: str, memory: int | None) -> int:
     """How many devices of that memory hold a job's model; one where nothing is known."""
     if memory is None:
         return 1
-    weights = 1e9 * job.params_b * BYTES_OF.get(dtype, HALF_BYTES)
-    return max(1, math.ceil(weights / max(1, memory - SPARE_BYTES)))
+    return max(1, math.ceil(weight_bytes(job.params_b, dtype) / max(1, memory - SPARE_BYTES)))
+
+
+def weight_bytes(params_b: float, dtype: str) -> float:
+    """Memory that a model's weights take."""
+    return 1e9 * params_b * BYTES_OF.get(dtype, HALF_BYTES)
 
 
 def cores_of(workers: int) -> list[frozenset[int]]:

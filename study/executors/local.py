@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from study.design import Study
+from study.events import Event
 from study.executors.attempts import Attempt, cause_of_death
 from study.executors.devices import cores_of, device_bytes, devices_needed
 from study.executors.prefetch import read_ahead
 from study.executors.worker import START_LOG, Place, last_line, log_file, work
 from study.pairs import ModelRef
 from study.plan import Job
-from study.running import Event
 
 LOOKED_SECONDS = 1.0
 "How often workers are looked after that say nothing."
@@ -64,7 +64,7 @@ class Local:
         self.waiting: list[tuple[int, Attempt]] = []
         "(devices needed, attempt), the next one first."
 
-    def events(self, jobs: list[Job]) -> Iterator[Event]:
+    def events(self, jobs: list[Job]) -> Generator[Event, None, None]:
         """Runs all jobs; yields events until none is left. Closing it ends the workers."""
         for job in jobs:
             needed = devices_needed(job, self.study.dtype, self.memory)
@@ -73,7 +73,7 @@ class Local:
                 yield Event("failed", job.model.name, reason=why)
             else:
                 self.waiting.append((needed, Attempt(job)))
-        self.waiting.sort(key=lambda entry: (-entry[0], -_cost(entry[1].job)))
+        self.waiting.sort(key=lambda entry: (-entry[0], -cost(entry[1].job)))
         try:
             while self.waiting or any(worker.attempt for worker in self.workers):
                 self._hand_out()
@@ -125,7 +125,7 @@ class Local:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         cores = frozenset().union(*(self.cores[place] for place in places))
-        place = Place(tuple(self.devices[i] for i in places), cores)
+        place = Place(tuple(self.devices[i] for i in places), cores, time.monotonic())
         process = context.Process(target=work, args=(theirs, place, self.study, self.run))
         process.start()
         theirs.close()
@@ -176,7 +176,8 @@ class Local:
         return f"Its log is {log}" + (f" and ends with {said!r}" if said else "")
 
 
-def _cost(job: Job) -> float:
+def cost(job: Job) -> float:
+    """What jobs are ordered by, the longest first."""
     return job.params_b * len(job.cells)
 
 

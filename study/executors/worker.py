@@ -16,14 +16,18 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from study.design import Study
+from study.events import Event
 from study.executors.attempts import POISONED
+from study.files import file_name
 from study.lifeline import end_with_parent
-from study.running import DeviceLostError, Event, Runner
+from study.running import DeviceLostError, Runner
+from study.store import results_folder
 
 ALIVE_SECONDS = 1.0
 "How often a working model is heard of, at most."
@@ -40,6 +44,8 @@ class Place:
     devices: tuple[str, ...]
     "`cpu`, or GPUs as this process would number them."
     cores: frozenset[int]
+    started: float
+    "When it was made, by the machine's monotonic clock."
 
     def isolate(self) -> str:
         """Hides all other devices from this process; returns what its own is called now."""
@@ -57,7 +63,8 @@ class Place:
 
 def work(pipe: Connection, place: Place, study: Study, run: Path) -> None:
     """A worker's life: ask for a job, run it, tell what happens, until there is none."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
+    for told_to_all in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT):
+        signal.signal(told_to_all, signal.SIG_IGN)  # the parent says when to end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     end_with_parent()
     _log_to(log_file(run, START_LOG))
@@ -67,8 +74,17 @@ def work(pipe: Connection, place: Place, study: Study, run: Path) -> None:
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     import torch
 
+    import_module("study.scoring")  # takes seconds: of the start, not of the first model
+
     torch.set_num_threads(len(place.cores))
-    runner = Runner(study, run, device, on_pass=_heartbeat(pipe), spread=len(place.devices) > 1)
+    runner = Runner(
+        study,
+        run,
+        device,
+        on_pass=_heartbeat(pipe),
+        spread=len(place.devices) > 1,
+        start_seconds=time.monotonic() - place.started,
+    )
     pipe.send(Event("ready", ""))
     while (attempt := pipe.recv()) is not None:
         _log_to(log_file(run, attempt.job.model.name))
@@ -86,8 +102,7 @@ def work(pipe: Connection, place: Place, study: Study, run: Path) -> None:
 
 def log_file(run: Path, model: str) -> Path:
     """Where a model's jobs leave what libraries print."""
-    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)[-120:]
-    return run / "results" / "logs" / f"{plain}.log"
+    return results_folder(run) / "logs" / f"{file_name(model)}.log"
 
 
 def last_line(log: Path) -> str:

@@ -52,11 +52,11 @@ def test_a_worker_sees_its_own_devices_alone(
     devices: tuple[str, ...], before: str | None, after: str
 ) -> None:
     core = min(os.sched_getaffinity(0))
-    place = Place(devices, frozenset({core}))
+    place = Place(devices, frozenset({core}), 0.0)
     code = (
         "import os\n"
         "from study.executors.worker import Place\n"
-        f"print(Place({place.devices!r}, {place.cores!r}).isolate(), "
+        f"print(Place({place.devices!r}, {place.cores!r}, 0.0).isolate(), "
         "os.environ['CUDA_VISIBLE_DEVICES'], os.sched_getaffinity(0), sep='|')"
     )
     environment = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}

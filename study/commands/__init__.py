@@ -1,0 +1,1 @@
+"""The commands of `study`, by what they are for."""

@@ -1,0 +1,163 @@
+"""How fast devices were: written down by every job, read by the next plan.
+
+In: a job's timings. Out: `results/throughput/*.json`, one file for each job; and from those of this
+run and of its neighbours a `Speed` for each kind of device.
+
+Seconds of cells are fitted as a sum of parts, none of them negative: for a cell, a request, a token
+of its prompts (which is tokenised and looked up) and a floating-point operation. Every observation
+counts by its relative error, so that small models say as much as large ones. A part that what was
+seen says nothing of (tiny models never wait for arithmetic) is no smaller than hardware allows.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.errors import StudyError
+from study.files import file_name, write_whole
+from study.store import results_folder
+
+FASTEST = {"cpu": 2e11, "cuda": 5e14}
+"Floating-point operations per second that no device of that sort exceeds in practice."
+FEATURES = ("cells", "requests", "prompt_tokens", "flops")
+
+
+@dataclass
+class Timings:
+    """What a job took, as it goes on."""
+
+    device: str
+    "Its kind (`device_kind`)."
+    start_seconds: float | None = None
+    "From the worker's start to its first job; None for its later ones."
+    load_bytes: int = 0
+    load_seconds: float = 0.0
+    rendered: int = 0
+    "Requests that were rendered anew."
+    render_seconds: float = 0.0
+    arms: dict[str, dict[str, float]] = field(default_factory=dict)
+    "By arm, sums over its cells: `FEATURES`, and seconds without rendering."
+
+    def add(self, arm: str, seconds: float, **features: float) -> None:
+        """A finished cell."""
+        sums = self.arms.setdefault(arm, dict.fromkeys((*FEATURES, "seconds"), 0.0))
+        for name, value in {**features, "cells": 1.0, "seconds": seconds}.items():
+            sums[name] += value
+
+    def write(self, run: Path, model: str) -> None:
+        """A file of its own: nobody else's is touched."""
+        if self.arms:
+            path = results_folder(run) / "throughput" / f"{file_name(model)}.{time.time_ns()}.json"
+            write_whole(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What things take on a kind of device."""
+
+    device: str
+    jobs: int
+    "From how many jobs it was measured; 0: assumed."
+    start: float
+    "Seconds until a worker can begin."
+    load: tuple[float, float]
+    "Seconds to load a model, and for a byte of it."
+    render: float
+    "Seconds to render a request."
+    cell: tuple[float, float, float, float]
+    "Seconds for each of `FEATURES`."
+
+
+ASSUMED = {
+    "cpu": Speed("one CPU core", 0, 8.0, (0.5, 1e-9), 1e-4, (5e-3, 5e-5, 5e-7, 1 / 1.5e10)),
+    "cuda": Speed("one H100 in bfloat16", 0, 20.0, (5.0, 5e-10), 1e-4, (0.05, 5e-5, 5e-7, 5e-15)),
+}
+"Where nothing was measured yet."
+
+
+def device_kind(device: str, dtype: str, threads: int) -> str:
+    """A device by what makes it fast or slow; `cuda:0` is looked at without torch."""
+    if device.startswith("cuda"):
+        import torch
+
+        return f"cuda {torch.cuda.get_device_name(torch.device(device))} {dtype}"
+    return f"cpu {_processor()} {threads} threads"
+
+
+def measured_speeds(run: Path) -> dict[str, Speed]:
+    """By kind of device, from this run's jobs and those of the runs beside it."""
+    seen: dict[str, list[Timings]] = {}
+    for timings in _observations(run):
+        seen.setdefault(timings.device, []).append(timings)
+    return {kind: _fitted(kind, own) for kind, own in seen.items()}
+
+
+def _observations(run: Path) -> Iterator[Timings]:
+    for path in sorted(run.resolve().parent.glob("*/results/throughput/*.json")):
+        try:
+            yield Timings(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            raise StudyError(
+                path,
+                found="no timings",
+                expected="what `study run` wrote",
+                do="Remove the file: only estimates depend on it",
+            ) from None
+
+
+def _fitted(kind: str, seen: list[Timings]) -> Speed:
+    assumed = ASSUMED[kind.split(" ")[0]]
+    starts = [timings.start_seconds for timings in seen if timings.start_seconds is not None]
+    rendered = sum(timings.rendered for timings in seen)
+    arms = [sums for timings in seen for sums in timings.arms.values()]
+    cell = _parts(
+        [[sums[name] for name in FEATURES] for sums in arms], [sums["seconds"] for sums in arms]
+    )
+    load = _parts([[1.0, t.load_bytes] for t in seen], [t.load_seconds for t in seen])
+    fastest = FASTEST[kind.split(" ")[0]]
+    return Speed(
+        device=kind,
+        jobs=len(seen),
+        start=float(np.mean(starts)) if starts else assumed.start,
+        load=(float(load[0]), float(load[1])),
+        render=sum(t.render_seconds for t in seen) / rendered if rendered else assumed.render,
+        cell=(float(cell[0]), float(cell[1]), float(cell[2]), max(float(cell[3]), 1 / fastest)),
+    )
+
+
+def _parts(features: Iterable[Iterable[float]], seconds: list[float]) -> NDArray[np.float64]:
+    """Non-negative seconds for each feature, by least squares of relative errors."""
+    from scipy.optimize import nnls
+
+    matrix, total = np.array([list(row) for row in features]), np.array(seconds)
+    relative = matrix / np.maximum(total, 1e-9)[:, None]
+    scale = np.maximum(relative.max(axis=0), 1e-300)
+    found: NDArray[np.float64] = nnls(relative / scale, np.ones(len(total)))[0] / scale
+    return found
+
+
+@cache
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return " ".join(line.partition(":")[2].split())
+    return "unknown"
+
+
+def speed_of(speeds: dict[str, Speed], kind: str) -> Speed:
+    """The measured one, or what is assumed of such devices."""
+    return speeds.get(kind, ASSUMED[kind.split(" ")[0]])
+
+
+def as_json(speed: Speed) -> dict[str, Any]:
+    """For machines."""
+    return asdict(speed)

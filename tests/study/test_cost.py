@@ -1,0 +1,116 @@
+"""Estimates against what then happens, and against a reckoning by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from study.cost.estimate import Estimate, JobLeft, estimate
+from study.cost.throughput import FEATURES, Speed, Timings, measured_speeds
+from study.cost.work import Work
+from study.pairs import ModelRef
+from study.plan import Job
+from study.planning import planned
+from study.store import Cells
+
+MakeRun = Callable[..., Path]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_work_is_what_a_run_then_measures(make_run: MakeRun, study_command: Command) -> None:
+    """Tokens of prompts, and those of them that are computed, with and without template, of choices
+    and of generated answers."""
+    shared = {"task_type": "knowledge", "chance": 0.0}
+    run = make_run(
+        arms=["base-0shot", "base-5shot", "tuned-0shot-chat", "tuned-5shot-chat"],
+        tasks=[
+            {"task": "zoo_colour_mc", "metric": "acc", **shared},
+            {"task": "zoo_lookup_mc", "metric": "acc", **shared},
+            {"task": "zoo_colour_gen", "metric": "exact_match,answer", **shared},
+        ],
+        limit=100,
+    )
+    state = planned(run)
+    left = estimate(state.resolved, state.plan, frozenset())
+    assert study_command("run", run).returncode == 0
+    files = (run / "results" / "throughput").glob("*.json")
+    seen = [Timings(**json.loads(path.read_text())) for path in files]
+    sums = {name: sum(a[name] for t in seen for a in t.arms.values()) for name in FEATURES}
+    work = left.work
+    assert sums["cells"] == work.cells == len(Cells(run).done())
+    assert sums["requests"] == work.requests
+    assert work.prompt_tokens == pytest.approx(sums["prompt_tokens"], rel=0.05)
+    assert work.flops == pytest.approx(sums["flops"], rel=0.2)
+    assert work.assumed == 0
+    assert sum(t.start_seconds is not None for t in seen) in (1, 2)
+    finished = estimate(state.resolved, state.plan, frozenset(Cells(run).done()))
+    assert finished.work == Work()
+    # What was measured is used by the next plan, of this run and of those beside it.
+    beside = make_run("beside")
+    (speed,) = measured_speeds(beside).values()
+    assert speed.jobs == len(seen)
+    assert "measured on" in study_command("plan", beside).stdout
+    # Its parts add up to what cells took, which they were fitted to.
+    took = sum(a["seconds"] for t in seen for a in t.arms.values())
+    said = sum(n * part for n, part in zip(sums.values(), speed.cell, strict=True))
+    assert said == pytest.approx(took, rel=0.25)
+    disk = sum(file.stat().st_size for file in Cells(run).folder.iterdir())
+    assert left.disk == pytest.approx(disk, rel=0.5)
+
+
+def test_data_that_is_not_here_is_estimated_and_said_to_be(make_run: MakeRun) -> None:
+    run = make_run(
+        pairs=[{"base": "a/b", "tuned": "a/c", "family": "f", "params_b": 8}],
+        tasks=[{"task": "piqa", "task_type": "t", "metric": "acc", "chance": 0.5, "items": 50,
+                "tokens": 100}],
+        limit=...,
+    )  # fmt: skip
+    state = planned(run)
+    work = estimate(state.resolved, state.plan, frozenset()).work
+    assert work.cells == work.assumed == 1 + 2 + 1
+    assert work.items == 4 * 50
+    assert work.flops == pytest.approx(2 * 8e9 * work.tokens)
+
+
+SPEED = Speed("cpu by hand", 1, start=10, load=(1, 0), render=0.5, cell=(1, 0, 0, 0))
+
+
+def job_left(cells: int, rendered: float = 0) -> JobLeft:
+    return JobLeft(Job(ModelRef("m"), 1.0, ()), Work(cells=cells), 0.0, rendered)
+
+
+def test_time_is_that_of_the_busiest_worker() -> None:
+    jobs = tuple(job_left(cells) for cells in (3, 5, 7, 0))
+    assert Estimate(jobs, 0).seconds(SPEED, 1) == 10 + 4 + 6 + 8
+    assert Estimate(jobs, 0).seconds(SPEED, 2) == 10 + 4 + 6
+    assert Estimate(jobs, 0).seconds(SPEED, 9) == 10 + 8
+    assert Estimate((job_left(0),), 0).seconds(SPEED, 2) == 0
+    assert Estimate(jobs, 0).device_seconds(SPEED) == 4 + 6 + 8
+    assert Estimate(jobs, 0).device_seconds(SPEED, [1, 1, 2, 1]) == 4 + 6 + 16
+
+
+def test_prompts_are_rendered_once_by_each_worker_unless_there_are_too_many() -> None:
+    few = tuple(job_left(1, rendered=10) for _ in range(4))
+    assert Estimate(few, distinct=10).seconds(SPEED, 2) == 10 + 4 + 5
+    many = tuple(job_left(1, rendered=200_000) for _ in range(4))
+    assert Estimate(many, distinct=200_000).seconds(SPEED, 2) == 10 + 4 + 0.5 * 400_000
+
+
+def test_a_speed_is_found_again_from_what_it_makes(tmp_path: Path) -> None:
+    true = {"cells": 0.01, "requests": 1e-4, "prompt_tokens": 1e-6, "flops": 1e-11}
+    for number in range(1, 9):
+        timings = Timings("cpu by hand", 5.0, 10**number, 0.3 + 1e-9 * 10**number, 100, 0.2)
+        for arm, prompts in (("base-0shot", 20.0), ("base-5shot", 90.0 + 7 * number)):
+            sums = {"cells": 5.0 + number % 3, "requests": 800.0 + 37 * number**2,
+                    "prompt_tokens": 800 * prompts, "flops": 10.0 ** (6 + number / 2)}  # fmt: skip
+            seconds = sum(true[name] * value for name, value in sums.items())
+            timings.arms[arm] = {**sums, "seconds": seconds}
+        timings.write(tmp_path / "run", f"model-{number}")
+    (speed,) = measured_speeds(tmp_path / "other").values()
+    assert speed.cell == pytest.approx(tuple(true.values()), rel=1e-6)
+    assert speed.load == pytest.approx((0.3, 1e-9), rel=1e-6)
+    assert (speed.start, speed.render, speed.jobs) == (5.0, pytest.approx(0.002), 8)
