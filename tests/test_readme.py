@@ -42,12 +42,16 @@ def test_there_are_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command(command: str, small_demo: Path, tmp_path: Path) -> None:
+def test_command(
+    command: str, small_demo: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """As written; the two `make` targets are run whole by `.ci/run`, and here only unfolded."""
     words = shlex.split(command)
     if words[0] == "make":
         words.insert(1, "--dry-run")
     environment = command_environment(tmp_path / "network-attempts")
+    if "slurm" in words:
+        environment = request.getfixturevalue("cluster").environment() | environment
     done = subprocess.run(words, cwd=small_demo, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout or done.stderr

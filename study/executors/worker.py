@@ -75,6 +75,7 @@ def work(pipe: Connection, place: Place, study: Study, run: Path) -> None:
     import torch
 
     import_module("study.scoring")  # takes seconds: of the start, not of the first model
+    gc.freeze()  # libraries stay: collecting after each model need not walk through them
 
     torch.set_num_threads(len(place.cores))
     runner = Runner(

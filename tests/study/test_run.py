@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,56 +78,6 @@ def test_scores_can_be_recomputed_from_the_items(undisturbed: Path) -> None:
         best = [int(max(range(len(row)), key=lambda i: row[i])) for row in items["logprobs"]]
         right = [float(str(b) == gold) for b, gold in zip(best, items["gold"], strict=True)]
         assert right == list(items["score"])
-
-
-def test_killed_at_random_moments_and_continued(
-    make_run: MakeRun, study_command: Study, tmp_path: Path
-) -> None:
-    """Ten kills -9 of the runner with its workers, while planning, loading or between commits."""
-    changes = {"tasks": {"suite": "zoo_mc"}}
-    undisturbed, run = make_run("undisturbed", **changes), make_run("killed", **changes)
-    assert study_command("run", undisturbed).returncode == 0
-    rng = random.Random(20261120)
-    environment = command_environment(tmp_path / "network-attempts")
-    interrupted = 0
-    while interrupted < 10:
-        process = subprocess.Popen(
-            ["study", "run", str(run)],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        enough = len(Cells(run).done()) + rng.randrange(1, 6)
-        deadline = time.monotonic() + rng.uniform(2, 40)
-        while len(Cells(run).done()) < enough and time.monotonic() < deadline:
-            assert process.poll() is None, "it ended before it could be killed ten times"
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.1))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        interrupted += 1
-    partly = len(Cells(run).done())
-    done = study_command("run", run)
-    assert done.returncode == 0, done.stderr
-    assert 0 < partly < len(Cells(run).done()) == 3 * 15 * (1 + 2 + 1)
-    assert tables(run) == tables(undisturbed)
-
-
-def test_workers_end_when_the_runner_is_killed(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(limit=240)
-    environment = command_environment(tmp_path / "network-attempts")
-    process = subprocess.Popen(["study", "run", str(run), "--device", "cpu"], env=environment,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not Cells(run).done() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    time.sleep(3)
-    count = len(Cells(run).done())
-    time.sleep(2)
-    assert 0 < count == len(Cells(run).done())
 
 
 def test_second_run_computes_nothing(undisturbed: Path, study_command: Study) -> None:

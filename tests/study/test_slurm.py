@@ -30,22 +30,12 @@ DEMO = {
 }
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    if absent := lacking():
-        pytest.skip(f"no Slurm here: {', '.join(absent)} (Debian: apt install slurm-wlm munge)")
-    made = Cluster()
-    yield made
-    made.stop()
-
-
 @pytest.fixture
 def on_cluster(cluster: Cluster, tmp_path: Path) -> Iterator[Command]:
     """`study …` on the cluster's machine; fails if anything of it, on any node, tried the
     network."""
     attempts = tmp_path / "network-attempts"
     environment = {**cluster.environment(), **command_environment(attempts)}
-    environment["PATH"] += os.pathsep + "/usr/sbin"
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["study", *map(str, arguments)], env=environment,
@@ -112,6 +102,12 @@ def test_the_demo_study_through_all_that_befalls_a_cluster(
     undisturbed = make_run("undisturbed", **DEMO)
     assert on_cluster("run", undisturbed).returncode == 0
     run = make_run("run", **DEMO)
+    unstaged = on_cluster("run", run, "--on", "slurm")
+    assert unstaged.returncode == 2
+    assert "study.lock.json: found nothing of" in unstaged.stderr
+    assert on_cluster("stage", run).returncode == 0
+    examined = on_cluster("doctor", run)
+    assert examined.returncode == 0, examined.stdout
     begun = on_cluster("run", run, "--on", "slurm", "--device", "cpu")
     assert begun.returncode == 0, begun.stderr
     assert begun.stderr.count("models submitted as") == 2
@@ -167,6 +163,7 @@ def test_what_slurm_gives_is_what_was_asked_or_the_job_ends(
     """The cluster's GPUs are none: a job that is to compute on one says so, and computes on
     nothing else."""
     run = make_run(slurm=[SMALL_JOB], pairs=[{"source": "zoo", "pair": ["llama-early-xs"]}])
+    assert on_cluster("stage", run).returncode == 0
     assert on_cluster("run", run, "--on", "slurm").returncode == 0
     rows = wait(on_cluster, run, lambda rows: all(row["state"] == "failed" for row in rows))
     assert all("found 0 GPUs that torch can use; expected 1" in row["why"] for row in rows.values())
@@ -183,6 +180,7 @@ def test_cancelled_jobs_leave_the_queue_and_can_be_submitted_again(
 ) -> None:
     resources = {**SMALL_JOB, "gpus": 0, "setup": ["export MARK=set-up", "echo $MARK >&2"]}
     run = make_run(slurm=[resources], limit=60)
+    assert on_cluster("stage", run).returncode == 0
     assert on_cluster("run", run, "--on", "slurm").returncode == 0
     wait(on_cluster, run, lambda rows: any(row["state"] == "runs" for row in rows))
     stopped = on_cluster("cancel", run)
@@ -203,6 +201,11 @@ def test_resources_that_slurm_refuses_are_one_error(
     cluster: Cluster, on_cluster: Command, make_run: MakeRun
 ) -> None:
     run = make_run(slurm=[{**SMALL_JOB, "partition": "nowhere"}])
+    assert on_cluster("stage", run).returncode == 0
+    examined = on_cluster("doctor", run)
+    assert examined.returncode == 1
+    assert "wrong  Slurm takes the resources: slurm[0]: " in examined.stdout
+    assert "invalid partition" in examined.stdout
     refused = on_cluster("run", run, "--on", "slurm")
     assert refused.returncode == 2
     assert "study.yaml: slurm[0]: found" in refused.stderr
@@ -238,6 +241,7 @@ def test_jobs_that_run_out_of_time(
             task_folders=[str(folder)],
             slurm=[minute],
         )
+        assert on_cluster("stage", runs[name]).returncode == 0
         assert on_cluster("run", runs[name], "--on", "slurm").returncode == 0
     wait(on_cluster, runs["tardy"], all_done)
     logged(runs["tardy"], "Requeued job")
@@ -255,6 +259,7 @@ def test_without_resources_or_slurm_there_is_one_error(
     assert "Did you mean 'cpus'?" in unknown.stderr
     small = make_run("small", slurm=[{"hours": 1, "memory_gb": 1, "up_to_params_b": 1e-9}])
     if not lacking():
+        assert study_command("stage", small).returncode == 0
         refused = study_command("run", small, "--on", "slurm")
         assert "slurm: found no entry for" in refused.stderr
         assert "larger `up_to_params_b`" in refused.stderr
