@@ -16,8 +16,8 @@ from study.executors.devices import weight_bytes
 from study.plan import Cell, Job, Plan
 from study.resolving import Resolved
 
-ITEM_BYTES, CELL_BYTES = 25, 6000
-"Of a cell's files on disk, measured on the demo; items that generate text take more."
+REQUEST_BYTES, CELL_BYTES = 16, 5000
+"Of the files of a cell, measured on the demo; items that generate text take more."
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Estimate:
     @property
     def disk(self) -> float:
         """Bytes of results."""
-        return CELL_BYTES * self.work.cells + ITEM_BYTES * self.work.requests
+        return CELL_BYTES * self.work.cells + REQUEST_BYTES * self.work.requests
 
     @property
     def memory(self) -> float:

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +87,7 @@ and requests do in a study of one size of task, it says which of them took the t
 
 
 def device_kind(device: str, dtype: str, threads: int) -> str:
-    """A device by what makes it fast or slow; `cuda:0` is looked at without torch."""
+    """A device by what makes it fast or slow."""
     if device.startswith("cuda"):
         import torch
 
@@ -167,8 +166,3 @@ def _processor() -> str:
 def speed_of(speeds: dict[str, Speed], kind: str) -> Speed:
     """The measured one, or what is assumed of such devices."""
     return speeds.get(kind, ASSUMED[kind.split(" ")[0]])
-
-
-def as_json(speed: Speed) -> dict[str, Any]:
-    """For machines."""
-    return asdict(speed)
