@@ -95,6 +95,7 @@ class Runner:
             else:
                 yield Event("cell", name, describe(cell), items=items)
         del lm
+        timings.over()
         with suppress(StudyError):  # what full disks mean is told by cells
             timings.write(self.run, name)
         yield Event("finished", name)

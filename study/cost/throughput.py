@@ -45,12 +45,21 @@ class Timings:
     render_seconds: float = 0.0
     arms: dict[str, dict[str, float]] = field(default_factory=dict)
     "By arm, sums over its cells: `FEATURES`, and seconds without rendering."
+    other_seconds: float = 0.0
+    "Of the job, in none of these."
+    began: float = field(default_factory=time.perf_counter)
 
     def add(self, arm: str, seconds: float, **features: float) -> None:
         """A finished cell."""
         sums = self.arms.setdefault(arm, dict.fromkeys((*FEATURES, "seconds"), 0.0))
         for name, value in {**features, "cells": 1.0, "seconds": seconds}.items():
             sums[name] += value
+
+    def over(self) -> None:
+        """The job has ended."""
+        known = self.load_seconds + self.render_seconds
+        known += sum(sums["seconds"] for sums in self.arms.values())
+        self.other_seconds = max(0.0, time.perf_counter() - self.began - known)
 
     def write(self, run: Path, model: str) -> None:
         """A file of its own: nobody else's is touched."""
@@ -69,7 +78,7 @@ class Speed:
     start: float
     "Seconds until a worker can begin."
     load: tuple[float, float]
-    "Seconds to load a model, and for a byte of it."
+    "Seconds for a model beside its cells, which is mostly loading, and for a byte of it."
     render: float
     "Seconds to render a request."
     cell: tuple[float, float, float, float]
@@ -126,7 +135,7 @@ def _fitted(kind: str, seen: list[Timings]) -> Speed:
         [sums["seconds"] for sums in arms],
         assumed.cell,
     )
-    loads = [t.load_seconds for t in seen]
+    loads = [t.load_seconds + t.other_seconds for t in seen]
     load = _parts([[1.0, t.load_bytes] for t in seen], loads, assumed.load)
     fastest = FASTEST[kind.split(" ")[0]]
     return Speed(
