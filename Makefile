@@ -41,6 +41,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python -P benchmarks/analysis.py
 	$(BIN)/python -P benchmarks/study.py
+	$(BIN)/python -P benchmarks/estimate.py
 
 bench-gpu: .venv/ready
 	$(BIN)/python benchmarks/scoring.py --gpu

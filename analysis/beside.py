@@ -21,7 +21,7 @@ from analysis.dependent import fisher_interval
 from analysis.intervals import Interval
 from analysis.points import Group, groups
 from analysis.resampling import bca
-from study.design import Contrast
+from study.choices import Contrast
 
 COLUMNS = ["contrast", "level", "task_type", "task", "n_pairs", "n_families", "estimate", "low",
            "high", "method", "covers", "note"]  # fmt: skip

@@ -31,7 +31,7 @@ from analysis.items import ItemScores
 from analysis.jackknife import family_jackknife
 from analysis.mixed import MixedFit, Term, mixed_model
 from analysis.points import Group, contrast_points, groups
-from study.design import Contrast
+from study.choices import Contrast
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "effect", "n_pairs", "n_families", "n_tasks", "n_cells", "estimate",

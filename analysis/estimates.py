@@ -21,8 +21,8 @@ from analysis.estimands import COEFFICIENTS, ESTIMANDS, LEAST
 from analysis.halves import corrected_by_halves
 from analysis.items import ItemScores
 from analysis.points import Group, groups
+from study.choices import Contrast, Multiplicity
 from study.contract import CORRELATIONS
-from study.design import Contrast, Multiplicity
 
 STATSMODELS = {"bh": "fdr_bh", "by": "fdr_by"}
 "What statsmodels calls adjustments that it names otherwise."

@@ -14,8 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from study.arms import parse_arm
+from study.choices import Contrast
 from study.contract import SCORES
-from study.design import Contrast, Study, read_study, study_file
+from study.design import Study, read_study, study_file
 from study.errors import StudyError
 from study.imports import check_unique, read_imports
 from study.ledger import read_ledger

@@ -32,7 +32,7 @@ from scipy import stats
 from analysis.items import ItemScores
 from analysis.paired_items import SUMS, PairedItems, paired_items
 from analysis.points import contrast_points
-from study.design import Contrast
+from study.choices import Contrast
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "group", "n_pairs", "n_tasks", "n_items", "n_clusters", "quantity",

@@ -37,7 +37,7 @@ from analysis.influence import WITHOUT, left_out_rows
 from analysis.jackknife import family_jackknife, fisher_z
 from analysis.points import Group, groups
 from analysis.tables import number
-from study.design import AnalysisChoices, Contrast
+from study.choices import AnalysisChoices, Contrast
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "check", "n_pairs", "n_families", "estimate", "low", "high", "p", "method",

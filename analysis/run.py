@@ -24,7 +24,8 @@ from analysis.robustness import robustness, robustness_text
 from analysis.summaries import summaries
 from analysis.tables import latex, summary, write_csv
 from study.arms import parse_arm
-from study.design import Contrast, read_study, study_file
+from study.choices import Contrast
+from study.design import read_study, study_file
 from study.errors import StudyError, listed
 from study.files import write_whole
 

@@ -31,7 +31,7 @@ from analysis.jackknife import Jackknife
 from analysis.meta import meta_analysis
 from analysis.points import Group, groups
 from analysis.resampling import correlations_of_counts, left_out
-from study.design import Contrast
+from study.choices import Contrast
 
 Floats = NDArray[np.float64]
 COLUMNS = ["contrast", "summary", "n_tasks", "n_pairs", "n_families", "estimate", "low", "high",

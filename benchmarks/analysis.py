@@ -33,8 +33,9 @@ from analysis.resampling import correlations_of_counts
 from analysis.robustness import robustness
 from analysis.sampling import standard_error
 from analysis.summaries import summaries
+from study.choices import Contrast
 from study.contract import SCORES
-from study.design import Contrast, read_study
+from study.design import read_study
 from study.ledger import VERSION
 from study.store import Cells
 

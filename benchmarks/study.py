@@ -178,6 +178,7 @@ def small(folder: Path) -> bool:
 def large(folder: Path) -> bool:
     """Planning, and loading what is done, of 30,000 cells."""
     from analysis.frame import load_scores
+    from study.cost.estimate import estimate
     from study.plan import make_plan
     from study.planning import planned
 
@@ -189,8 +190,11 @@ def large(folder: Path) -> bool:
     start = time.perf_counter()
     plan = make_plan(state.resolved)
     alone = time.perf_counter() - start
+    start = time.perf_counter()
+    estimate(state.resolved, plan, frozenset())
+    costs = time.perf_counter() - start
     print(f"{len(plan.rows)} cells planned in {alone:.1f} s, {whole:.1f} s with lm-eval's task "
-          "list and the models' digests", flush=True)  # fmt: skip
+          f"list and the models' digests; their cost in {costs:.1f} s", flush=True)  # fmt: skip
     run = demo(folder / "finished")
     record = {"score": 0.5, "stderr": 0.01, "n_items": 20, "identity": {"arm": {"shots": 5}},
               "provenance": {"versions": {f"package-{i}": "1.2.3" for i in range(30)}}}  # fmt: skip

@@ -1,91 +1,22 @@
-"""One cell computed: prompts rendered by lm-eval's task, answered by a model, scored by the task.
+"""One cell computed: prompts answered by a model, scored by lm-eval's task.
 
-In: a loaded lm-eval model, a task with its items, a cell. Out: the cell's record and its items.
+In: a loaded lm-eval model, a task with items, prompts, a cell. Out: the cell's record and items.
 
-Everything that decides the number is lm-eval's own: `fewshot_context`, `construct_requests`,
-`apply_filters`, `process_results`, the metric's aggregation. What is ours is who demonstrates, and
-the audit: demonstrations counted in the requests themselves, <bos> counted in the token ids, and
-prompts longer than the window said.
+Everything that decides the number is lm-eval's own: `apply_filters`, `process_results`, the
+metric's aggregation. What is ours is the audit: <bos> counted in the token ids, and prompts longer
+than the window said.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from study.demonstrations import Demonstrations, fixed_sampler
 from study.fitting import room
 from study.items import Document
 from study.plan import Cell
-
-
-class AuditError(Exception):
-    """A cell was not asked as planned; its number would not be what it is called."""
-
-
-REMEMBERED_REQUESTS = 150_000
-"Rendered requests kept in memory, for the next model that is asked the same."
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """The requests of a cell, before any model has answered them."""
-
-    requests: tuple[tuple[Any, ...], ...]
-    "For each item its lm-eval requests."
-    shots: tuple[int, ...]
-    "For each item the demonstrations that lm-eval took."
-
-
-def render(
-    task: Any,
-    documents: tuple[Document, ...],
-    drawn: Demonstrations,
-    cell: Cell,
-    template: Callable[..., str] | None,
-) -> Prompts:
-    """lm-eval's requests for every item, with the draw's demonstrations."""
-    sampler = _Counting(fixed_sampler(drawn))
-    task.sampler = sampler
-    kept = cell.kept or (cell.arm.shots,) * len(documents)
-    requests, shots = [], []
-    for document, wanted in zip(documents, kept, strict=True):
-        sampler.taken = 0
-        context = task.fewshot_context(
-            document.raw,
-            num_fewshot=wanted,
-            apply_chat_template=cell.arm.template,
-            fewshot_as_multiturn=cell.arm.multiturn,
-            chat_template=template,
-            gen_prefix=task.doc_to_prefix(document.raw),
-        )
-        made = task.construct_requests(
-            doc=document.raw,
-            ctx=context,
-            metadata=(cell.task.task, document.place, task.config.repeats),
-            apply_chat_template=cell.arm.template,
-            chat_template=template,
-        )
-        if sampler.taken != wanted:
-            raise AuditError(f"item {document.place}: {sampler.taken} demonstrations, not {wanted}")
-        requests.append(tuple(made) if isinstance(made, list) else (made,))
-        shots.append(sampler.taken)
-    return Prompts(tuple(requests), tuple(shots))
-
-
-class _Counting:
-    """Passes lm-eval's calls on to a sampler and counts what it took."""
-
-    def __init__(self, sampler: Any) -> None:
-        self._sampler, self.taken = sampler, 0
-
-    def sample(self, *arguments: Any, **named: Any) -> list[Any]:
-        documents: list[Any] = self._sampler.sample(*arguments, **named)
-        self.taken += len(documents)
-        return documents
+from study.prompts import AuditError, Prompts
 
 
 def answer(

@@ -11,24 +11,16 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from study.arms import parse_arm
+from study.choices import AnalysisChoices, ArmName, Contrast, Name
 from study.contract import Exposure
 from study.errors import StudyError, listed, nearest
 from study.resources import JobResources
 from study.validation import Strict, validated
 
 FILE_NAME = "study.yaml"
-
-
-def _arm_name(name: str) -> str:
-    parse_arm(name)
-    return name
-
-
-ArmName = Annotated[str, AfterValidator(_arm_name)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 
 
 class ListedPair(Strict):
@@ -101,39 +93,6 @@ class SuiteTasks(Strict):
     "Only these tasks."
     task_type: list[str] | None = None
     "Only tasks of these types."
-
-
-class Contrast(Strict):
-    """Two arms whose scores are correlated over pairs."""
-
-    name: Name
-    x: ArmName
-    "The arm on the horizontal axis, usually the base with demonstrations."
-    y: ArmName
-    "The arm on the vertical axis, usually the tuned model without."
-
-
-Adjustment = Literal["holm", "hommel", "bonferroni", "bh", "by", "none"]
-
-
-class Multiplicity(Strict):
-    """How p is adjusted over the tests of a contrast; fixed before looking."""
-
-    type: Adjustment = "holm"
-    "Over task types."
-    task: Adjustment = "bh"
-    "Over tasks."
-
-
-class AnalysisChoices(Strict):
-    """What the analysis leaves to the study."""
-
-    multiplicity: Multiplicity = Field(default_factory=Multiplicity)
-    "How p is adjusted over types and tasks."
-    beside: list[Literal["bca", "fisher"]] = Field(default_factory=list)
-    "Further intervals, beside the family jackknife's, in `tables/intervals.csv`."
-    equivalence_bound: float = Field(default=0.3, gt=0, lt=1)
-    "A correlation below it is none to speak of; fixed before looking."
 
 
 class ArmDraws(Strict):

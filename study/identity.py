@@ -51,3 +51,16 @@ def cell_identity(
 def cell_key(identity: dict[str, Any]) -> str:
     """64 hexadecimal digits."""
     return hashlib.sha256(canonical(identity).encode()).hexdigest()
+
+
+class ChangedError(Exception):
+    """Something is not what it was when the study was planned, so that the cell's key is wrong."""
+
+
+def check_unchanged(what: str, found: str, planned: str) -> None:
+    """ChangedError if a part's digest is not the one that the cell's identity has."""
+    if found != planned:
+        raise ChangedError(
+            f"{what} changed since the study was planned; plan it anew by running the same command "
+            "again"
+        )

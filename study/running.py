@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from study.asking import REMEMBERED_REQUESTS, AuditError, Prompts, answer, render
+from study.asking import answer
 from study.cost.throughput import Timings, device_kind
 from study.demonstrations import Demonstrations
 from study.design import Study
@@ -23,12 +22,15 @@ from study.errors import StudyError
 from study.events import Event
 from study.fitting import chat_template
 from study.harness import Harness
+from study.identity import check_unchanged
 from study.items import TaskItems, task_items
 from study.lock import lock_digest, read_lock
 from study.plan import Cell, Job, drawn_for, evaluated
+from study.prompts import AuditError, PromptMemory, Prompts, render
 from study.provenance import hardware, source, versions
 from study.resolving import harness_of
 from study.store import Cells
+from study.watching import Passes
 from study.weights import model_facts
 
 
@@ -59,15 +61,15 @@ class Runner:
         `start_seconds` is how long it took until there was a runner, for the next plan."""
         self.study, self.run, self.device = study, run, device
         self.start_seconds = start_seconds
-        self.on_pass, self.spread = on_pass, spread
+        self.spread = spread
         self.cells = Cells(run)
-        self._nan: Any = None
-        self._tokens = 0
+        self._passes = Passes(on_pass)
         self._timings = Timings("")
         self._revision: str | None = None
+        self._lock: str | None = None
         self._harness: Harness = harness_of(study, run)
         self._tasks: dict[str, tuple[Any, TaskItems]] = {}
-        self._prompts: OrderedDict[tuple[Any, ...], Prompts] = OrderedDict()
+        self._prompts = PromptMemory()
 
     def job(self, job: Job, *, memory_share: float = 1.0) -> Iterator[Event]:
         """Computes the cells of a job, but those that another run has finished meanwhile; what
@@ -129,11 +131,12 @@ class Runner:
             locked=(locked := read_lock(self.run).models.get(job.model.name)),
         )
         self._revision = locked.revision if locked else job.model.revision
+        self._lock = lock_digest(self.run)
         for cell in job.cells:
             assert cell.identity is not None
             planned = cell.identity["model"]
-            _check_unchanged("the weights", facts.weights, planned["weights"])
-            _check_unchanged("the tokenizer", facts.tokenizer, planned["tokenizer"])
+            check_unchanged("the weights", facts.weights, planned["weights"])
+            check_unchanged("the tokenizer", facts.tokenizer, planned["tokenizer"])
         lm = SharedPrefixLM(
             memory_share=memory_share,
             parallelize=self.spread,
@@ -143,42 +146,24 @@ class Runner:
             trust_remote_code=self.study.trust_remote_code,
             use_safetensors=None if self.study.allow_pickled_weights else True,
         )
-        lm.model.register_forward_hook(self._passed, with_kwargs=True)
+        self._passes.watch(lm.model)
         self._timings.load_bytes = facts.weight_bytes
         self._timings.load_seconds = time.perf_counter() - started
         return lm
-
-    def _passed(self, model: Any, arguments: Any, named: Any, output: Any) -> None:
-        """After every forward pass: it is told, its tokens are counted, and whether it made NaN is
-        remembered where it is made, for asking a GPU would mean to wait for it."""
-        self.on_pass()
-        read = named.get("input_ids", arguments[0] if arguments else None)
-        self._tokens += 0 if read is None else read.numel()
-        logits = getattr(output, "logits", None)
-        if logits is not None:
-            # Of padded batches, whose padding may be anything, the last position alone.
-            seen = logits if len(logits) == 1 else logits[:, -1]
-            found = seen.isnan().any()
-            self._nan = found if self._nan is None else self._nan.to(found.device) | found
-
-    def _made_nan(self) -> bool:
-        """Whether any pass since the last question did."""
-        found, self._nan = self._nan, None
-        return found is not None and bool(found)
 
     def _cell(self, lm: Any, cell: Cell, params_b: float) -> int:
         started = time.perf_counter()
         task, items = self._task(cell.task.task)
         assert cell.key is not None
         assert cell.identity is not None
-        _check_unchanged("the task's items", items.digest, cell.identity["task"]["items"])
+        check_unchanged("the task's items", items.digest, cell.identity["task"]["items"])
         documents = evaluated(items, self.study.limit)
         drawn = drawn_for(items, cell.arm, seed=self.study.seed, draw=cell.draw)
         prompts = self._prompts_of(lm, task, documents, drawn, cell)
         asked = time.perf_counter()
-        self._nan, self._tokens = None, 0
+        self._passes.begin()
         results, rows = answer(lm, task, documents, prompts, cell)
-        if self._made_nan():
+        if self._passes.made_nan():
             raise AuditError("the model computes NaN")
         template = lm.tokenizer.chat_template if cell.arm.template else None
         record = {
@@ -186,7 +171,7 @@ class Runner:
             "identity": cell.identity,
             "model": cell.model.name,
             "revision": self._revision,
-            "lock": lock_digest(self.run),
+            "lock": self._lock,
             "arm": cell.arm.name,
             "task": cell.task.task,
             "draw": cell.draw,
@@ -212,7 +197,7 @@ class Runner:
             time.perf_counter() - asked,
             requests=sum(map(len, prompts.requests)),
             prompt_tokens=results["tokens"],
-            flops=2e9 * params_b * self._tokens,
+            flops=2e9 * params_b * self._passes.tokens,
         )
         return len(rows)
 
@@ -229,26 +214,11 @@ class Runner:
         template = chat_template(lm.tokenizer) if cell.arm.template else None
         asked = _sha256(str(lm.tokenizer.chat_template)) if template else None
         at = (cell.task.task, drawn.digest, cell.kept, *cell.arm.identity().items(), asked)
-        if at not in self._prompts:
-            self._prompts[at] = render(task, documents, drawn, cell, template)
-            self._timings.rendered += sum(map(len, self._prompts[at].requests))
-            while len(self._prompts) > 1 and self._remembered() > REMEMBERED_REQUESTS:
-                self._prompts.popitem(last=False)
-        self._prompts.move_to_end(at)
-        return self._prompts[at]
-
-    def _remembered(self) -> int:
-        return sum(len(of_item) for kept in self._prompts.values() for of_item in kept.requests)
-
-
-class ChangedError(Exception):
-    """Something is not what it was when the study was planned, so that the cell's key is wrong."""
-
-
-def _check_unchanged(what: str, found: str, planned: str) -> None:
-    if found != planned:
-        raise ChangedError(f"{what} changed since the study was planned; plan it anew by running "
-                           "the same command again")  # fmt: skip
+        prompts, made = self._prompts.get(
+            at, lambda: render(task, documents, drawn, cell, template)
+        )
+        self._timings.rendered += made
+        return prompts
 
 
 def _reason(error: Exception) -> str:

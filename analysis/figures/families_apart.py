@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from analysis.figures.style import GREY, PAGE_MM, figure, in_style, looks
 from analysis.points import contrast_points
 from analysis.tables import number
-from study.design import Contrast
+from study.choices import Contrast
 
 PANELS = {
     "all pairs": "as measured",

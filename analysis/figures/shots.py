@@ -12,7 +12,7 @@ from analysis.correlation import correlate
 from analysis.figures.style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
 from analysis.points import groups
 from study.arms import parse_arm
-from study.design import Contrast
+from study.choices import Contrast
 
 COLUMNS = ["label", "shots", "arm", "n_pairs", "estimate", "low", "high"]
 

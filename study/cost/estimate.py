@@ -9,11 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from study.asking import REMEMBERED_REQUESTS
 from study.cost.throughput import Speed
 from study.cost.work import Counting, Work
 from study.executors.devices import weight_bytes
 from study.plan import Cell, Job, Plan
+from study.prompts import REMEMBERED_REQUESTS
 from study.resolving import Resolved
 
 REQUEST_BYTES, CELL_BYTES = 16, 5000

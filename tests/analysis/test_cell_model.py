@@ -12,8 +12,8 @@ from scipy import optimize, sparse
 from analysis.cell_model import cell_model, cell_models
 from analysis.mixed import Term, mixed_model
 from analysis.restricted import Block, Restricted
+from study.choices import Contrast
 from study.contract import SCORES
-from study.design import Contrast
 
 CONTRAST = Contrast(name="icl", x="base-5shot", y="tuned-0shot")
 

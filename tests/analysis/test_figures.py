@@ -29,7 +29,7 @@ from analysis.overlap import overlap
 from analysis.points import contrast_points
 from analysis.robustness import robustness
 from analysis.tables import number
-from study.design import Contrast
+from study.choices import Contrast
 from tests.analysis.conftest import CONTRASTS, X, Y
 
 

@@ -169,7 +169,7 @@ def test_two_sources_may_not_contradict_each_other(run: Path, tmp_path: Path) ->
 
 def test_a_tuned_model_without_its_base_is_left_out(run: Path, tmp_path: Path) -> None:
     from analysis.estimates import correlations
-    from study.design import Contrast
+    from study.choices import Contrast
 
     table = rows()
     write_import(

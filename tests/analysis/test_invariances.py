@@ -18,8 +18,8 @@ from analysis.passages import with_clustered_errors
 from analysis.robustness import robustness
 from analysis.sampling import standard_error
 from analysis.summaries import summaries
+from study.choices import Contrast
 from study.contract import SCORES
-from study.design import Contrast
 
 ARMS = ("base-5shot", "base-0shot", "tuned-0shot")
 CONTRASTS = [Contrast(name="icl", x=ARMS[0], y=ARMS[2]), Contrast(name="c", x=ARMS[1], y=ARMS[2])]

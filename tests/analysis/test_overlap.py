@@ -13,8 +13,8 @@ from scipy import stats
 from analysis.agreement import agreement, same_wrong_answer
 from analysis.items import Answers, ItemScores
 from analysis.overlap import overlap, overlap_text
+from study.choices import Contrast
 from study.contract import SCORES
-from study.design import Contrast
 
 X, Y = "base-5shot", "tuned-0shot-chat"
 CONTRAST = Contrast(name="icl", x=X, y=Y)

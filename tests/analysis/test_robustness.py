@@ -13,8 +13,8 @@ from analysis.items import Answers, ItemScores
 from analysis.points import contrast_points
 from analysis.reliabilities import reliabilities
 from analysis.robustness import robustness, robustness_text
+from study.choices import Contrast
 from study.contract import SCORES
-from study.design import Contrast
 
 X, Y = "base-5shot", "tuned-0shot-chat"
 CONTRASTS = [Contrast(name="icl", x=X, y=Y), Contrast(name="control", x="base-0shot", y=Y)]

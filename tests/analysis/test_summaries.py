@@ -12,8 +12,8 @@ from analysis.jackknife import Jackknife
 from analysis.points import groups
 from analysis.resampling import correlations_of_counts, left_out
 from analysis.summaries import alike, by_task, shrunk, summaries
+from study.choices import Contrast
 from study.contract import SCORES
-from study.design import Contrast
 
 X, Y = "base-5shot", "tuned-0shot-chat"
 CONTRAST = Contrast(name="icl", x=X, y=Y)

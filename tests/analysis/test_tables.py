@@ -20,8 +20,8 @@ from analysis.families import Families
 from analysis.points import contrast_points
 from analysis.resampling import bca
 from analysis.tables import latex, summary, write_csv
+from study.choices import Multiplicity
 from study.contract import CORRELATIONS, SCORES
-from study.design import Multiplicity
 from tests.analysis.conftest import CONTRASTS, X, Y
 
 

@@ -16,10 +16,11 @@ import yaml
 
 from analysis.frame import load_scores
 from analysis.run import analyze_run
-from study.asking import AuditError, check_tokens
+from study.asking import check_tokens
 from study.harness import ZOO_TASKS
 from study.pairs import zoo
 from study.planning import planned
+from study.prompts import AuditError
 from study.store import Cells
 from tests.conftest import Study, command_environment
 
