@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from study.cost.estimate import Estimate, JobLeft, estimate
-from study.cost.throughput import FEATURES, Speed, Timings, measured_speeds
+from study.cost.throughput import FASTEST, FEATURES, Speed, Timings, measured_speeds
 from study.cost.work import Work
 from study.pairs import ModelRef
 from study.plan import Job
@@ -128,3 +128,12 @@ def test_what_was_measured_foretells_another_study(sizes: str, tmp_path: Path) -
     assert said == pytest.approx(true, rel=0.05 if sizes == "many" else 0.15)
     assert speed.load == pytest.approx((0.3, 1e-9), rel=0.1)
     assert (speed.start, speed.render, speed.jobs) == (5.0, pytest.approx(0.002), 8)
+
+
+@pytest.mark.gpu
+def test_a_gpus_speed_is_its_own(make_run: MakeRun, study_command: Command) -> None:
+    run = make_run()
+    assert study_command("run", run, "--device", "cuda:0").returncode == 0
+    (speed,) = measured_speeds(run).values()
+    assert speed.device.startswith("cuda ")
+    assert speed.cell[-1] >= 1 / FASTEST["cuda"]
