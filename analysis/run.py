@@ -7,6 +7,7 @@ beside the study file, and a summary in words.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -30,9 +31,35 @@ from study.errors import StudyError, listed
 from study.files import write_whole
 
 
+@dataclass(frozen=True)
+class Analysis:
+    """What was computed of a run."""
+
+    tables: dict[str, pd.DataFrame]
+    "By name, as they were written."
+    contrasts: list[Contrast]
+    "Those of which both arms have scores."
+    items: ItemScores
+    notes: list[str]
+    "What is lacking, in words."
+
+
 def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda what: None) -> str:
     """Computes and writes everything; returns the summary."""
-    run = Path(run)
+    done = write_tables(Path(run), on_step=on_step)
+    on_step("drawing figures")
+    drawn = draw_figures(Path(run), done)
+    spaced = [*done.notes, ""] if done.notes else []
+    said = [
+        summary(done.tables["correlations"]),
+        robustness_text(done.tables["robustness"]),
+        overlap_text(done.tables["agreement"]),
+    ]
+    return "\n".join([*filter(None, said), *spaced, *drawn])
+
+
+def write_tables(run: Path, *, on_step: Callable[[str], object] = lambda what: None) -> Analysis:
+    """Computes and writes all tables."""
     on_step("reading the scores")
     scores, missing = load_with_missing(run)
     asked = contrasts_of(run)
@@ -50,27 +77,24 @@ def analyze_run(run: str | Path, *, on_step: Callable[[str], object] = lambda wh
     on_step(f"correlating {len(contrasts)} contrasts")
     choices = read_study(run).analysis
     frame = correlations(scores, contrasts, items=items, multiplicity=choices.multiplicity)
-    checks = robustness(scores, contrasts, bound=choices.equivalence_bound)
-    solved = overlap(scores, contrasts, items)
     tables = {
-        "scores": scores, "correlations": frame, "robustness": checks, "agreement": solved,
+        "scores": scores,
+        "correlations": frame,
+        "robustness": robustness(scores, contrasts, bound=choices.equivalence_bound),
+        "agreement": overlap(scores, contrasts, items),
         "summaries": summaries(scores, contrasts),
         "cell_model": cell_models(scores, contrasts, items=items),
         "reliability": reliabilities(items),
-    }  # fmt: skip
+    }
     if choices.beside:
         tables["intervals"] = intervals_beside(scores, contrasts, kinds=choices.beside)
     for name, table in tables.items():
         write_csv(table, run / "tables" / f"{name}.csv")
     write_whole(run / "tables" / "correlations.tex", latex(frame).encode())
-    on_step("drawing figures")
-    drawn = draw_figures(run, tables, contrasts, items)
     notes = _notes(missing.cells, missing.planned, contrasts)
     empty = [c.name for c in study_contrasts(run) if c not in contrasts]
     notes += [f"{name}: no pair has both arms on a task; left out" for name in empty]
-    spaced = [*notes, ""] if notes else []
-    said = [summary(frame), robustness_text(checks), overlap_text(solved)]
-    return "\n".join([*filter(None, said), *spaced, *drawn])
+    return Analysis(tables, contrasts, items, notes)
 
 
 def study_contrasts(run: Path) -> list[Contrast]:
@@ -85,9 +109,7 @@ def points_of(scores: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     return contrast_points(scores, x_arm=contrast.x, y_arm=contrast.y, level="task")
 
 
-def draw_figures(
-    run: Path, tables: dict[str, pd.DataFrame], contrasts: list[Contrast], items: ItemScores
-) -> list[str]:
+def draw_figures(run: Path, done: Analysis) -> list[str]:
     """Draws every figure; returns a line for each."""
     from analysis.figures.controls import controls
     from analysis.figures.families_apart import families_apart
@@ -100,6 +122,7 @@ def draw_figures(
     from analysis.figures.style import save
     from analysis.figures.which_correlation import which_correlation
 
+    tables, contrasts, items = done.tables, done.contrasts, done.items
     scores, checks, main = tables["scores"], tables["robustness"], contrasts[0]
     figures = {
         f"scatter_{contrast.name}": scatter_by_type(

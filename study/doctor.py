@@ -45,8 +45,8 @@ class Finding:
 Check = Callable[[State, Estimate], Iterator[str]]
 
 
-def examine(state: State) -> list[Finding]:
-    """All checks, each with what is wrong or that nothing is."""
+def examine(state: State, *, slurm: bool) -> list[Finding]:
+    """All checks, each with what is wrong or that nothing is; `slurm`: for jobs there."""
     left = estimate(state.resolved, state.plan, state.done)
     checks: list[tuple[str, Check]] = [
         ("everything planned is on this machine", _missing),
@@ -55,7 +55,7 @@ def examine(state: State) -> list[Finding]:
         ("no code of others is needed", _remote_code),
         ("results can be written, and fit", _disk),
     ]
-    if state.resolved.study.slurm:
+    if slurm:
         checks += [("models fit the resources", _fit), ("Slurm takes the resources", _refused)]
     else:
         checks += [("models fit this machine", _fit_here)]

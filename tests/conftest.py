@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from analysis.run import write_tables
 from tests.study.slurm_cluster import Cluster, lacking
 
 ROOT = Path(__file__).parent.parent
@@ -97,3 +98,9 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+def tables(run: Path) -> dict[str, bytes]:
+    """Every table of a run, computed now, to the last byte."""
+    write_tables(run)
+    return {path.name: path.read_bytes() for path in sorted((run / "tables").iterdir())}

@@ -73,10 +73,11 @@ def test_example_study_file_is_valid(tmp_path: Path) -> None:
     from study.pairs import study_pairs
     from study.suites import study_tasks
 
-    whole, part = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-    text = f"{whole}\n{textwrap.dedent(part)}"
-    (tmp_path / "study.yaml").write_text(text)
+    parts = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "study.yaml").write_text("\n".join(map(textwrap.dedent, parts)))
     study = read_study(tmp_path)
+    assert study.slurm[0].setup == ["module load cuda"]
+    assert study.analysis.beside == ["bca", "fisher"]
     assert len(study_pairs(study, tmp_path)) > 5
     assert len(study_tasks(study, tmp_path)) > 10
 

@@ -7,20 +7,12 @@ are imported where they are needed, so that help answers at once.
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from study.commands.arguments import Run, say
+from study.commands.arguments import On, Place, Run, say
 from study.stopping import stop_on_sigterm
-
-
-class Place(StrEnum):
-    """Where jobs run."""
-
-    LOCAL = "local"
-    SLURM = "slurm"
 
 
 def plan(
@@ -46,10 +38,7 @@ def run_cells(
         float, typer.Option(min=0.01, help="A worker not heard of for so long is killed, and its "
                             "model tried again.")
     ] = 60.0,
-    on: Annotated[
-        Place, typer.Option(help="This machine, or a Slurm cluster; jobs there get the resources "
-                            "that the study file lists under `slurm`.")
-    ] = Place.LOCAL,
+    on: On = Place.LOCAL,
 ) -> None:  # fmt: skip
     """Run what is left of a study; the same command continues after any interruption."""
     from study.changes import changes

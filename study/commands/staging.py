@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from study.commands.arguments import Run, say
+from study.commands.arguments import On, Place, Run, say
 
 
 def stage(run: Run) -> None:
@@ -23,12 +23,12 @@ def stage(run: Run) -> None:
         raise typer.Exit(1)
 
 
-def doctor(run: Run) -> None:
+def doctor(run: Run, on: On = Place.LOCAL) -> None:
     """Say before a week is booked whether everything planned is there, fits, and resolves."""
     from study.doctor import examine, findings_text
     from study.planning import planned
 
-    findings = examine(planned(run, on_step=say))
+    findings = examine(planned(run, on_step=say), slurm=on is Place.SLURM)
     print(findings_text(findings))
     if any(finding.wrong for finding in findings):
         raise typer.Exit(1)

@@ -13,8 +13,8 @@ import yaml
 
 from study.planning import planned, run_planned
 from study.store import Cells
-from tests.conftest import Study, command_environment
-from tests.study.test_faults import CODE, TASK, tables
+from tests.conftest import Study, command_environment, tables
+from tests.study.test_faults import CODE, TASK
 
 MakeRun = Callable[..., Path]
 SIZE = {"draws": 1, "pairs": [{"source": "zoo", "pair": ["llama-early-xs"]}]}
@@ -125,7 +125,7 @@ def test_clocks_that_jump(make_run: MakeRun, study_command: Study, tmp_path: Pat
         **command_environment(tmp_path / "network-attempts"),
         "LD_PRELOAD": str(FAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
     clock.write_text("-3y")

@@ -11,18 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.run import analyze_run
 from study.compaction import compact, mend
 from study.errors import StudyError
 from study.store import Cells
-from tests.conftest import SMALL, Study, command_environment
+from tests.conftest import SMALL, Study, command_environment, tables
 
 NAMES = ("scores.csv", "correlations.csv", "agreement.csv", "reliability.csv")
-
-
-def tables(run: Path) -> list[bytes]:
-    analyze_run(run)
-    return [(run / "tables" / name).read_bytes() for name in NAMES]
 
 
 @pytest.fixture(scope="module")

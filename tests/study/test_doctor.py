@@ -37,8 +37,8 @@ def listed(tuned: Path | str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def wrong(study: Study, run: Path) -> list[str]:
-    done = study("doctor", run)
+def wrong(study: Study, run: Path, *more: str) -> list[str]:
+    done = study("doctor", run, *more)
     found = [line[7:] for line in done.stdout.splitlines() if line.startswith("wrong  ")]
     assert done.returncode == (1 if found else 0), done.stderr
     assert "tokens to compute" in done.stdout
@@ -73,7 +73,7 @@ def test_each_fault_is_named_with_what_to_do(
             {"hours": 1, "memory_gb": 100, "gpus": 1, "gpu_memory_gb": 80},
         ],
     )
-    found = wrong(study_command, run)
+    found = wrong(study_command, run, "--on", "slurm")
 
     def one(*words: str) -> str:
         (line,) = (line for line in found if all(word in line for word in words))

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.run import analyze_run
 from study.store import Cells
-from tests.conftest import SMALL, Study, command_environment
+from tests.conftest import SMALL, Study, command_environment, tables
 
 MakeRun = Callable[..., Path]
 TASKS = ["zoo_colour_mc", "zoo_home_mc", "zoo_reverse_mc", "zoo_addition_mc", "zoo_lookup_mc"]
@@ -25,14 +24,8 @@ LONGER: dict[str, Any] = {"tasks": {"suite": "zoo_mc", "only": TASKS}, "draws": 
 CELLS = 3 * len(TASKS) * 3
 
 
-def tables(run: Path) -> list[bytes]:
-    analyze_run(run)
-    names = ("scores.csv", "correlations.csv", "correlations.tex")
-    return [(run / "tables" / name).read_bytes() for name in names]
-
-
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     run = tmp_path_factory.mktemp("undisturbed")
     (run / "study.yaml").write_text(yaml.safe_dump({**SMALL, **LONGER}))
     environment = command_environment(run / "attempts")
@@ -79,7 +72,7 @@ def wait_for_cells(run: Path, number: int, process: subprocess.Popen[str]) -> No
 
 
 def test_killed_workers_are_replaced_and_their_models_tried_again(
-    make_run: MakeRun, begin: Any, undisturbed: list[bytes]
+    make_run: MakeRun, begin: Any, undisturbed: dict[str, bytes]
 ) -> None:
     """Two workers of one run are killed, at moments that differ."""
     run = make_run(**LONGER)
@@ -98,7 +91,7 @@ def test_killed_workers_are_replaced_and_their_models_tried_again(
 
 
 def test_sigterm_is_a_clean_stop(
-    make_run: MakeRun, begin: Any, study_command: Study, undisturbed: list[bytes]
+    make_run: MakeRun, begin: Any, study_command: Study, undisturbed: dict[str, bytes]
 ) -> None:
     run = make_run(**LONGER)
     process = begin(run)
@@ -117,7 +110,7 @@ def test_sigterm_is_a_clean_stop(
 
 
 def test_two_runs_at_once_share_the_work(
-    make_run: MakeRun, begin: Any, undisturbed: list[bytes]
+    make_run: MakeRun, begin: Any, undisturbed: dict[str, bytes]
 ) -> None:
     run = make_run(**LONGER)
     both = [begin(run, "--device", "cpu") for _ in range(2)]
@@ -128,7 +121,7 @@ def test_two_runs_at_once_share_the_work(
 
 
 def test_damaged_cells_are_found_and_computed_anew(
-    make_run: MakeRun, study_command: Study, undisturbed: list[bytes]
+    make_run: MakeRun, study_command: Study, undisturbed: dict[str, bytes]
 ) -> None:
     run = make_run(**LONGER)
     assert study_command("run", run).returncode == 0
@@ -238,7 +231,7 @@ def test_a_model_that_makes_no_progress_is_killed_tried_again_and_set_aside(
     run_of: Callable[[str], Path], study_command: Study
 ) -> None:
     run = run_of("endless")
-    done = study_command("run", run, "--stall-minutes", "0.35")
+    done = study_command("run", run, "--stall-minutes", "0.25")
     assert done.returncode == 1
     failed = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 2
@@ -247,7 +240,7 @@ def test_a_model_that_makes_no_progress_is_killed_tried_again_and_set_aside(
 
 
 def test_a_full_disk_ends_the_run_and_a_larger_one_continues_it(
-    make_run: MakeRun, begin: Any, study_command: Study, undisturbed: list[bytes]
+    make_run: MakeRun, begin: Any, study_command: Study, undisturbed: dict[str, bytes]
 ) -> None:
     run = make_run(**LONGER)
     results = run / "results"

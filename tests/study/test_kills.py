@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from study.store import Cells
-from tests.conftest import Study, command_environment
-from tests.study.test_faults import tables
+from tests.conftest import Study, command_environment, tables
 
 MakeRun = Callable[..., Path]
 VICTIMS = ("runner", "worker", "shell", "all")

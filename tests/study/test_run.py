@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from analysis.frame import load_scores
-from analysis.run import analyze_run
 from study.asking import check_tokens
 from study.harness import ZOO_TASKS
 from study.pairs import zoo
@@ -25,12 +24,6 @@ from study.store import Cells
 from tests.conftest import Study, command_environment
 
 MakeRun = Callable[..., Path]
-TABLES = ("scores.csv", "correlations.csv", "correlations.tex")
-
-
-def tables(run: Path) -> list[bytes]:
-    analyze_run(run)
-    return [(run / "tables" / name).read_bytes() for name in TABLES]
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +226,7 @@ def test_what_fails_is_told_and_does_not_stop_the_rest(
     assert len(failures) == 3
     assert any("broken" in line and "SafetensorError" in line for line in failures)
     assert any("only in a pickle file" in line for line in failures)
-    assert any("nobody/nothing" in line and "hf download" in line for line in failures)
+    assert any("nobody/nothing" in line and "study stage" in line for line in failures)
     scores = load_scores(run)
     assert set(scores.loc[scores["role"] == "base", "pair"]) == {"whole"}
 

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from study.store import Cells
-from tests.conftest import ROOT, command_environment
+from tests.conftest import ROOT, command_environment, tables
 from tests.study.slurm_cluster import Cluster, lacking
-from tests.study.test_faults import CODE, TASK, tables
+from tests.study.test_faults import CODE, TASK
 
 MakeRun = Callable[..., Path]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -25,7 +25,7 @@ SMALL_JOB = {"hours": 1, "memory_gb": 2, "cpus": 1, "gpus": 1}
 DEMO = {
     **yaml.safe_load((ROOT / "runs" / "demo" / "study.yaml").read_text()),
     "pairs": [{"source": "zoo", "pair": ["llama-early-xs", "neox-late-xs", "olmo2-late-s"]}],
-    "limit": 100,
+    "limit": 80,
     "slurm": [{**SMALL_JOB, "up_to_params_b": 0.00005}, SMALL_JOB],
 }
 
@@ -106,7 +106,7 @@ def test_the_demo_study_through_all_that_befalls_a_cluster(
     assert unstaged.returncode == 2
     assert "study.lock.json: found nothing of" in unstaged.stderr
     assert on_cluster("stage", run).returncode == 0
-    examined = on_cluster("doctor", run)
+    examined = on_cluster("doctor", run, "--on", "slurm")
     assert examined.returncode == 0, examined.stdout
     begun = on_cluster("run", run, "--on", "slurm", "--device", "cpu")
     assert begun.returncode == 0, begun.stderr
@@ -179,7 +179,7 @@ def test_cancelled_jobs_leave_the_queue_and_can_be_submitted_again(
     cluster: Cluster, on_cluster: Command, make_run: MakeRun
 ) -> None:
     resources = {**SMALL_JOB, "gpus": 0, "setup": ["export MARK=set-up", "echo $MARK >&2"]}
-    run = make_run(slurm=[resources], limit=60)
+    run = make_run(slurm=[resources], pairs=[{"source": "zoo", "pair": ["llama-early-xs"]}])
     assert on_cluster("stage", run).returncode == 0
     assert on_cluster("run", run, "--on", "slurm").returncode == 0
     wait(on_cluster, run, lambda rows: any(row["state"] == "runs" for row in rows))
@@ -202,7 +202,7 @@ def test_resources_that_slurm_refuses_are_one_error(
 ) -> None:
     run = make_run(slurm=[{**SMALL_JOB, "partition": "nowhere"}])
     assert on_cluster("stage", run).returncode == 0
-    examined = on_cluster("doctor", run)
+    examined = on_cluster("doctor", run, "--on", "slurm")
     assert examined.returncode == 1
     assert "wrong  Slurm takes the resources: slurm[0]: " in examined.stdout
     assert "invalid partition" in examined.stdout

@@ -28,7 +28,7 @@ def rows(study: Study, run: Path) -> dict[str, dict[str, Any]]:
 def test_a_run_is_seen_stopped_and_continued(
     make_run: MakeRun, begin: Any, study_command: Study
 ) -> None:
-    run = make_run(**LONGER)
+    run = make_run(**{**LONGER, "tasks": {"suite": "zoo_mc"}})
     before = study_command("status", run)
     assert before.returncode == 2
     assert "found no results" in before.stderr
