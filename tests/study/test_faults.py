@@ -231,7 +231,7 @@ def test_a_model_that_makes_no_progress_is_killed_tried_again_and_set_aside(
     run_of: Callable[[str], Path], study_command: Study
 ) -> None:
     run = run_of("endless")
-    done = study_command("run", run, "--stall-minutes", "0.25")
+    done = study_command("run", run, "--stall-minutes", "0.4")
     assert done.returncode == 1
     failed = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 2

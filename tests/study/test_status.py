@@ -46,7 +46,7 @@ def test_a_run_is_seen_stopped_and_continued(
     assert process.returncode == 128 + signal.SIGTERM
     assert said.splitlines()[-1] == "stopped; the same command continues"
     after = rows(study_command, run)
-    assert {row["state"] for row in after.values()} == {"waits", "done"}
+    assert {row["state"] for row in after.values()} <= {"waits", "done"}
     assert any(row["why"] == "the run was stopped" for row in after.values())
     assert study_command("cancel", run).stderr.startswith("nothing to cancel")
     assert study_command("run", run).returncode == 0
