@@ -12,6 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from study.cost.estimate import estimate
+from study.cost.here import speed_here
+from study.cost.throughput import ASSUMED, Speed
 from study.design import read_study, study_file
 from study.errors import StudyError, listed
 from study.events import Event
@@ -102,10 +105,10 @@ def run_planned(
             for ref, facts in resolved.models.items()
             if not isinstance(facts, str)
         }
-        place = Local(
-            resolved.study, resolved.run, devices or default_devices(), folders, stall_seconds
-        )
-        with closing(place.events(jobs)) as events:
+        named = devices or default_devices()
+        speed = speed_here(resolved.study, resolved.run, named)
+        place = Local(resolved.study, resolved.run, named, folders, stall_seconds)
+        with closing(place.events(_longest_first(state, jobs, speed))) as events:
             yield from recorded(events, resolved.run)
 
 
@@ -138,6 +141,7 @@ def submit_planned(
     jobs = [job for job in jobs if job.model.name not in in_queue]
     if not jobs:
         yield "nothing to submit"
+    jobs = _longest_first(state, jobs, ASSUMED["cuda"])
     for number, array in submit(resolved.study, resolved.run, jobs, devices, stall_seconds):
         yield f"{number} models submitted as {array}"
 
@@ -150,6 +154,13 @@ def left(state: State) -> list[Job]:
         if cells:
             jobs.append(replace(job, cells=cells))
     return jobs
+
+
+def _longest_first(state: State, jobs: list[Job], speed: Speed) -> list[Job]:
+    """By estimated time."""
+    of_model = {job.model: job for job in jobs}
+    ordered = estimate(state.resolved, state.plan, state.done).longest_first(speed)
+    return [of_model[job.model] for job in ordered if job.model in of_model]
 
 
 def unrunnable(state: State) -> Iterator[Event]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from study.cost.estimate import Estimate, estimate
-from study.cost.throughput import ASSUMED, Speed, device_kind, measured_speeds, speed_of
-from study.executors.devices import cores_of, default_devices
+from study.cost.here import speed_here
+from study.cost.throughput import ASSUMED, Speed, measured_speeds
+from study.executors.devices import default_devices
 from study.planning import State
 
 SHOWN_JOBS, SHOWN_NOTES = 60, 12
@@ -98,7 +99,9 @@ def cost_lines(state: State, left: Estimate) -> list[str]:
     devices, speeds = _speeds(state)
     for speed, here in speeds:
         how = f"measured on {speed.jobs} jobs" if speed.jobs else "assumed speeds, none measured"
-        time = _duration(left.device_seconds(speed))
+        hours = left.device_seconds(speed) / 3600
+        unit = "GPU hours" if speed.device.startswith("cuda") else "hours of one worker"
+        time = f"{hours:.3g} {unit}"
         if here:
             time = f"{_duration(left.seconds(speed, len(devices)))} on this machine's " + (
                 f"{len(devices)} workers" if len(devices) > 1 else "one worker"
@@ -111,11 +114,10 @@ def _speeds(state: State) -> tuple[list[str], list[tuple[Speed, bool]]]:
     """This machine's devices; the speeds of its kind (true), of kinds measured elsewhere, and of a
     GPU in any case."""
     devices = default_devices()
-    threads = len(cores_of(len(devices))[0])
-    kind = device_kind(devices[0], state.resolved.study.dtype, threads)
+    here = speed_here(state.resolved.study, state.resolved.run, devices)
+    speeds = [(here, True)]
     measured = measured_speeds(state.resolved.run)
-    speeds = [(speed_of(measured, kind), True)]
-    speeds += [(speed, False) for other, speed in measured.items() if other != kind]
+    speeds += [(speed, False) for speed in measured.values() if speed.device != here.device]
     if not any(speed.device.startswith("cuda") for speed, _ in speeds):
         speeds.append((ASSUMED["cuda"], False))
     return devices, speeds

@@ -6,18 +6,18 @@ In: `Resolved`, a `Plan`, the keys of finished cells, speeds. Out: `Estimate`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from study.cost.throughput import Speed
 from study.cost.work import Counting, Work
-from study.executors.devices import weight_bytes
+from study.executors.devices import SPARE_BYTES, weight_bytes
 from study.plan import Cell, Job, Plan
 from study.prompts import REMEMBERED_REQUESTS
 from study.resolving import Resolved
 
 REQUEST_BYTES, CELL_BYTES = 16, 5000
 "Of the files of a cell, measured on the demo; items that generate text take more."
+ASSUMED_GPU_BYTES = 80 * 2**30
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ class JobLeft:
         parts = (self.work.cells, self.work.requests, self.work.prompt_tokens, self.work.flops)
         loading = speed.load[0] + speed.load[1] * self.weights
         return loading + sum(each * n for each, n in zip(speed.cell, parts, strict=True))
+
+    def devices(self, speed: Speed) -> int:
+        """How many it takes: of GPUs as many as hold the weights."""
+        if not speed.device.startswith("cuda"):
+            return 1
+        return math.ceil(self.weights / (ASSUMED_GPU_BYTES - SPARE_BYTES)) or 1
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,15 @@ class Estimate:
         """Bytes of the largest model's weights."""
         return max((left.weights for left in self.jobs if left.work.cells), default=0.0)
 
-    def device_seconds(self, speed: Speed, devices: Sequence[int] | None = None) -> float:
-        """Of all jobs on devices of that kind; `devices` is how many each takes, one if None."""
-        number = devices or [1] * len(self.jobs)
-        computing = sum(left.seconds(speed) * n for left, n in zip(self.jobs, number, strict=True))
+    def device_seconds(self, speed: Speed) -> float:
+        """Of all jobs on devices of that kind; a large model takes several."""
+        computing = sum(left.seconds(speed) * left.devices(speed) for left in self.jobs)
         return computing + self._rendering(len(self.jobs), speed)
+
+    def longest_first(self, speed: Speed) -> list[Job]:
+        """All jobs."""
+        ordered = sorted(self.jobs, key=lambda left: left.seconds(speed), reverse=True)
+        return [left.job for left in ordered]
 
     def seconds(self, speed: Speed, workers: int) -> float:
         """Until all is done: as the jobs are handed out, the longest first."""

@@ -86,8 +86,8 @@ class Speed:
 
 
 ASSUMED = {
-    "cpu": Speed("one CPU core", 0, 8.0, (0.5, 1e-9), 1e-4, (6e-3, 4e-5, 1.4e-6, 2.5e-11)),
-    "cuda": Speed("one H100 in bfloat16", 0, 20.0, (5.0, 5e-10), 1e-4, (0.05, 4e-5, 1.4e-6, 5e-15)),
+    "cpu": Speed("cpu, one core", 0, 8.0, (0.5, 1e-9), 1e-4, (6e-3, 4e-5, 1.4e-6, 2.5e-11)),
+    "cuda": Speed("cuda, one H100", 0, 20.0, (5.0, 5e-10), 1e-4, (0.05, 4e-5, 1.4e-6, 5e-15)),
 }
 "Where nothing was measured yet; that of a CPU as the demo was on two cores."
 TRUST = 0.1
@@ -170,8 +170,3 @@ def _processor() -> str:
         if line.startswith("model name"):
             return " ".join(line.partition(":")[2].split())
     return "unknown"
-
-
-def speed_of(speeds: dict[str, Speed], kind: str) -> Speed:
-    """The measured one, or what is assumed of such devices."""
-    return speeds.get(kind, ASSUMED[kind.split(" ")[0]])

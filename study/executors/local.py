@@ -1,9 +1,9 @@
 """This machine: one worker process per device, each with its device alone.
 
-In: jobs. Out: their events, as they happen. Models that need several GPUs come first, then the
-costliest; a free worker takes the next. One that dies, or is not heard of for too long, is
-replaced, and its job tried again with half the tokens at once, then set aside with its log. While a
-model computes, the next one's weights are read.
+In: jobs, the longest first. Out: their events, as they happen. Models that need several GPUs come
+first, else the order stays; a free worker takes the next. One that dies, or is not heard of for too
+long, is replaced, and its job tried again with half the tokens at once, then set aside with its
+log. While a model computes, the next one's weights are read.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Local:
                 yield Event("failed", job.model.name, reason=why)
             else:
                 self.waiting.append((needed, Attempt(job)))
-        self.waiting.sort(key=lambda entry: (-entry[0], -cost(entry[1].job)))
+        self.waiting.sort(key=lambda entry: -entry[0])
         try:
             while self.waiting or any(worker.attempt for worker in self.workers):
                 self._hand_out()
@@ -174,11 +174,6 @@ class Local:
         log = log_file(self.run, model)
         said = last_line(log)
         return f"Its log is {log}" + (f" and ends with {said!r}" if said else "")
-
-
-def cost(job: Job) -> float:
-    """What jobs are ordered by, the longest first."""
-    return job.params_b * len(job.cells)
 
 
 def _end(workers: Sequence[_Worker], *, patience: float = PATIENCE_SECONDS) -> None:

@@ -21,7 +21,6 @@ from typing import Any
 
 from study.design import Study, study_file
 from study.errors import StudyError
-from study.executors.local import cost
 from study.executors.slurm_job import ModelJob
 from study.executors.slurm_queue import Queued, queued
 from study.files import write_whole
@@ -61,7 +60,8 @@ def slurm_logs(run: Path, model: str) -> list[Path]:
 def submit(
     study: Study, run: Path, jobs: Sequence[Job], devices: list[str] | None, stall_seconds: float
 ) -> Iterator[tuple[int, str]]:
-    """Submits all jobs; yields for each array how many jobs it has, and its number in Slurm."""
+    """Submits all jobs, which come the longest first; yields for each array how many jobs it has,
+    and its number in Slurm."""
     file = study_file(run)
     for number, own in _by_size(study, file, jobs):
         resources = study.slurm[number]
@@ -129,9 +129,9 @@ def _submit(
 
 
 def _by_size(study: Study, file: Path, jobs: Sequence[Job]) -> list[tuple[int, list[Job]]]:
-    """Jobs by the entry of resources that they get, the longest first."""
+    """Jobs by the entry of resources that they get, in their order."""
     found: dict[int, list[Job]] = {}
-    for job in sorted(jobs, key=cost, reverse=True):
+    for job in jobs:
         number = resources_for(study.slurm, job.params_b)
         if number is None:
             raise StudyError(

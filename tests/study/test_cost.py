@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,9 @@ def test_time_is_that_of_the_busiest_worker() -> None:
     assert Estimate(jobs, 0).seconds(SPEED, 9) == 10 + 8
     assert Estimate((job_left(0),), 0).seconds(SPEED, 2) == 0
     assert Estimate(jobs, 0).device_seconds(SPEED) == 4 + 6 + 8
-    assert Estimate(jobs, 0).device_seconds(SPEED, [1, 1, 2, 1]) == 4 + 6 + 16
+    assert Estimate(jobs, 0).longest_first(SPEED) == [jobs[i].job for i in (2, 1, 0, 3)]
+    large = replace(jobs[2], weights=141e9)
+    assert Estimate((large,), 0).device_seconds(replace(SPEED, device="cuda H100")) == 2 * 8
 
 
 def test_prompts_are_rendered_once_by_each_worker_unless_there_are_too_many() -> None:
