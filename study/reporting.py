@@ -124,9 +124,15 @@ def _speeds(state: State) -> tuple[list[str], list[tuple[Speed, bool]]]:
 
 
 def missing(state: State) -> list[str]:
-    """What is not on this machine, each thing once."""
-    reasons = (cell.missing for job in state.plan.jobs for cell in job.cells if cell.missing)
-    return list(dict.fromkeys(reasons))
+    """What cells lack that is not on this machine, each thing once."""
+    lacking = [cell for job in state.plan.jobs for cell in job.cells if cell.key is None]
+    models = {cell.model for cell in lacking}
+    tasks = {cell.task.task for cell in lacking}
+    found = state.resolved
+    reasons: list[object] = [found.models[ref] for ref in found.models if ref in models]
+    reasons += [found.items[name] for name in found.items if name in tasks]
+    others = (cell.missing for cell in lacking)
+    return list(dict.fromkeys([*(r for r in reasons if isinstance(r, str)), *others]))
 
 
 def _notes(title: str, notes: list[str]) -> list[str]:

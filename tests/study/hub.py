@@ -12,16 +12,19 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
+API = "/api/(models|datasets)/([^/]+/[^/]+)"
 LARGE = ".safetensors"
 "Files of this ending are named by sha256, as large ones are; others as git names them."
 
 
 class Hub:
-    """Models by their name, `org/name`, each a folder."""
+    """Models and data sets by their name, `org/name`, each a folder."""
 
-    def __init__(self, models: dict[str, Path]) -> None:
+    def __init__(self, models: dict[str, Path], data_sets: dict[str, Path] | None = None) -> None:
         self.models = models
+        self.folders = {**models, **(data_sets or {})}
         self.given: list[tuple[str, int]] = []
         "(model and file, bytes) of each answer."
         self.breaks_after: int | None = None
@@ -41,15 +44,17 @@ class Hub:
     def commit(self, model: str) -> str:
         """Forty digits that change with any file."""
         digest = hashlib.sha1()
-        for path in sorted(self.models[model].iterdir()):
+        for path in sorted(self.folders[model].iterdir()):
             digest.update(path.name.encode() + path.read_bytes())
         return digest.hexdigest()
 
     def about(self, model: str) -> dict[str, Any]:
-        files = sorted(self.models[model].iterdir())
+        files = sorted(self.folders[model].iterdir())
         return {
             "id": model,
             "modelId": model,
+            "gated": False,
+            "disabled": False,
             "sha": self.commit(model),
             "private": False,
             "tags": [],
@@ -57,7 +62,7 @@ class Hub:
         }
 
     def tree(self, model: str) -> list[dict[str, Any]]:
-        files = sorted(self.models[model].iterdir())
+        files = sorted(self.folders[model].iterdir())
         return [
             {"type": "file", "path": f.name, "size": f.stat().st_size, "oid": name(f)}
             for f in files
@@ -88,24 +93,36 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(body=True)
 
+    def do_POST(self) -> None:
+        """Which of some files there are."""
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        found = re.fullmatch(API + "/paths-info/[^/]+", self.path.partition("?")[0])
+        assert found
+        wanted = parse_qs(asked).get("paths") or json.loads(asked)["paths"]
+        self._json([entry for entry in self.of.tree(found[2]) if entry["path"] in wanted])
+
     def _answer(self, *, body: bool) -> None:
         path = self.path.partition("?")[0]
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/[^/]+)?", path):
-            if found[1] in self.of.models:
-                return self._json(self.of.about(found[1]))
-        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/[^/]+", path):
-            return self._json(self.of.tree(found[1]))
-        elif (found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)) and found[
-            1
-        ] in self.of.models:
-            file = self.of.models[found[1]] / found[2]
+        if found := re.fullmatch(API + "(?:/revision/[^/]+)?", path):
+            if found[2] in self.of.folders:
+                return self._json(self.of.about(found[2]))
+        elif found := re.fullmatch(API + "/tree/[^/]+(/.+)?", path):
+            if not found[3]:
+                return self._json(self.of.tree(found[2]))
+            return self._nothing("EntryNotFound")
+        elif found := re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+            file = self.of.folders.get(found[1], Path("/nowhere")) / found[2]
             if file.is_file():
                 return self._file(found[1], file, body=body)
+            if found[1] in self.of.folders:
+                return self._nothing("EntryNotFound")
+        return self._nothing("RepoNotFound")
+
+    def _nothing(self, why: str) -> None:
         self.send_response(404)
-        self.send_header("X-Error-Code", "RepoNotFound")
+        self.send_header("X-Error-Code", why)
         self.send_header("Content-Length", "0")
         self.end_headers()
-        return None
 
     def _json(self, content: Any) -> None:
         text = json.dumps(content).encode()

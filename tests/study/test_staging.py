@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from study.pairs import zoo
@@ -24,6 +25,21 @@ WEIGHTS = "zoo/base/model.safetensors"
 LISTED = {"base": "zoo/base", "tuned": "zoo/tuned", "family": "f", "params_b": 0.001}
 
 
+TASK = """
+task: colours
+dataset_path: org/colours
+output_type: multiple_choice
+test_split: test
+fewshot_split: train
+training_split: train
+doc_to_text: "give the colour of {{asked}} ="
+doc_to_choice: ["red", "blue"]
+doc_to_target: gold
+metric_list:
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+"""
+
+
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
     models = {}
@@ -32,7 +48,13 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         shutil.copytree(PAIR.member(role).path, models[f"zoo/{role}"])
         (models[f"zoo/{role}"] / "README.md").write_text("not for us")
         (models[f"zoo/{role}"] / "consolidated.safetensors").write_bytes(b"nor this")
-    made = Hub(models)
+    colours = tmp_path / "hub" / "colours"
+    colours.mkdir()
+    (colours / "README.md").write_text("---\nlicense: mit\n---\n")
+    for split in ("train", "test"):
+        rows = {"asked": [f"{split} {i}" for i in range(20)], "gold": [i % 2 for i in range(20)]}
+        pd.DataFrame(rows).to_json(colours / f"{split}.jsonl", orient="records", lines=True)
+    made = Hub(models, {"org/colours": colours})
     yield made
     made.stop()
 
@@ -102,6 +124,28 @@ def test_a_study_is_fetched_once_locked_and_run_without_a_network(
     from study.lock import lock_digest
 
     assert named == lock_digest(run)
+
+
+def test_a_data_set_is_fetched_once_and_read_without_a_network(
+    with_hub: Command, hub: Hub, make_run: MakeRun, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "colours.yaml").write_text(TASK)
+    run = make_run(
+        pairs=[LISTED],
+        tasks=[{"task": "colours", "task_type": "t", "metric": "acc", "chance": 0.5}],
+        task_folders=["../tasks"],
+    )
+    plan = with_hub("plan", run, offline=True)
+    assert "the data set org/colours is not on this machine" in plan.stdout
+    staged = with_hub("stage", run)
+    assert staged.returncode == 0, staged.stderr
+    locked = lock(run)["tasks"]["colours"]
+    assert locked["revision"] == hub.commit("org/colours")
+    assert (locked["data_set"], locked["n_items"]) == ("org/colours", 20)
+    done = with_hub("run", run, offline=True)
+    assert done.returncode == 0, done.stderr
+    assert len(Cells(run).done()) == 1 + 2 + 1
 
 
 def test_after_an_interruption_only_what_is_lacking_is_fetched(
