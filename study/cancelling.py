@@ -25,13 +25,13 @@ def cancel(run: Path) -> Iterator[str]:
         yield f"{len(tasks)} models taken out of Slurm's queue"
     states = job_states(run).values()
     runners = {s.runner for s in states if s.state == "running" and not s.runner.slurm}
+    runners = {runner for runner in runners if runner.alive() is not False}
     for runner in sorted(runners, key=lambda runner: (runner.host, runner.pid)):
-        alive = runner.alive()
-        if alive:
+        if runner.alive():
             with suppress(ProcessLookupError):  # it has just ended
                 os.kill(runner.pid, signal.SIGTERM)
             yield f"process {runner.pid} asked to end"
-        elif alive is None:
+        else:
             yield f"process {runner.pid} runs on {runner.host}, if it does: stop it there"
     if not tasks and not runners:
         yield "nothing to cancel: no model is in Slurm's queue or runs here"

@@ -135,7 +135,10 @@ def submit_planned(
             do=f"Run `study stage {resolved.run}` first",
         )  # fmt: skip
     write_ledger(resolved, state.plan)
-    jobs, in_queue = left(state), models_in_queue(resolved.run)
+    in_queue = models_in_queue(resolved.run)
+    # Asked in this order, a job that ends meanwhile is either in the queue still or done.
+    state = replace(state, done=frozenset(Cells(resolved.run).done()))
+    jobs = left(state)
     if waiting := [job for job in jobs if job.model.name in in_queue]:
         yield f"{len(waiting)} models are in Slurm's queue already"
     jobs = [job for job in jobs if job.model.name not in in_queue]
