@@ -17,7 +17,7 @@ import yaml
 
 from study.cost.estimate import estimate
 from study.cost.throughput import measured_speeds
-from study.executors.devices import default_devices
+from study.devices import default_devices
 from study.planning import planned, run_planned
 
 DEMO = Path(__file__).parent.parent / "runs" / "demo" / "study.yaml"

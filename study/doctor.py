@@ -17,8 +17,8 @@ from pathlib import Path
 
 from study.arms import parse_arm
 from study.cost.estimate import Estimate, JobLeft, estimate
+from study.devices import SPARE_BYTES, default_devices, device_bytes, devices_needed
 from study.errors import StudyError, listed
-from study.executors.devices import SPARE_BYTES, default_devices, device_bytes, devices_needed
 from study.executors.slurm import check_commands, sbatch_parameters
 from study.lock import FILE_NAME as LOCK_NAME
 from study.planning import State

@@ -93,7 +93,7 @@ def run_planned(
     state: State, devices: list[str] | None, *, stall_seconds: float = STALL_SECONDS
 ) -> Iterator[Event]:
     """Runs what is left on this machine; yields what happens, cells that cannot be run first."""
-    from study.executors.devices import default_devices
+    from study.devices import default_devices
     from study.executors.local import Local
 
     write_ledger(state.resolved, state.plan)

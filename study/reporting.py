@@ -10,7 +10,7 @@ from typing import Any
 from study.cost.estimate import Estimate, estimate
 from study.cost.here import speed_here
 from study.cost.throughput import ASSUMED, Speed, measured_speeds
-from study.executors.devices import default_devices
+from study.devices import default_devices
 from study.planning import State
 
 SHOWN_JOBS, SHOWN_NOTES = 60, 12

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from study.asking import answer
-from study.cost.throughput import Timings, device_kind
+from study.cost.throughput import Timings
 from study.demonstrations import Demonstrations
 from study.design import Study
+from study.devices import device_kind
 from study.errors import StudyError
 from study.events import Event
 from study.fitting import chat_template

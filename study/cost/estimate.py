@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from study.cost.throughput import Speed
 from study.cost.work import Counting, Work
-from study.executors.devices import SPARE_BYTES, weight_bytes
+from study.devices import SPARE_BYTES, weight_bytes
 from study.plan import Cell, Job, Plan
 from study.prompts import REMEMBERED_REQUESTS
 from study.resolving import Resolved

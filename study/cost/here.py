@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from study.cost.throughput import ASSUMED, Speed, device_kind, measured_speeds
+from study.cost.throughput import ASSUMED, Speed, measured_speeds
 from study.design import Study
-from study.executors.devices import cores_of
+from study.devices import cores_of, device_kind
 
 
 def speed_here(study: Study, run: Path, devices: Sequence[str]) -> Speed:

@@ -15,7 +15,6 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,7 @@ class Timings:
     """What a job took, as it goes on."""
 
     device: str
-    "Its kind (`device_kind`)."
+    "Its kind (`devices.device_kind`)."
     start_seconds: float | None = None
     "From the worker's start to its first job; None for its later ones."
     load_bytes: int = 0
@@ -93,15 +92,6 @@ ASSUMED = {
 TRUST = 0.1
 """Weight of what is assumed, against one observation: where parts always came together, as cells
 and requests do in a study of one size of task, it says which of them took the time."""
-
-
-def device_kind(device: str, dtype: str, threads: int) -> str:
-    """A device by what makes it fast or slow."""
-    if device.startswith("cuda"):
-        import torch
-
-        return f"cuda {torch.cuda.get_device_name(torch.device(device))} {dtype}"
-    return f"cpu {_processor()} {threads} threads"
 
 
 def measured_speeds(run: Path) -> dict[str, Speed]:
@@ -162,11 +152,3 @@ def _parts(
     wanted = np.concatenate([np.ones(len(total)), np.full(len(prior), TRUST)])
     found: NDArray[np.float64] = nnls(rows, wanted)[0] * prior
     return found
-
-
-@cache
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return " ".join(line.partition(":")[2].split())
-    return "unknown"

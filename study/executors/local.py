@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from study.design import Study
+from study.devices import cores_of, device_bytes, devices_needed
 from study.events import Event
 from study.executors.attempts import Attempt, cause_of_death
-from study.executors.devices import cores_of, device_bytes, devices_needed
 from study.executors.prefetch import read_ahead
 from study.executors.worker import START_LOG, Place, last_line, log_file, work
 from study.pairs import ModelRef

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from study.devices import SPARE_BYTES, cores_of, device_bytes, device_kind, devices_needed
 from study.executors.attempts import Attempt
-from study.executors.devices import SPARE_BYTES, cores_of, devices_needed
 from study.executors.prefetch import read_ahead
 from study.executors.worker import Place
 from study.pairs import ModelRef, zoo
@@ -93,3 +93,29 @@ def test_the_second_attempt_takes_half_the_tokens_and_there_is_no_third() -> Non
     assert whole.probed.engine is not None
     assert half.probed.engine is not None
     assert half.probed.engine.budget == whole.probed.engine.budget.halved()
+
+
+def test_the_driver_is_asked_of_the_gpu_that_this_process_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver's command in the driver's place: it answers with what it was asked."""
+    asked = tmp_path / "asked"
+    command = tmp_path / "nvidia-smi"
+    command.write_text(
+        f'#!/bin/sh\necho "$@" >> {asked}\n'
+        'case "$3" in *memory*) echo 81559;; *) echo "NVIDIA H100";; esac\n'
+    )
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
+    assert device_bytes("cuda:1") == 81559 * 2**20
+    assert device_kind("cuda", "bfloat16", 1) == "cuda NVIDIA H100 bfloat16"
+    assert [line.split()[:2] for line in asked.read_text().splitlines()] == [
+        ["-i", "GPU-7"],
+        ["-i", "4"],
+    ]
+    assert device_bytes("cpu") is None
+    command.write_text("#!/bin/sh\nexit 9\n")
+    assert device_bytes("cuda:0") is None
+    assert device_kind("cuda:0", "auto", 1) == "cuda unknown auto"
+    assert device_kind("cpu", "auto", 2).endswith(" 2 threads")

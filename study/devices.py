@@ -1,4 +1,4 @@
-"""Which devices there are, and how many of them a model needs.
+"""Which devices there are, of what kind, and how many of them a model needs.
 
 In: nothing, or a job. Out: names of devices; a number of them.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 import os
 import subprocess
+from functools import cache
+from pathlib import Path
 
 from study.plan import Job
 
@@ -28,19 +30,40 @@ def default_devices() -> list[str]:
 
 
 def device_bytes(device: str) -> int | None:
-    """A GPU's memory, asked without touching it; None where nothing tells."""
+    """A GPU's memory; None where nothing tells."""
+    said = _asked(device, "memory.total")
+    return int(said) * 2**20 if said.isdigit() else None
+
+
+def device_kind(device: str, dtype: str, threads: int) -> str:
+    """A device by what makes it fast or slow."""
+    if device.startswith("cuda"):
+        return f"cuda {_asked(device, 'name') or 'unknown'} {dtype}"
+    return f"cpu {_processor()} {threads} threads"
+
+
+def _asked(device: str, what: str) -> str:
+    """What the driver says of a GPU, without touching it: a process that does holds some of its
+    memory. Empty where nothing tells."""
     if not device.startswith("cuda"):
-        return None
+        return ""
     number = int(device.partition(":")[2] or 0)
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
     name = seen.split(",")[number] if seen else str(number)
-    command = ["nvidia-smi", "-i", name, "--query-gpu=memory.total",
-               "--format=csv,noheader,nounits"]  # fmt: skip
+    command = ["nvidia-smi", "-i", name, f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-        return int(done.stdout.split()[0]) * 2**20
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+@cache
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return " ".join(line.partition(":")[2].split())
+    return "unknown"
 
 
 def devices_needed(job: Job, dtype: str, memory: int | None) -> int:
