@@ -117,6 +117,7 @@ def submit_planned(
 ) -> Iterator[str]:
     """Submits to Slurm what is left and not in its queue; yields what was done, in words."""
     from study.executors.slurm import check_commands, models_in_queue, submit
+    from study.executors.slurm_queue import release
     from study.lock import FILE_NAME as LOCK_NAME
     from study.staging import not_locked
 
@@ -139,6 +140,9 @@ def submit_planned(
     # Asked in this order, a job that ends meanwhile is either in the queue still or done.
     state = replace(state, done=frozenset(Cells(resolved.run).done()))
     jobs = left(state)
+    if held := [task for task in in_queue.values() if task.held]:
+        release(held)
+        yield f"{len(held)} models that failed to start on their nodes are let go again"
     if waiting := [job for job in jobs if job.model.name in in_queue]:
         yield f"{len(waiting)} models are in Slurm's queue already"
     jobs = [job for job in jobs if job.model.name not in in_queue]

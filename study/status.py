@@ -69,7 +69,8 @@ def _status(
     if task is not None:
         state: Literal["waits", "runs"] = "waits" if task.waits else "runs"
         where = f"slurm {task.identifier}"
-        return JobStatus(model, state, number, finished, where, task.reason)
+        again = "; `study run --on slurm` lets it go again" if task.held else ""
+        return JobStatus(model, state, number, finished, where, task.reason + again)
     if told is None or told.state == "done":
         return JobStatus(
             model, "waits", number, finished, why=ABSENT if " " in "".join(keys) else ""

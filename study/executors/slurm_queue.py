@@ -38,6 +38,11 @@ class Queued:
         """Whether it is not running now."""
         return self.state in WAITING
 
+    @property
+    def held(self) -> bool:
+        """Whether it failed to start on its node, and waits for somebody to let it go again."""
+        return "requeued held" in self.reason
+
 
 def queued(submissions: Iterable[str]) -> list[Queued]:
     """What is in the queue under these names; StudyError where Slurm does not answer."""
@@ -59,6 +64,12 @@ def cancel(tasks: Iterable[Queued]) -> None:
     """Takes tasks out of the queue and ends those that run."""
     if identifiers := [task.identifier for task in tasks]:
         _ask(["scancel", *identifiers])
+
+
+def release(tasks: Iterable[Queued]) -> None:
+    """Lets held tasks go again."""
+    if identifiers := [task.identifier for task in tasks]:
+        _ask(["scontrol", "release", *identifiers])
 
 
 def _ask(command: list[str]) -> str:

@@ -72,7 +72,8 @@ def all_done(rows: list[dict[str, Any]]) -> bool:
 
 
 def at_rest(rows: list[dict[str, Any]]) -> bool:
-    return not any(row["state"] in ("waits", "runs") for row in rows)
+    held = [row for row in rows if "lets it go again" in row["why"]]
+    return not any(row["state"] in ("waits", "runs") for row in rows if row not in held)
 
 
 def logged(run: Path, text: str) -> None:
@@ -144,9 +145,10 @@ def test_the_demo_study_through_all_that_befalls_a_cluster(
     # What Slurm itself lost, having been killed, the same command submits again.
     rows = wait(on_cluster, run, at_rest)
     if not all_done(list(rows.values())):
+        for each in ("n1", "n2"):  # a node on which a job failed to start is taken out of service
+            cluster.ask("scontrol", "update", f"nodename={each}", "state=resume")
         assert on_cluster("run", run, "--on", "slurm", "--device", "cpu").returncode == 0
-        rows = wait(on_cluster, run, at_rest)
-    assert all_done(list(rows.values())), rows
+        wait(on_cluster, run, all_done)
     assert tables(run) == tables(undisturbed)
     assert Cells(run).done() == Cells(undisturbed).done()
     logged(run, "killed by SIGKILL")
