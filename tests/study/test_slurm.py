@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from study.executors.slurm import sbatch_parameters
+from study.resources import JobResources
 from study.store import Cells
 from tests.conftest import ROOT, command_environment, tables
 from tests.study.slurm_cluster import Cluster, lacking
@@ -249,6 +251,26 @@ def test_jobs_that_run_out_of_time(
     logged(runs["tardy"], "Requeued job")
     rows = wait(on_cluster, runs["endless"], lambda rows: all(r["state"] == "failed" for r in rows))
     assert all("were not enough for one cell; set aside" in row["why"] for row in rows.values())
+
+
+def test_every_resource_reaches_slurm(cluster: Cluster, tmp_path: Path) -> None:
+    """In the script that submitit writes of them, which Slurm is given."""
+    from submitit import SlurmExecutor
+
+    resources = JobResources(
+        hours=2.5, memory_gb=3, cpus=5, gpus=2, at_once=7, partition="p", account="a", qos="q",
+        constraint="h100", setup=["module load cuda"],
+    )  # fmt: skip
+    executor = SlurmExecutor(tmp_path)
+    executor.update_parameters(**sbatch_parameters("name", resources))
+    executor.parameters["map_count"] = 40  # as submitit sets it for an array
+    script = executor._make_submission_file_text("the job", "1")
+    flags = {line.removeprefix("#SBATCH --") for line in script.splitlines()}
+    assert flags >= {
+        "job-name=name", "time=150", "mem=3000M", "cpus-per-task=5", "gpus-per-node=2",
+        "array=0-39%7", "partition=p", "account=a", "qos=q", "constraint=h100", "requeue",
+        "signal=B:USR2@90", "module load cuda", "the job",
+    }  # fmt: skip
 
 
 def test_without_resources_or_slurm_there_is_one_error(
