@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from study.errors import StudyError, listed
-from study.ledger import PLACE, ledger_rows, read_ledger
+from study.ledger import POSITION, ledger_rows, read_ledger
 from study.plan import Plan
 from study.provenance import versions
 from study.store import Cells, results_folder
@@ -33,14 +33,14 @@ def changes(cells: Cells, done: frozenset[str], plan: Plan) -> Iterator[str]:
 def _replaced(
     cells: Cells, rows: list[dict[str, Any]], done: frozenset[str], plan: Plan
 ) -> Iterator[str]:
-    new = {_place(row): row["key"] for row in ledger_rows(plan)}
+    new = {_position(row): row["key"] for row in ledger_rows(plan)}
     identities = {cell.key: cell.identity for job in plan.jobs for cell in job.cells}
     dropped: set[str] = set()
     causes: Counter[str] = Counter()
     compared: dict[tuple[Any, ...], list[str]] = {}
     seen: set[str] = set()
     for row in rows:
-        old, now = row["key"], new.get(_place(row))
+        old, now = row["key"], new.get(_position(row))
         if old not in done or old in seen or old in identities:
             continue
         seen.add(old)
@@ -87,8 +87,8 @@ def _other_versions(cells: Cells, done: frozenset[str], plan: Plan) -> Iterator[
         )
 
 
-def _place(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in PLACE)
+def _position(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in POSITION)
 
 
 def _differing(before: Any, after: Any, at: str = "") -> list[str]:

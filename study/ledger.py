@@ -18,8 +18,8 @@ from study.resolving import Resolved
 from study.store import results_folder
 
 VERSION = 2
-PLACE = ("pair", "role", "arm", "task", "draw")
-"Columns that tell where a number stands (`plan.Place`)."
+POSITION = ("pair", "role", "arm", "task", "draw")
+"Columns that tell where a number stands (`plan.Position`)."
 
 
 def ledger_rows(plan: Plan) -> list[dict[str, Any]]:

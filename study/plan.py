@@ -72,11 +72,11 @@ class Plan:
     "What lm-eval's own rules would have done to cells, and what is done instead."
 
 
-Place = tuple[str, str, str, str, int | None]
+Position = tuple[str, str, str, str, int | None]
 "Pair, role, arm, task and draw: where a number stands in the tables."
 
 
-def make_plan(resolved: Resolved, finished: Mapping[Place, str] | None = None) -> Plan:
+def make_plan(resolved: Resolved, finished: Mapping[Position, str] | None = None) -> Plan:
     """All cells of a study, grouped into one job per model. `finished`: keys of cells that were
     done before; they stand where what they were computed from is no longer at hand."""
     study = resolved.study
@@ -110,7 +110,9 @@ def evaluated(items: TaskItems, limit: int | None) -> tuple[Document, ...]:
 class _Cells:
     """Makes cells, each once, remembering what many of them share."""
 
-    def __init__(self, resolved: Resolved, arms: list[Arm], finished: Mapping[Place, str]) -> None:
+    def __init__(
+        self, resolved: Resolved, arms: list[Arm], finished: Mapping[Position, str]
+    ) -> None:
         self.resolved, self.arms, self.finished = resolved, arms, finished
         self.made: dict[tuple[Any, ...], Cell] = {}
         self._drawn: dict[tuple[Any, ...], Demonstrations] = {}

@@ -19,8 +19,8 @@ from study.design import read_study, study_file
 from study.errors import StudyError, listed
 from study.events import Event
 from study.job_states import recorded
-from study.ledger import PLACE, read_ledger, write_ledger
-from study.plan import Job, Place, Plan, make_plan
+from study.ledger import POSITION, read_ledger, write_ledger
+from study.plan import Job, Plan, Position, make_plan
 from study.resolving import Resolved, resolve
 from study.running import describe
 from study.store import Cells
@@ -64,7 +64,7 @@ def planned(run: Path, *, on_step: Callable[[str], object] = lambda what: None) 
     return State(resolved, make_plan(resolved, _finished(resolved, cells, done)), done)
 
 
-def _finished(resolved: Resolved, cells: Cells, done: frozenset[str]) -> dict[Place, str]:
+def _finished(resolved: Resolved, cells: Cells, done: frozenset[str]) -> dict[Position, str]:
     """Cells of an earlier plan of this very study that stand though their model is gone: weights
     are deleted where room is needed, and finished cells need none."""
     if not any(isinstance(facts, str) for facts in resolved.models.values()):
@@ -81,7 +81,7 @@ def _finished(resolved: Resolved, cells: Cells, done: frozenset[str]) -> dict[Pl
         if row["key"] in done and not isinstance(items, str | None):
             identity = cells.record(row["key"])["identity"]
             if identity["task"]["items"] == items.digest:
-                found[tuple(row[part] for part in PLACE)] = row["key"]
+                found[tuple(row[part] for part in POSITION)] = row["key"]
     return found
 
 

@@ -26,7 +26,6 @@ from study.weights import TOKENIZER_FILES, locked_model, model_folder, unchanged
 
 WEIGHTS = re.compile(r"(?!consolidated)[^/]*\.safetensors")
 PICKLED = re.compile(r"[^/]*\.(bin|pt)")
-CHUNK = 2**24
 Say = Callable[[str], object]
 
 
