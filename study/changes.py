@@ -12,34 +12,41 @@ from collections.abc import Iterator
 from typing import Any
 
 from study.errors import StudyError, listed
-from study.ledger import POSITION, ledger_rows, read_ledger
+from study.ledger import POSITION, read_ledger
 from study.plan import Plan
 from study.provenance import versions
 from study.store import Cells, results_folder
 
 
-def changes(cells: Cells, done: frozenset[str], plan: Plan) -> Iterator[str]:
-    """What to tell the user, who ran an earlier plan in this folder."""
+def changes(
+    cells: Cells, done: frozenset[str], plan: Plan, rows: list[dict[str, Any]]
+) -> Iterator[str]:
+    """What to tell the user, who ran an earlier plan in this folder; `rows` are the new plan's in
+    the ledger."""
     if (results_folder(cells.run) / "plan.json").is_file():
         try:
-            rows = read_ledger(cells.run)["rows"]
+            before = read_ledger(cells.run)["rows"]
         except StudyError as error:
             yield f"what was planned before cannot be read, and is not compared with: {error}"
         else:
-            yield from _replaced(cells, rows, done, plan)
+            yield from _replaced(cells, before, rows, done, plan)
     yield from _other_versions(cells, done, plan)
 
 
 def _replaced(
-    cells: Cells, rows: list[dict[str, Any]], done: frozenset[str], plan: Plan
+    cells: Cells,
+    before: list[dict[str, Any]],
+    rows: list[dict[str, Any]],
+    done: frozenset[str],
+    plan: Plan,
 ) -> Iterator[str]:
-    new = {_position(row): row["key"] for row in ledger_rows(plan)}
+    new = {_position(row): row["key"] for row in rows}
     identities = {cell.key: cell.identity for job in plan.jobs for cell in job.cells}
     dropped: set[str] = set()
     causes: Counter[str] = Counter()
     compared: dict[tuple[Any, ...], list[str]] = {}
     seen: set[str] = set()
-    for row in rows:
+    for row in before:
         old, now = row["key"], new.get(_position(row))
         if old not in done or old in seen or old in identities:
             continue
@@ -49,8 +56,8 @@ def _replaced(
             continue
         alike = (row["model"], row["arm"], row["task"])
         if alike not in compared:
-            before, after = cells.record(old)["identity"], identities[now] or {}
-            compared[alike] = [_named(part, row) for part in _differing(before, after)]
+            was, after = cells.record(old)["identity"], identities[now] or {}
+            compared[alike] = [_named(part, row) for part in _differing(was, after)]
         causes.update(compared[alike])
     if causes:
         why = "; ".join(f"{cause} ({count} cells)" for cause, count in causes.most_common())

@@ -11,13 +11,15 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from study.arms import parse_arm
 from study.choices import AnalysisChoices, ArmName, Contrast, Name
 from study.contract import Exposure
 from study.errors import StudyError, listed, nearest
+from study.layout import LAYOUTS, SOURCE, Layout
 from study.resources import JobResources
+from study.tuning.choices import Tuning
 from study.validation import Strict, validated
 
 FILE_NAME = "study.yaml"
@@ -129,6 +131,14 @@ TaskEntries = Annotated[
 ]
 
 
+def _layout(value: Any) -> Any:
+    if isinstance(value, str):
+        if value not in LAYOUTS:
+            raise ValueError(f"one of {listed(LAYOUTS)}, or a mapping. {nearest(value, LAYOUTS)}")
+        return LAYOUTS[value]
+    return value
+
+
 class Study(Strict):
     """Everything that a run is asked to do."""
 
@@ -136,6 +146,10 @@ class Study(Strict):
     "The study's name."
     pairs: list[PairEntry] = Field(default_factory=list)
     "The (base, tuned) pairs; without arms, those of imported scores that the registry lacks."
+    tuning: Tuning = Field(default_factory=Tuning)
+    "Pairs whose tuned model is made here: mixtures, losses and recipes."
+    layout: Annotated[Layout, BeforeValidator(_layout)] = SOURCE
+    "Words around fields, answers and options: `source`, `zoo`, or a mapping."
     arms: list[ArmEntry] = Field(default_factory=list)
     "Ways of asking the models; none: imported scores only."
     tasks: TaskEntries = Field(default_factory=list)
@@ -163,7 +177,8 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Study:
-        parts = {"pairs": self.pairs, "arms": self.arms, "tasks": self.tasks}
+        pairs = [*self.pairs, *self.tuning.recipes]
+        parts = {"pairs": pairs, "arms": self.arms, "tasks": self.tasks}
         if lacking := [name for name, part in parts.items() if not part]:
             if self.arms or {"pairs", "tasks"} <= parts.keys() - set(lacking):
                 raise ValueError(

@@ -21,6 +21,7 @@ from typing import Any
 from study.arms import Arm
 from study.demonstrations import Demonstrations, fixed_sampler
 from study.items import Document
+from study.weights import Dress
 
 MARGIN = 3
 "Tokens by which a turn may be longer than its pieces and the marks of a template: delimiters."
@@ -39,6 +40,8 @@ class Asked:
     "Longest text, tokens."
     folder: Path = field(compare=False)
     "Where the tokenizer is."
+    dress: Dress | None = field(default=None, compare=False)
+    "What a recipe puts on it."
 
 
 def kept_demonstrations(
@@ -92,8 +95,8 @@ def _surely_fits(
     in_bytes = {piece: len(piece.encode()) for piece in pieces}
     if total(in_bytes, TEMPLATE_BYTES * turns if way.arm.template else 0) <= most:
         return True
-    in_tokens = token_counts(way.tokenizer, way.folder, pieces)
-    template = template_tokens(way.folder, turns) if way.arm.template else 0
+    in_tokens = token_counts(way.tokenizer, way.folder, pieces, way.dress)
+    template = template_tokens(way.folder, turns, way.dress) if way.arm.template else 0
     return total(in_tokens, template) <= most
 
 
@@ -101,20 +104,22 @@ _counted: dict[str, dict[str, int]] = {}
 "By tokenizer: tokens of pieces of text; many prompts are made of the same pieces."
 
 
-def token_counts(digest: str, folder: Path, pieces: set[str]) -> dict[str, int]:
+def token_counts(
+    digest: str, folder: Path, pieces: set[str], dress: Dress | None = None
+) -> dict[str, int]:
     """Tokens of each piece of text (and of others), as the tokenizer of that digest counts."""
     known = _counted.setdefault(digest, {"": 0})
     if new := sorted(pieces - known.keys()):
-        tokenizer = tokenizer_at(folder)
+        tokenizer = tokenizer_at(folder, dress)
         counts = map(len, tokenizer(new, add_special_tokens=False).input_ids)
         known.update(zip(new, counts, strict=True))
     return known
 
 
 @cache
-def template_tokens(folder: Path, turns: int) -> int:
+def template_tokens(folder: Path, turns: int, dress: Dress | None = None) -> int:
     """Tokens of a conversation that says 'a' in each of its turns."""
-    tokenizer = tokenizer_at(folder)
+    tokenizer = tokenizer_at(folder, dress)
     said = [{"role": role, "content": "a"} for _ in range(turns) for role in ("user", "assistant")]
     return len(encoded(tokenizer, [chat_template(tokenizer)(said[:-1])])[0])
 
@@ -127,7 +132,7 @@ def _fitting(
     most: list[int],
 ) -> list[int]:
     """For each document the most demonstrations, up to `most`, that fit; 0 if none does."""
-    tokenizer = tokenizer_at(way.folder)
+    tokenizer = tokenizer_at(way.folder, way.dress)
     template = chat_template(tokenizer) if way.arm.template else None
     task.sampler = fixed_sampler(drawn)
     fits = list(most)
@@ -192,8 +197,12 @@ def encoded(tokenizer: Any, prompts: list[str]) -> list[list[int]]:
 
 
 @cache
-def tokenizer_at(folder: Path) -> Any:
+def tokenizer_at(folder: Path, dress: Dress | None = None) -> Any:
     """The tokenizer that will read the prompts: no other, for a like one may count otherwise."""
+    if dress is not None:
+        from study.tuning.adapting import tokenizer_for
+
+        return tokenizer_for(folder, dress.template, dress.marker)
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder)

@@ -121,6 +121,10 @@ class Harness:
             )
         return TaskEntry(name, found.cfg or {})
 
+    def own_tasks(self) -> list[str]:
+        """Names of the zoo's tasks and of those in the study's folders."""
+        return [name for name, found in self._own.task_index.items() if found.kind.name == "TASK"]
+
     def load(self, name: str) -> Any:
         """The lm-eval task with its data; raises what the data set's library raises."""
         return self._manager(name).load([name])["tasks"][name]

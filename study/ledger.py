@@ -7,6 +7,7 @@ one passage, so that results are read without lm-eval, torch or the models.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ POSITION = ("pair", "role", "arm", "task", "draw")
 "Columns that tell where a number stands (`plan.Position`)."
 
 
-def ledger_rows(plan: Plan) -> list[dict[str, Any]]:
-    """One row for each cell of each pair."""
+def ledger_rows(plan: Plan, exposures: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    """One row for each cell of each pair; `exposures` by the name of a recipe's mixture."""
     return [
         {
             "pair": pair.name,
@@ -34,7 +35,9 @@ def ledger_rows(plan: Plan) -> list[dict[str, Any]]:
             "arm": cell.arm.name,
             "task": cell.task.task,
             "task_type": cell.task.task_type,
-            "exposure": cell.task.exposure,
+            "exposure": exposures[pair.recipe.mixture_name][cell.task.task]
+            if pair.recipe
+            else cell.task.exposure,
             "draw": cell.draw,
             "chance": cell.task.chance,
             "metric": cell.task.metric,
@@ -49,7 +52,7 @@ def write_ledger(resolved: Resolved, plan: Plan) -> None:
     content = {
         "version": VERSION,
         "study": resolved.study.digest(),
-        "rows": ledger_rows(plan),
+        "rows": ledger_rows(plan, resolved.exposures),
         "passages": _passages(resolved),
         "left_out": [vars(entry) for entry in plan.left_out],
         "falsified": list(plan.falsified),

@@ -7,24 +7,37 @@ In: a `Study` and its folder. Out: `Pair` objects, from the registry of real mod
 from __future__ import annotations
 
 import csv
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from study.design import ListedPair, SelectedPairs, Study, study_file
 from study.errors import StudyError, listed, nearest
+from study.tuning.choices import Base, ChosenBases
+from study.tuning.grid import Recipe, recipes
 
 REGISTRY = Path(__file__).parent / "data" / "registry.csv"
 
 
+TUNED_HERE = "tuned:"
+"Begins the path of a model that the study makes; its folder is known by its recipe's key."
+
+
 @dataclass(frozen=True)
 class ModelRef:
-    """Where a model is: a folder, or a name on the hub with a revision."""
+    """Where a model is: a folder, a name on the hub with a revision, or a recipe of the study."""
 
     path: str
-    "Folder or hub name."
+    "Folder or hub name; of a model that the study makes, its pair's name."
     revision: str | None = None
     "Branch, tag or commit on the hub; None: the default branch, or a folder."
+
+    @property
+    def tuned_here(self) -> bool:
+        """Whether the study makes it, by a recipe."""
+        return self.path.startswith(TUNED_HERE)
 
     @property
     def name(self) -> str:
@@ -46,6 +59,8 @@ class Pair:
     "Parameters, 10⁹."
     base: ModelRef
     tuned: ModelRef
+    recipe: Recipe | None = dataclasses.field(default=None, compare=False)
+    "How the tuned model is made, where the study makes it."
 
     def member(self, role: str) -> ModelRef:
         """The model that has this role."""
@@ -95,6 +110,10 @@ def study_pairs(study: Study, run: Path) -> tuple[Pair, ...]:
             pairs.append(_listed_pair(entry, run))
         else:
             pairs += _selected(entry, path, f"pairs[{i}]")
+    for i, grid in enumerate(study.tuning.recipes):
+        for j, chosen in enumerate(grid.bases):
+            for base in _bases(chosen, run, path, f"tuning.recipes[{i}].bases[{j}]"):
+                pairs += [_tuned_pair(base, recipe) for recipe in recipes(study.tuning, grid, path)]
     names = [pair.name for pair in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise StudyError(
@@ -133,6 +152,36 @@ def _listed_pair(entry: ListedPair, run: Path) -> Pair:
         base=ModelRef(_located(entry.base, run), entry.base_revision),
         tuned=ModelRef(_located(entry.tuned, run), entry.tuned_revision),
     )
+
+
+def _tuned_pair(base: Pair, recipe: Recipe) -> Pair:
+    name = f"{base.name}-{recipe.name}"
+    tuned = ModelRef(f"{TUNED_HERE}{name}")
+    return Pair(name, base.family, base.maker, base.params_b, base.base, tuned, recipe)
+
+
+def _bases(chosen: ChosenBases | Base, run: Path, path: Path, key: str) -> Iterator[Pair]:
+    """Pairs for their bases' sake, each base once."""
+    if isinstance(chosen, Base):
+        name = chosen.name or Path(chosen.base).name
+        ref = ModelRef(_located(chosen.base, run), chosen.revision)
+        yield Pair(name, chosen.family, "", chosen.params_b, ref, ref)
+        return
+    selected = SelectedPairs(**chosen.model_dump(exclude_unset=True))
+    seen = set()
+    for pair in _selected(selected, path, key):
+        if pair.base not in seen:
+            seen.add(pair.base)
+            yield pair
+
+
+def located(model: str, run: Path) -> ModelRef:
+    """A model by its folder (relative to the run), its hub name, or `zoo:<member>/<role>`."""
+    if model.startswith("zoo:"):
+        from study.zoo.build import MODELS
+
+        return ModelRef(str(MODELS / model.removeprefix("zoo:")))
+    return ModelRef(_located(model, run))
 
 
 def _located(model: str, run: Path) -> str:

@@ -19,6 +19,7 @@ from study.identity import cell_identity, cell_key
 from study.items import Document, TaskItems
 from study.pairs import ModelRef, Pair
 from study.resolving import Resolved
+from study.tuning.identity import TunedModel
 
 ENGINE = "shared-prefix"
 
@@ -48,6 +49,8 @@ class Job:
     model: ModelRef
     params_b: float
     cells: tuple[Cell, ...]
+    tuned: TunedModel | None = None
+    "How the model is made, where the study makes it."
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,10 @@ def make_plan(resolved: Resolved, finished: Mapping[Position, str] | None = None
     for cell in cells.made.values():
         of_model.setdefault(cell.model, []).append(cell)
     sizes = {pair.member(role): pair.params_b for pair in resolved.pairs for role in ROLES}
-    jobs = tuple(Job(model, sizes[model], tuple(own)) for model, own in of_model.items())
+    jobs = tuple(
+        Job(model, sizes[model], tuple(own), resolved.tuned.get(model))
+        for model, own in of_model.items()
+    )
     return Plan(tuple(rows), jobs, left_out, tuple(_falsified(resolved, arms)))
 
 
@@ -192,7 +198,7 @@ def _ways(resolved: Resolved, arms: list[Arm], pair: Pair, shots: int) -> frozen
             for arm in arms:
                 facts = resolved.models[other.member(arm.role)]
                 if arm.shots == shots and not isinstance(facts, str) and facts.window is not None:
-                    ways.add(Asked(arm, facts.tokenizer, facts.window, facts.folder))
+                    ways.add(Asked(arm, facts.tokenizer, facts.window, facts.folder, facts.dress))
     return frozenset(ways)
 
 

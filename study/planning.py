@@ -94,22 +94,48 @@ def run_planned(
 ) -> Iterator[Event]:
     """Runs what is left on this machine; yields what happens, cells that cannot be run first."""
     from study.devices import default_devices
-    from study.executors.local import Local
 
     write_ledger(state.resolved, state.plan)
     yield from unrunnable(state)
     if jobs := left(state):
-        resolved = state.resolved
-        folders = {
-            ref: facts.folder
-            for ref, facts in resolved.models.items()
-            if not isinstance(facts, str)
-        }
         named = devices or default_devices()
-        speed = speed_here(resolved.study, resolved.run, named)
-        place = Local(resolved.study, resolved.run, named, folders, stall_seconds)
-        with closing(place.events(_longest_first(state, jobs, speed))) as events:
-            yield from recorded(events, resolved.run)
+        speed = speed_here(state.resolved.study, state.resolved.run, named)
+        yield from _here(state, _longest_first(state, jobs, speed), named, stall_seconds)
+
+
+def tune_planned(
+    state: State, devices: list[str] | None, *, stall_seconds: float = STALL_SECONDS
+) -> tuple[list[Job], Iterator[Event]]:
+    """The models that are still to be tuned, the largest first, and the events of tuning them."""
+    from study.devices import default_devices
+
+    if not state.resolved.study.tuning.recipes:
+        raise StudyError(
+            study_file(state.resolved.run), "tuning.recipes", found="none",
+            expected="recipes of models to tune",
+        )  # fmt: skip
+    size = {pair.tuned: pair.params_b for pair in state.resolved.pairs}
+    jobs = [
+        Job(ref, size[ref], (), tuned)
+        for ref, tuned in state.resolved.tuned.items()
+        if not tuned.finished
+    ]
+    jobs.sort(key=lambda job: -job.params_b)
+    return jobs, _here(state, jobs, devices or default_devices(), stall_seconds)
+
+
+def _here(
+    state: State, jobs: list[Job], devices: list[str], stall_seconds: float
+) -> Iterator[Event]:
+    from study.executors.local import Local
+
+    resolved = state.resolved
+    folders = {
+        ref: facts.folder for ref, facts in resolved.models.items() if not isinstance(facts, str)
+    }
+    place = Local(resolved.study, resolved.run, devices, folders, stall_seconds)
+    with closing(place.events(jobs)) as events:
+        yield from recorded(events, resolved.run)
 
 
 def submit_planned(

@@ -55,6 +55,35 @@ def show(events: Iterable[Event], state: State, say: Callable[[str], object]) ->
     return failures
 
 
+def show_tuning(
+    events: Iterable[Event], models: int, left: int, say: Callable[[str], object]
+) -> list[str]:
+    """Shows trainings as they go on; returns what failed, in words."""
+    say(f"{models} models to tune: {left} left")
+    failures: list[str] = []
+    doing: dict[str, str] = {}
+    told, done = time.monotonic(), 0
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TextColumn("models"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=left)
+        for event in events:
+            if event.kind == "tuning":
+                doing[event.model] = event.reason
+            elif event.kind == "failed":
+                failures.append(in_words(event))
+            if event.kind in ("finished", "failed"):
+                doing.pop(event.model, None)
+                done += event.kind == "finished"
+            line = "; ".join(f"{model}: {what}" for model, what in doing.items())
+            bar.update(task, completed=done, description=line[-120:])
+            if bar.disable and time.monotonic() - told > SILENT_SECONDS:
+                told = time.monotonic()
+                say(f"{done}/{left} models, {line}")
+    return failures
+
+
 def in_words(event: Event) -> str:
     """Whose failure it was, and why."""
     return " ".join((event.model, event.cell)).strip() + f": {event.reason}"

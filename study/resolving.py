@@ -7,10 +7,11 @@ facts or the reason why there are none on this machine. Reads local files; never
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from study.contract import Exposure
 from study.design import ListedTask, Study, study_file
 from study.errors import StudyError, listed, nearest
 from study.harness import Harness, TaskEntry, is_staged
@@ -19,7 +20,10 @@ from study.lock import FILE_NAME as LOCK_NAME
 from study.lock import Lock, read_lock
 from study.pairs import ModelRef, Pair, study_pairs
 from study.suites import study_tasks
-from study.weights import ModelFacts, model_facts
+from study.tuning.identity import TunedModel, exposure, tuned_folder, tuned_tokenizer
+from study.tuning.mixture import mixed_pools
+from study.tuning.tune import key_of, seed_digest
+from study.weights import Dress, ModelFacts, model_facts
 
 
 @dataclass
@@ -36,6 +40,10 @@ class Resolved:
     "By model: its facts, or why it cannot be used."
     items: dict[str, TaskItems | str] = field(default_factory=dict)
     "By task: its items, or why they cannot be read."
+    tuned: dict[ModelRef, TunedModel] = field(default_factory=dict)
+    "Models that the study makes."
+    exposures: dict[str, dict[str, Exposure]] = field(default_factory=dict)
+    "By the name of a recipe's mixture, what it shows of each task."
     loaded: dict[str, Any] = field(default_factory=dict)
     "By task: the lm-eval task itself, where its items could be read."
 
@@ -78,13 +86,45 @@ def resolve(
     on_step("looking up models")
     for pair in resolved.pairs:
         for ref in (pair.base, pair.tuned):
-            if ref not in resolved.models:
+            if ref not in resolved.models and not ref.tuned_here:
                 resolved.models[ref] = _facts(ref, study, lock, run)
+    if study.tuning.recipes:
+        on_step("reading mixtures")
+        _resolve_recipes(resolved, harness)
     on_step(f"reading the items of {len(resolved.tasks)} tasks")
     for task in resolved.tasks:
         _read_items(resolved, harness, task.task, lock)
         _check_passage(resolved, task, path)
     return resolved
+
+
+def _resolve_recipes(resolved: Resolved, harness: Harness) -> None:
+    """Keys and facts of the models that the study makes, whether they are made yet or not."""
+    study, pools_of = resolved.study, {}
+    for pair in resolved.pairs:
+        recipe = pair.recipe
+        if recipe is None:
+            continue
+        name = recipe.mixture_name
+        if name not in pools_of:
+            pools_of[name] = mixed_pools(recipe, harness)
+            resolved.exposures[name] = {
+                task.task: exposure(pools_of[name], task.task, task.task_type)
+                for task in resolved.tasks
+            }
+        base = resolved.models[pair.base]
+        if isinstance(base, str):
+            resolved.models[pair.tuned] = base
+            continue
+        key = key_of(recipe, base, seed_digest(recipe, study), pools_of[name], study)
+        tuned = TunedModel(recipe, pair.base, key, tuned_folder(resolved.run, key))
+        resolved.tuned[pair.tuned] = tuned
+        resolved.models[pair.tuned] = replace(
+            base,
+            weights=f"recipe:{key}",
+            tokenizer=tuned_tokenizer(base.tokenizer, recipe),
+            dress=Dress(recipe.template, recipe.marker_token),
+        )
 
 
 def _check_passage(resolved: Resolved, task: ListedTask, path: Path) -> None:

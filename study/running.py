@@ -31,8 +31,9 @@ from study.prompts import AuditError, PromptMemory, Prompts, render
 from study.provenance import hardware, source, versions
 from study.resolving import harness_of
 from study.store import Cells
+from study.tuning.identity import TunedModel
 from study.watching import Passes
-from study.weights import model_facts
+from study.weights import ModelFacts, folder_facts, model_facts
 
 
 class DeviceLostError(Exception):
@@ -55,19 +56,22 @@ class Runner:
         device: str,
         *,
         on_pass: Callable[[], object] = lambda: None,
+        on_tuning: Callable[[str, str], object] = lambda model, what: None,
         spread: bool = False,
         start_seconds: float | None = None,
     ) -> None:
-        """`on_pass` is called at every forward pass; `spread` lays a model over all GPUs;
-        `start_seconds` is how long it took until there was a runner, for the next plan."""
+        """`on_pass` is called at every forward pass, `on_tuning` with what a training does;
+        `spread` lays a model over all GPUs; `start_seconds` is how long it took until there was a runner, for the next plan."""
         self.study, self.run, self.device = study, run, device
         self.start_seconds = start_seconds
         self.spread = spread
+        self.on_tuning = on_tuning
         self.cells = Cells(run)
         self._passes = Passes(on_pass)
         self._timings = Timings("")
         self._revision: str | None = None
         self._lock: str | None = None
+        self._weights = ""
         self._harness: Harness = harness_of(study, run)
         self._tasks: dict[str, tuple[Any, TaskItems]] = {}
         self._prompts = PromptMemory()
@@ -77,6 +81,18 @@ class Runner:
         fails is told and does not stop the rest. DeviceLostError where nothing can go on."""
         name = job.model.name
         yield Event("loading", name)
+        if job.tuned is not None:
+            try:
+                self._tune(job.tuned, name)
+            except Exception as error:  # data and architectures may raise anything
+                if self._lost():
+                    raise DeviceLostError from error
+                yield Event("failed", name, reason=_reason(error))
+                return
+            yield Event("tuned", name)
+        if not job.cells:
+            yield Event("finished", name)
+            return
         timings = self._timings = self._new_timings()
         try:
             lm = self._load(job, memory_share)
@@ -122,22 +138,39 @@ class Runner:
             return True
         return False
 
-    def _load(self, job: Job, memory_share: float) -> Any:
-        from study.scoring import SharedPrefixLM
+    def _tune(self, tuned: TunedModel, name: str) -> None:
+        import torch
 
-        started = time.perf_counter()
+        from study.tuning.tune import tune
+
+        tune(tuned, self.study, self.run, self._harness, self.device, spread=self.spread,
+             tell=lambda what: self.on_tuning(name, what))  # fmt: skip
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
+
+    def _facts(self, job: Job) -> ModelFacts:
+        """What is in the model's folder; ChangedError if it is not what was planned."""
+        if job.tuned is not None:
+            return folder_facts(job.tuned.folder, allow_pickled_weights=False)
+        locked = read_lock(self.run).models.get(job.model.name)
         facts = model_facts(
-            job.model,
-            allow_pickled_weights=self.study.allow_pickled_weights,
-            locked=(locked := read_lock(self.run).models.get(job.model.name)),
+            job.model, allow_pickled_weights=self.study.allow_pickled_weights, locked=locked
         )
         self._revision = locked.revision if locked else job.model.revision
-        self._lock = lock_digest(self.run)
         for cell in job.cells:
             assert cell.identity is not None
             planned = cell.identity["model"]
             check_unchanged("the weights", facts.weights, planned["weights"])
             check_unchanged("the tokenizer", facts.tokenizer, planned["tokenizer"])
+        return facts
+
+    def _load(self, job: Job, memory_share: float) -> Any:
+        from study.scoring import SharedPrefixLM
+
+        started = time.perf_counter()
+        facts = self._facts(job)
+        self._weights = facts.weights
+        self._lock = lock_digest(self.run)
         lm = SharedPrefixLM(
             memory_share=memory_share,
             parallelize=self.spread,
@@ -172,6 +205,7 @@ class Runner:
             "identity": cell.identity,
             "model": cell.model.name,
             "revision": self._revision,
+            "weights": self._weights,
             "lock": self._lock,
             "arm": cell.arm.name,
             "task": cell.task.task,

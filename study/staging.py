@@ -19,7 +19,7 @@ from study.errors import StudyError
 from study.harness import Harness
 from study.items import task_items
 from study.lock import Lock, LockedTask, lock_digest, read_lock, write_lock
-from study.pairs import ModelRef, study_pairs
+from study.pairs import ModelRef, located, study_pairs
 from study.resolving import harness_of
 from study.suites import study_tasks
 from study.weights import TOKENIZER_FILES, locked_model, model_folder, unchanged
@@ -32,9 +32,7 @@ Say = Callable[[str], object]
 def stage(run: Path, say: Say) -> list[str]:
     """Fetches and verifies everything; returns what failed, in words. The rest is staged then."""
     study = read_study(run)
-    models = dict.fromkeys(
-        ref for pair in study_pairs(study, run) for ref in (pair.base, pair.tuned)
-    )
+    models = _models(study, run)
     failures = []
     say("reading lm-eval's task list")
     harness = harness_of(study, run)
@@ -62,10 +60,17 @@ def stage(run: Path, say: Say) -> list[str]:
     return failures
 
 
+def _models(study: Study, run: Path) -> list[ModelRef]:
+    """Every model that must be there: of pairs, bases of recipes, seed models of indicators."""
+    refs = [ref for pair in study_pairs(study, run) for ref in (pair.base, pair.tuned)]
+    refs += [located(chosen.seed_model, run) for chosen in study.tuning.indicators.values()]
+    return list(dict.fromkeys(ref for ref in refs if not ref.tuned_here))
+
+
 def not_locked(study: Study, run: Path) -> list[str]:
     """Names of models and tasks that the lock lacks."""
     lock = read_lock(run)
-    models = {ref.name for pair in study_pairs(study, run) for ref in (pair.base, pair.tuned)}
+    models = {ref.name for ref in _models(study, run)}
     tasks = {task.task for task in study_tasks(study, run)}
     return sorted((models - lock.models.keys()) | (tasks - lock.tasks.keys()))
 

@@ -31,13 +31,14 @@ def suite_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def read_suite(name: str, run: Path) -> tuple[Path, Suite]:
-    """A suite by its name, or by its file relative to the run; with the file it came from."""
+def read_suite(name: str, run: Path, key: str = "tasks.suite") -> tuple[Path, Suite]:
+    """A suite by its name, or by its file relative to the run; with the file it came from. `key` is
+    where the study file names it."""
     file = FOLDER / f"{name}.yaml" if name in suite_names() else run / name
     if not file.is_file():
         raise StudyError(
             study_file(run),
-            "tasks.suite",
+            key,
             found=repr(name),
             expected=f"a YAML file, or one of {listed(suite_names())}",
             do=nearest(name, suite_names()),
@@ -60,7 +61,7 @@ def study_tasks(study: Study, run: Path) -> tuple[ListedTask, ...]:
         path_of_suite, suite = read_suite(study.tasks.suite, run)
         tasks = list(suite.tasks)
         for key, attribute in (("only", "task"), ("task_type", "task_type")):
-            tasks = _picked(tasks, attribute, getattr(study.tasks, key), path, f"tasks.{key}")
+            tasks = picked(tasks, attribute, getattr(study.tasks, key), path, f"tasks.{key}")
         path = path_of_suite
     names = [task.task for task in tasks]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -71,9 +72,10 @@ def study_tasks(study: Study, run: Path) -> tuple[ListedTask, ...]:
     return tuple(tasks)
 
 
-def _picked(
+def picked(
     tasks: list[ListedTask], attribute: str, wanted: list[str] | None, path: Path, key: str
 ) -> list[ListedTask]:
+    """The tasks whose attribute is among those wanted; StudyError for one that none has."""
     if wanted is None:
         return tasks
     there = list(dict.fromkeys(getattr(task, attribute) for task in tasks))

@@ -39,6 +39,16 @@ class ModelFiles:
 
 
 @dataclass(frozen=True)
+class Dress:
+    """What a recipe puts on its base's tokenizer."""
+
+    template: str
+    "`tokenizer` for its own."
+    marker: str | None
+    "A further token."
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What is known of a model before it is loaded."""
 
@@ -51,6 +61,8 @@ class ModelFacts:
     "Longest text, tokens; None where the configuration does not say."
     weight_bytes: int
     "Size of the weights."
+    dress: Dress | None = None
+    "Of a model that the study tunes; its tokenizer is the base's in this dress."
 
 
 def model_facts(

@@ -43,6 +43,7 @@ def run_cells(
     """Run what is left of a study; the same command continues after any interruption."""
     from study.changes import changes
     from study.compaction import mend
+    from study.ledger import ledger_rows
     from study.planning import planned, run_planned, submit_planned, unrunnable
     from study.progress import in_words, show
     from study.store import Cells
@@ -51,7 +52,8 @@ def run_cells(
     for damage in mend(run):
         say(f"damaged, and computed anew: {damage}")
     state = planned(run, on_step=say)
-    for change in changes(Cells(run), state.done, state.plan):
+    rows = ledger_rows(state.plan, state.resolved.exposures)
+    for change in changes(Cells(run), state.done, state.plan, rows):
         say(f"note: {change}")
     stall_seconds = 60 * stall_minutes
     if on is Place.LOCAL:
@@ -63,6 +65,29 @@ def run_cells(
     for failure in failures:
         say(f"failed: {failure}")
     if failures:
+        say(f"{len(failures)} failed; mend the causes and run the same command again")
+        raise typer.Exit(1)
+
+
+def tune(
+    run: Run,
+    device: Annotated[
+        list[str] | None, typer.Option(help="As for `study run`; here 7B models want GPUs.")
+    ] = None,
+    stall_minutes: Annotated[
+        float, typer.Option(min=0.01, help="A worker not heard of for so long is killed.")
+    ] = 60.0,
+) -> None:
+    """Train the models that a study tunes by recipes, and nothing else; `study run` does it too."""
+    from study.planning import planned, tune_planned
+    from study.progress import show_tuning
+
+    stop_on_sigterm()
+    state = planned(run, on_step=say)
+    jobs, events = tune_planned(state, device, stall_seconds=60 * stall_minutes)
+    if failures := show_tuning(events, len(state.resolved.tuned), len(jobs), say):
+        for failure in failures:
+            say(f"failed: {failure}")
         say(f"{len(failures)} failed; mend the causes and run the same command again")
         raise typer.Exit(1)
 

@@ -132,7 +132,7 @@ def _marks(facts: ModelFacts | None, arm: Arm, turns: int) -> int:
     if facts is None or not arm.template:
         return 0
     try:
-        return template_tokens(facts.folder, turns)
+        return template_tokens(facts.folder, turns, facts.dress)
     except ValueError:
         return 0
 
@@ -154,7 +154,7 @@ def _spaced(documents: tuple[Document, ...]) -> tuple[Document, ...]:
 def _counts(facts: ModelFacts | None, pieces: set[str]) -> dict[str, float]:
     if facts is None:
         return {piece: len(piece) / CHARACTERS_PER_TOKEN for piece in pieces}
-    counted = token_counts(facts.tokenizer, facts.folder, pieces)
+    counted = token_counts(facts.tokenizer, facts.folder, pieces, facts.dress)
     return {piece: float(counted[piece]) for piece in pieces}
 
 
@@ -168,7 +168,7 @@ def _computed(
     generated = sum(tokens[d.target] for d in asked if not d.choices)
     texts = [d.text + answer for d in asked for answer in d.choices or ("",)]
     cut = [-1 if d.choices else None for d in asked for _ in d.choices or ("",)]
-    read = tokenizer_at(facts.folder)(texts, add_special_tokens=False).input_ids
+    read = tokenizer_at(facts.folder, facts.dress)(texts, add_special_tokens=False).input_ids
     paths = sorted(ids[:end] for ids, end in zip(read, cut, strict=True))
     shared = sum(_alike(one, other) for one, other in pairwise(paths))
     return (sum(map(len, paths)) - shared + generated) / len(asked)

@@ -22,6 +22,7 @@ from study.plan import Job
 from study.resources import JobResources
 from study.stopping import stop_on_sigterm
 from study.store import Cells
+from study.tuning.identity import steps_done
 
 SLURM_EARLY_SECONDS = 60
 "So much earlier than it was asked to may Slurm tell a job that its time is over (man sbatch)."
@@ -100,5 +101,7 @@ class ModelJob:
         return [f"cuda:{i}" for i in range(self.resources.gpus)]
 
     def _done(self) -> int:
+        """Cells, and steps of a training."""
         done = Cells(self.run).done()
-        return sum(cell.key in done for cell in self.job.cells)
+        cells = sum(cell.key in done for cell in self.job.cells)
+        return cells + (steps_done(self.run, self.job.tuned) if self.job.tuned else 0)

@@ -83,6 +83,7 @@ def work(pipe: Connection, place: Place, study: Study, run: Path) -> None:
         run,
         device,
         on_pass=_heartbeat(pipe),
+        on_tuning=_telling(pipe),
         spread=len(place.devices) > 1,
         start_seconds=time.monotonic() - place.started,
     )
@@ -137,6 +138,19 @@ def _heartbeat(pipe: Connection) -> Any:
             pipe.send(Event("alive", ""))
 
     return beat
+
+
+def _telling(pipe: Connection) -> Any:
+    """Tells the parent how a training goes on, not too often."""
+    told = 0.0
+
+    def tell(model: str, what: str) -> None:
+        nonlocal told
+        if time.monotonic() - told > ALIVE_SECONDS:
+            told = time.monotonic()
+            pipe.send(Event("tuning", model, reason=what))
+
+    return tell
 
 
 def _memory_is_back(device: str) -> bool:

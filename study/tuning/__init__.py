@@ -1,0 +1,1 @@
+"""Tuning under control: recipes, data mixtures, label masks, training, context indicators."""
