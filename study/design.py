@@ -17,6 +17,7 @@ from study.arms import parse_arm
 from study.choices import AnalysisChoices, ArmName, Contrast, Name
 from study.contract import Exposure
 from study.errors import StudyError, listed, nearest
+from study.forms.answers import Answers
 from study.layout import LAYOUTS, SOURCE, Layout
 from study.resources import JobResources
 from study.tuning.choices import Tuning
@@ -80,6 +81,10 @@ class ListedTask(Strict):
     "What the tuning mixture showed of it, where known."
     passage: str | None = None
     "The documents' field that several items share, a text that they all ask about."
+    fields: dict[str, str] = Field(default_factory=dict)
+    "Name and Jinja text of the fields that prompts show field by field; else the document's own."
+    options: str | None = None
+    "The documents' field that lists the options, where the task's file names none."
     items: int | None = Field(default=None, gt=0)
     "Number of items, used in estimates while the data is not at hand."
     tokens: int | None = Field(default=None, gt=0)
@@ -150,6 +155,8 @@ class Study(Strict):
     "Pairs whose tuned model is made here: mixtures, losses and recipes."
     layout: Annotated[Layout, BeforeValidator(_layout)] = SOURCE
     "Words around fields, answers and options: `source`, `zoo`, or a mapping."
+    answers: Answers = Field(default_factory=Answers)
+    "How answers are taken from what models write."
     arms: list[ArmEntry] = Field(default_factory=list)
     "Ways of asking the models; none: imported scores only."
     tasks: TaskEntries = Field(default_factory=list)
@@ -190,6 +197,7 @@ class Study(Strict):
         if len(set(arms)) != len(arms):
             twice = sorted({name for name in arms if arms.count(name) > 1})
             raise ValueError(f"arms: each arm once, found {listed(twice)} twice")
+        self._check_forms()
         names = [contrast.name for contrast in self.contrasts]
         if len(set(names)) != len(names):
             raise ValueError("contrasts: each contrast with a name of its own")
@@ -201,6 +209,29 @@ class Study(Strict):
                         f"found {arm!r}. {nearest(arm, arms)}".strip()
                     )
         return self
+
+    def _check_forms(self) -> None:
+        """ValueError for arms whose form needs what the study does not have."""
+        forms = {parse_arm(name).form: name for name in self.arm_names()}
+        for form in ("writes", "written"):
+            if form in forms and self.answers.choose == "task":
+                raise ValueError(
+                    f"answers.choose: exact or similarity, for {forms[form]} is asked; found task"
+                )
+        if "written" in forms and "writes" not in forms:
+            raise ValueError(
+                f"arms: an arm that writes, such as tuned-0shot-chat-writes, for "
+                f"{forms['written']}; found none"
+            )
+        markers = {indicator.marker for indicator in self.tuning.indicators.values()}
+        if len(markers) > 1 or ("marked" in forms and not markers):
+            raise ValueError(
+                f"tuning.indicators: one marker for all, found {listed(sorted(markers))}"
+            )
+
+    def marker(self) -> str:
+        """The context indicator's marker, of which a study has one."""
+        return next(iter(self.tuning.indicators.values())).marker
 
     @property
     def runs(self) -> bool:

@@ -10,8 +10,9 @@ class Event:
     """Something that happened to a job."""
 
     kind: str
-    """`loading`, `tuning` (with what is being done), `tuned`, `loaded`, `cell`, `failed` (a cell or,
-    without one, the whole job) or `finished`; of workers `ready`, `alive`, `leaving`, and of a job whose worker died `retried`."""
+    """`loading`, `tuning` (with what is being done), `tuned`, `loaded`, `cell`, `failed` (a cell,
+    or without one the whole job) or `finished`; of workers `ready`, `alive`, `leaving`, and of a
+    job whose worker died `retried`."""
     model: str
     cell: str = ""
     "Arm, task and draw."

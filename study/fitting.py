@@ -45,13 +45,18 @@ class Asked:
 
 
 def kept_demonstrations(
-    asked: frozenset[Asked], task: Any, documents: tuple[Document, ...], drawn: Demonstrations
+    asked: frozenset[Asked],
+    task_of: Callable[[Arm], Any],
+    documents: tuple[Document, ...],
+    drawn: Demonstrations,
 ) -> tuple[int, ...] | None:
-    """Demonstrations kept by each of `documents`; None if all keep all of `drawn`."""
+    """Demonstrations kept by each of `documents`; None if all keep all of `drawn`. `task_of` gives
+    the task as an arm asks it."""
     shots = len(drawn.documents)
     kept = [shots] * len(documents)
     for way in sorted(asked, key=lambda way: (way.tokenizer, way.arm.name, way.window)):
-        if not _surely_fits(way, task, documents, drawn):
+        task = task_of(way.arm)
+        if way.arm.form or not _surely_fits(way, task, documents, drawn):
             kept = _fitting(way, task, documents, drawn, kept)
     return None if all(k == shots for k in kept) else tuple(kept)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,10 +97,13 @@ def run_planned(
 
     write_ledger(state.resolved, state.plan)
     yield from unrunnable(state)
-    if jobs := left(state):
-        named = devices or default_devices()
-        speed = speed_here(state.resolved.study, state.resolved.run, named)
+    named = devices or default_devices()
+    speed = speed_here(state.resolved.study, state.resolved.run, named)
+    tried: set[str | None] = set()
+    while jobs := left(state, without=tried):  # what some cells need others write first
         yield from _here(state, _longest_first(state, jobs, speed), named, stall_seconds)
+        tried |= {cell.key for job in jobs for cell in job.cells}
+        state = replace(state, done=frozenset(Cells(state.resolved.run).done()))
 
 
 def tune_planned(
@@ -175,15 +178,28 @@ def submit_planned(
     if not jobs:
         yield "nothing to submit"
     jobs = _longest_first(state, jobs, ASSUMED["cuda"])
+    needing = [cell for job in state.plan.jobs for cell in job.cells if cell.needs]
+    if later := [cell for cell in needing if cell.needs not in state.done]:
+        yield (
+            f"{len(later)} cells need what tuned models will write; run the same command when "
+            "these are done"
+        )
     for number, array in submit(resolved.study, resolved.run, jobs, devices, stall_seconds):
         yield f"{number} models submitted as {array}"
 
 
-def left(state: State) -> list[Job]:
-    """The jobs with those of their cells that can be run and are not done."""
+def left(state: State, *, without: Collection[str | None] = ()) -> list[Job]:
+    """The jobs with those of their cells that can be run now and are not done, `without` some."""
     jobs = []
     for job in state.plan.jobs:
-        cells = tuple(cell for cell in job.cells if cell.key and cell.key not in state.done)
+        cells = tuple(
+            cell
+            for cell in job.cells
+            if cell.key
+            and cell.key not in state.done
+            and cell.key not in without
+            and (cell.needs is None or cell.needs in state.done)
+        )
         if cells:
             jobs.append(replace(job, cells=cells))
     return jobs

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from study.contract import Exposure
 from study.design import ListedTask, Study, study_file
 from study.errors import StudyError, listed, nearest
+from study.forms.fields import options_of
 from study.harness import Harness, TaskEntry, is_staged
 from study.items import TaskItems, task_items
 from study.lock import FILE_NAME as LOCK_NAME
@@ -95,7 +97,28 @@ def resolve(
     for task in resolved.tasks:
         _read_items(resolved, harness, task.task, lock)
         _check_passage(resolved, task, path)
+    if study.answers.choose != "task":
+        resolved.tasks = tuple(_answered(resolved, task, path) for task in resolved.tasks)
     return resolved
+
+
+def _answered(resolved: Resolved, task: ListedTask, path: Path) -> ListedTask:
+    """The task with the metric by which the study reads its answers, and that metric's chance: of
+    choosing among an item's options without looking."""
+    answers, items = resolved.study.answers, resolved.items[task.task]
+    chance = 0.0
+    if answers.choose == "similarity" and not isinstance(items, str):
+        loaded = resolved.loaded[task.task]
+        numbers = [len(options_of(loaded, item.raw, task.options)) for item in items.items]
+        if not all(numbers):
+            raise StudyError(
+                path,
+                f"tasks: {task.task}: options",
+                found="no options",
+                expected="the documents' field that lists them, for the most similar is chosen",
+            )
+        chance = fmean(1 / number for number in numbers)
+    return task.model_copy(update={"metric": answers.metric, "scale": 1.0, "chance": chance})
 
 
 def _resolve_recipes(resolved: Resolved, harness: Harness) -> None:

@@ -1,8 +1,8 @@
 """How much each turn of a conversation depends on what the user gave: a score from attention.
 
 In: conversations, a seed model with its tokenizer. Out: for each assistant's turn a number in
-[0, 1] (Wang et al. 2024, section 5). With Att_h(y, x) the attention of head h in one layer from a token y
-of the answer to a token x of any user's turn so far,
+[0, 1] (Wang et al. 2024, section 5). With Att_h(y, x) the attention of head h in one layer from a
+token y of the answer to a token x of any user's turn so far,
 
     outside    max over h of  mean over y of  sum over x of  Att_h(y, x)     (the definition)
     inside     mean over y of  max over h of  sum over x of  Att_h(y, x)     (as released; larger)

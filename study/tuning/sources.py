@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError, listed, nearest
+from study.forms.fields import answer_of, fields_of
 from study.harness import Harness
 from study.items import normalised
 from study.layout import Fields
@@ -144,38 +145,10 @@ def _same_data(harness: Harness, name: str) -> Iterator[str]:
 def _shown(source: Source, task: Any, document: dict[str, Any]) -> Shown:
     from lm_eval.utils import apply_template
 
-    answer = task.doc_to_target(document)
-    choices = task.doc_to_choice(document) if task.config.doc_to_choice is not None else None
-    if isinstance(answer, int) and choices:
-        answer = choices[answer]
-    if isinstance(answer, list):
-        answer = answer[0]
     texts = [apply_template(text, document) for text in source.wordings]
     asked = tuple(texts) or (str(task.doc_to_text(document)),)
-    if source.fields:
-        fields = {name: apply_template(text, document) for name, text in source.fields.items()}
-    else:
-        fields = own_fields(task, document)
-    return Shown(asked, tuple(fields.items()), str(answer).strip())
-
-
-def own_fields(task: Any, document: dict[str, Any]) -> dict[str, str]:
-    """A document's fields as a demonstration shows them: all texts and numbers but the answer, the
-    options last (Bigoulaeva et al. 2025)."""
-    target = task.config.doc_to_target
-    named = {
-        name.replace("_", " ").capitalize(): str(value)
-        for name, value in document.items()
-        if isinstance(value, str | int | float) and f"{{{{{name}}}}}" != target and name != target
-        and not _is_bookkeeping(name)
-    }  # fmt: skip
-    if task.config.doc_to_choice is not None:
-        named["Options"] = "; ".join(task.doc_to_choice(document))
-    return named
-
-
-def _is_bookkeeping(name: str) -> bool:
-    return name in ("id", "idx", "split", "label", "gold", "answer", "answerKey", "target")
+    fields = fields_of(task, document, source.fields)
+    return Shown(asked, fields, answer_of(task, document))
 
 
 def _file(source: Source, study_file: Path, key: str) -> Pool:

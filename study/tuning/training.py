@@ -2,8 +2,8 @@
 
 In: a model, a recipe's rows, a folder for checkpoints. Out: the model, trained in place, and the
 loss of every step. Optimiser, schedule, clipping, mixed precision and checkpoints are the
-Trainer's; ours are what a step holds and what is minimised. A step is a number of examples, however many
-passes they take, so that neither packing nor the memory of a device changes what is learned.
+Trainer's; ours are what a step holds and what is minimised. A step is a number of examples, however
+many passes they take, so that neither packing nor the memory of a device changes what is learned.
 
 Killed at any moment, the same call goes on from the last whole checkpoint with the same numbers.
 """

@@ -130,6 +130,11 @@ def write_suites(folder: Path = SUITES) -> None:
         lines = [f"description: The zoo's tasks in {described} form.", "tasks:"]
         for skill in SKILLS.values():
             fields = (
+                "fields: {question: '{{asked}}'}, options: choices, "
+                if form == "gen"
+                else "fields: {question: '{{asked}}'}, "
+            )
+            fields += (
                 f"task: zoo_{skill.name}_{form}, task_type: {skill.task_type}, "
                 f"metric: '{metric}', chance: {chance}, exposure: {exposure(skill.name)}"
             )
