@@ -1,8 +1,7 @@
 """The rows of a recipe, in tokens with label weights, and what is to be told of them.
 
 In: a recipe, its mixture's pools, a tokenizer. Out: `TuningData`. Rows that cannot be
-shown as they are (content that holds a special token, say) are left out and counted; a row in which
-nothing carries loss ends it all, for nobody means that.
+shown as they are XX
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def tuning_data(
     on_row: Callable[[], object] = lambda: None,
 ) -> TuningData:
     """Mixes, renders and labels; StudyError for rows longer than `longest` where the mixture
-    refuses them, and where no token carries loss."""
+    refuses them, and where no row is left."""
     mixture, key = recipe.mixture, f"tuning.mixtures.{recipe.mixture_name}"
     kept: list[Labelled] = []
     sources: Counter[str] = Counter()
@@ -112,12 +111,8 @@ def tuning_data(
                                 (encoded.ids, encoded.kinds, encoded.turns)))  # fmt: skip
         numerator, denominator = label_weights(encoded, recipe.loss, emphasis)
         if not numerator.any():
-            if mixture.longer == "truncate" and len(encoded.ids) == longest:
-                dropped["truncated before any token that carries loss"] += 1
-                continue
-            raise StudyError(recipe.study_file, f"{key}: loss {recipe.loss.on}",
-                             found=f"a row of {row.source} in which no token carries loss",
-                             expected="an output, or a loss on more than outputs")  # fmt: skip
+            dropped["cut before any token that carries loss"] += 1
+            continue
         kept.append(Labelled(encoded, numerator, denominator))
         sources[row.source] += 1
         marked += marks

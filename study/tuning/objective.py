@@ -94,10 +94,10 @@ def _head_sees_only(model: Any, at: torch.Tensor) -> Iterator[None]:
 
 
 def log_probabilities(model: Any, batch: Batch) -> torch.Tensor:
-    """float32 [n, vocabulary], at the places that carry weight."""
+    """float32 (of a model in float64, that) [n, vocabulary], at the places that carry weight."""
     with _head_sees_only(model, batch.at):
         logits = model(input_ids=batch.ids, position_ids=batch.positions, use_cache=False).logits[0]
-    return torch.log_softmax(logits.float(), dim=-1)
+    return torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
 
 
 def objective(
