@@ -13,9 +13,9 @@ quantity, over all pairs of the group:
     only_tuned         of all items, those that the tuned model solves and its base in none of its
                        arms and draws
 
-Groups are all tasks, each type, and each exposure of the tuning mixture. Tasks count alike.
-Intervals draw items anew (passages whole), the same for all pairs, within their tasks: they cover
-items, and speak of these pairs.
+Groups are all tasks, each type, and each exposure of the tuning mixture, of tasks for which it is
+one for all pairs. Tasks count alike. Intervals draw items anew (passages whole), the same for all
+pairs, within their tasks: they cover items, and speak of these pairs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis.exposures import task_exposures
 from analysis.items import ItemScores
 from analysis.paired_items import SUMS, PairedItems, paired_items
 from analysis.points import contrast_points
@@ -43,7 +44,7 @@ DRAWS, SEED = 2_000, 0
 def overlap(scores: pd.DataFrame, contrasts: Sequence[Contrast], items: ItemScores) -> pd.DataFrame:
     """All rows; none for contrasts and tasks whose items are not right or wrong on both sides."""
     rows: list[dict[str, Any]] = []
-    exposures = scores.drop_duplicates("task").set_index("task")["exposure"]
+    exposures = task_exposures(scores)
     for contrast in contrasts:
         points = contrast_points(scores, x_arm=contrast.x, y_arm=contrast.y, level="task")
         rng = np.random.default_rng(SEED)

@@ -15,17 +15,21 @@ import pandas as pd
 from analysis.beside import intervals_beside
 from analysis.cell_model import cell_models
 from analysis.estimates import correlations
+from analysis.exposures import exposures
 from analysis.frame import contrasts_of, load_with_missing
 from analysis.items import ItemScores, load_items
 from analysis.overlap import overlap, overlap_text
 from analysis.passages import with_clustered_errors
 from analysis.points import contrast_points
+from analysis.recipe_gains import recipe_gains
 from analysis.reliabilities import reliabilities
 from analysis.robustness import robustness, robustness_text
 from analysis.summaries import summaries
 from analysis.tables import latex, summary, write_csv
+from analysis.tuned import loss_curves, tuned_models
+from analysis.written import written
 from study.arms import parse_arm
-from study.choices import Contrast
+from study.choices import Comparison, Contrast
 from study.design import read_study, study_file
 from study.errors import StudyError, listed
 from study.files import write_whole
@@ -75,7 +79,8 @@ def write_tables(run: Path, *, on_step: Callable[[str], object] = lambda what: N
     items = load_items(run)
     scores = with_clustered_errors(scores, items)
     on_step(f"correlating {len(contrasts)} contrasts")
-    choices = read_study(run).analysis
+    study = read_study(run)
+    choices = study.analysis
     frame = correlations(scores, contrasts, items=items, multiplicity=choices.multiplicity)
     tables = {
         "scores": scores,
@@ -83,9 +88,12 @@ def write_tables(run: Path, *, on_step: Callable[[str], object] = lambda what: N
         "robustness": robustness(scores, contrasts, bound=choices.equivalence_bound),
         "agreement": overlap(scores, contrasts, items),
         "summaries": summaries(scores, contrasts),
+        "exposures": exposures(scores, contrasts),
         "cell_model": cell_models(scores, contrasts, items=items),
         "reliability": reliabilities(items),
     }
+    if study.tuning.recipes:
+        tables |= _of_recipes(run, scores, choices.recipes)
     if choices.beside:
         tables["intervals"] = intervals_beside(scores, contrasts, kinds=choices.beside)
     for name, table in tables.items():
@@ -95,6 +103,24 @@ def write_tables(run: Path, *, on_step: Callable[[str], object] = lambda what: N
     empty = [c.name for c in study_contrasts(run) if c not in contrasts]
     notes += [f"{name}: no pair has both arms on a task; left out" for name in empty]
     return Analysis(tables, contrasts, items, notes)
+
+
+def _of_recipes(
+    run: Path, scores: pd.DataFrame, comparisons: list[Comparison]
+) -> dict[str, pd.DataFrame]:
+    """Tables that only studies have which tune their models."""
+    tables = {"tuning": tuned_models(run)}
+    if len(texts := written(run)):
+        tables["written"] = texts
+    for comparison in comparisons:
+        values = sorted(set(tables["tuning"][comparison.axis].astype(str)))
+        if comparison.baseline not in values:
+            raise StudyError(study_file(run), f"analysis.recipes: {comparison.axis}",
+                             found=repr(comparison.baseline),
+                             expected=f"one of the tuned models': {listed(values)}")  # fmt: skip
+    if comparisons:
+        tables["recipe_gains"] = recipe_gains(scores, tables["tuning"], comparisons)
+    return tables
 
 
 def study_contrasts(run: Path) -> list[Contrast]:
@@ -114,9 +140,11 @@ def draw_figures(run: Path, done: Analysis) -> list[str]:
     from analysis.figures.controls import controls
     from analysis.figures.families_apart import families_apart
     from analysis.figures.forest import forest
+    from analysis.figures.gains import gains
     from analysis.figures.heat_map import heat_map
     from analysis.figures.item_overlap import item_overlap
     from analysis.figures.left_out import left_out
+    from analysis.figures.losses import losses
     from analysis.figures.scatter import scatter_by_type
     from analysis.figures.shots import shots
     from analysis.figures.style import save
@@ -137,6 +165,10 @@ def draw_figures(run: Path, done: Analysis) -> list[str]:
     figures["left_out"] = left_out(checks, contrast=main.name)
     figures["which_correlation"] = which_correlation(tables["correlations"], contrast=main.name)
     figures["shots"] = shots(scores, main)
+    if "tuning" in tables:
+        figures["losses"] = losses(loss_curves(run), tables["tuning"])
+    if "recipe_gains" in tables:
+        figures["recipe_gains"] = gains(tables["recipe_gains"])
     if len(tables["agreement"]):
         figures["item_overlap"] = item_overlap(tables["agreement"], contrast=main.name)
     lines = [f"tables:  {run / 'tables'}"]

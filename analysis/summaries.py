@@ -27,6 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis.exposures import task_exposures
 from analysis.jackknife import Jackknife
 from analysis.meta import meta_analysis
 from analysis.points import Group, groups
@@ -80,8 +81,8 @@ def shrunk(covariance: Floats) -> Floats:
 
 
 def _of_exposure(scores: pd.DataFrame, tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Tasks by what tuning showed of them; none where that is unknown."""
-    of = scores.drop_duplicates("task").set_index("task")["exposure"]
+    """Tasks by what tuning showed of them; none where that is unknown or differs between pairs."""
+    of = task_exposures(scores)
     names = sorted({str(of[task]) for task in tasks} - {""})
     return {f"exposure: {e}": tuple(task for task in tasks if of[task] == e) for e in names}
 

@@ -44,11 +44,22 @@ class Multiplicity(Strict):
     "Over tasks."
 
 
+class Comparison(Strict):
+    """Recipes that are compared, in which one axis differs."""
+
+    axis: Literal["mixture", "format", "loss", "indicator", "optimiser", "adapter"]
+    "What differs."
+    baseline: str
+    "The value that all others are set against."
+
+
 class AnalysisChoices(Strict):
     """What the analysis leaves to the study."""
 
     multiplicity: Multiplicity = Field(default_factory=Multiplicity)
     "How p is adjusted over types and tasks."
+    recipes: list[Comparison] = Field(default_factory=list)
+    "What is compared between recipes, in `tables/recipe_gains.csv`."
     beside: list[Literal["bca", "fisher"]] = Field(default_factory=list)
     "Further intervals, beside the family jackknife's, in `tables/intervals.csv`."
     equivalence_bound: float = Field(default=0.3, gt=0, lt=1)

@@ -56,9 +56,25 @@ def write_ledger(resolved: Resolved, plan: Plan) -> None:
         "passages": _passages(resolved),
         "left_out": [vars(entry) for entry in plan.left_out],
         "falsified": list(plan.falsified),
+        "tuned": _tuned(resolved),
     }
     text = json.dumps(content, indent=None, sort_keys=True) + "\n"
     write_whole(results_folder(resolved.run) / "plan.json", text.encode())
+
+
+def _tuned(resolved: Resolved) -> dict[str, dict[str, Any]]:
+    """By pair, where the model is that the study makes, and by what recipe."""
+    found = {}
+    for pair in resolved.pairs:
+        if pair.recipe is not None and pair.tuned in resolved.tuned:
+            found[pair.name] = {
+                "folder": str(resolved.tuned[pair.tuned].folder),
+                "base": pair.base.name,
+                "family": pair.family,
+                "grid": pair.recipe.grid,
+                **pair.recipe.values,
+            }
+    return found
 
 
 def _passages(resolved: Resolved) -> dict[str, dict[int, int]]:

@@ -82,7 +82,7 @@ class Mixture(Strict):
 class Loss(Strict):
     """Which tokens carry loss, and what is added to it."""
 
-    on: Carrying = "output"
+    over: Carrying = "output"
     "Kinds of tokens."
     instruction_weight: float | None = Field(default=None, ge=0)
     "With `weighted`: the weight of an instruction's token beside an output's."
@@ -97,8 +97,8 @@ class Loss(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Loss:
-        if (self.on == "weighted") != (self.instruction_weight is not None):
-            raise ValueError("instruction_weight: given with `on: weighted`, and only there")
+        if (self.over == "weighted") != (self.instruction_weight is not None):
+            raise ValueError("instruction_weight: given with `over: weighted`, and only there")
         if self.kl_as_released and not self.kl:
             raise ValueError("kl: a weight above zero where `kl_as_released` is set")
         return self
@@ -214,7 +214,7 @@ class RecipeGrid(Strict):
 
 
 PLAIN_LOSSES: dict[str, Loss] = {
-    on: Loss(on=on) for on in ("output", "instruction_and_output", "all", "output_diluted")
+    over: Loss(over=over) for over in ("output", "instruction_and_output", "all", "output_diluted")
 }
 
 

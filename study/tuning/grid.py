@@ -35,6 +35,9 @@ class Recipe:
 
     name: str
     "The grid's, and the value on every axis on which the grid has more than one."
+    grid: str
+    values: dict[str, Any]
+    "Its value on every axis, by name."
     mixture_name: str
     mixture: Mixture
     format: Format
@@ -85,6 +88,8 @@ def recipes(tuning: Tuning, grid: RecipeGrid, study_file: Path) -> Iterator[Reci
         marks = [f"s{at[axis]}" if axis == "seed" else str(at[axis]) for axis in varied]
         yield Recipe(
             name="-".join([grid.name, *marks]),
+            grid=grid.name,
+            values=at,
             mixture_name=at["mixture"],
             mixture=tuning.mixture(at["mixture"]),
             format=at["format"],

@@ -30,6 +30,13 @@ class Marking:
     indicator: Indicator
     chosen: Mapping[Row, frozenset[int]]
     "By row, the assistant's turns that are marked."
+    scores: tuple[tuple[str, float, bool], ...] = ()
+    "(source, score, whether marked) of every turn."
+
+    def table(self) -> str:
+        """The scores as CSV."""
+        lines = [f"{source},{score!r},{int(marked)}" for source, score, marked in self.scores]
+        return "\n".join(["source,score,marked", *lines]) + "\n"
 
     def __call__(self, row: Row) -> tuple[tuple[Turn, ...], np.ndarray | None, int]:
         """The row's turns, the weight of each turn's output (None: all alike), and how many are
@@ -70,7 +77,12 @@ def marking(
     by_row: dict[Row, set[int]] = {}
     for row, number in chosen:
         by_row.setdefault(row, set()).add(number)
-    return Marking(indicator, {row: frozenset(numbers) for row, numbers in by_row.items()})
+    told = tuple(
+        (row.source, value, number in by_row.get(row, ()))
+        for (row, number), value in zip(places, values, strict=True)
+    )
+    marks = {row: frozenset(numbers) for row, numbers in by_row.items()}
+    return Marking(indicator, marks, told)
 
 
 def _user_before(turns: Sequence[Turn], number: int) -> int:

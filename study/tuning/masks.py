@@ -40,9 +40,9 @@ def label_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(numerator, denominator), float32 [length] each. `emphasis` [turns] multiplies the weight of
     single turns' outputs, in both."""
-    of_kind = _NUMERATOR.get(loss.on, (0, loss.instruction_weight, 1))
+    of_kind = _NUMERATOR.get(loss.over, (0, loss.instruction_weight, 1))
     numerator = np.asarray(of_kind, dtype=np.float32)[row.kinds]
-    denominator = np.asarray(_DENOMINATOR[loss.on], dtype=np.float32)[row.kinds]
+    denominator = np.asarray(_DENOMINATOR[loss.over], dtype=np.float32)[row.kinds]
     if emphasis is not None:
         factor = np.where(row.turns >= 0, emphasis[np.maximum(row.turns, 0)], 1.0)
         numerator, denominator = numerator * factor, denominator * factor

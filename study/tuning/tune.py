@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from study.tuning.mixture import mixed_pools, mixed_rows
 from study.tuning.sources import Pool
 from study.weights import ModelFacts, model_facts
 
+SCORES = "turn_scores.csv"
+"In the folder of a model tuned with an indicator: every turn's score, and whether it is marked."
+UNSEEN_SEED = 10**6
 Tell = Callable[[str], object]
 "Is told, now and then, what is being done."
 
@@ -39,6 +43,7 @@ def tune(
         return read_record(tuned.folder)
     from study.tuning.adapting import save_whole, tokenizer_for, trainable
     from study.tuning.data import tuning_data
+    from study.tuning.measures import measured
     from study.tuning.packing import leaks
     from study.tuning.training import train
 
@@ -67,6 +72,10 @@ def tune(
                          found=f"{type(model).__name__}, in which documents of one row see each "
                          "other", expected="an architecture whose masks keep them apart",
                          do="Set `packing: false`")  # fmt: skip
+    unseen = _unseen(recipe, pools, tokenizer, study, longest, marking)
+    how: dict[str, Any] = {"longest": longest, "tokens_at_once": recipe.optimiser.tokens_at_once,
+           "pad": tokenizer.pad_token_id or 0, "device": device}  # fmt: skip
+    before = {"train": measured(model, data.rows, **how), "unseen": measured(model, unseen, **how)}
     work = checkpoints(run, tuned.key)
     steps = -(-len(data.rows) * recipe.optimiser.epochs // recipe.optimiser.batch)
     curve = train(
@@ -89,6 +98,11 @@ def tune(
         "steps": len(curve.losses),
         "first_loss": curve.losses[0],
         "last_loss": curve.losses[-1],
+        "measures": {
+            "base": before,
+            "tuned": {"train": measured(model, data.rows, **how),
+                      "unseen": measured(model, unseen, **how)},
+        },
         "tokens_per_second": curve.tokens / curve.seconds,
         "seconds": curve.seconds,
         "resumed_at": curve.resumed_at,
@@ -100,6 +114,8 @@ def tune(
         save_whole(model, base.folder, recipe, tokenizer, folder)
         lines = [f"{step},{loss!r}" for step, loss in enumerate(curve.losses, start=1)]
         (folder / "losses.csv").write_text("\n".join(["step,loss", *lines]) + "\n")
+        if marking is not None:
+            (folder / SCORES).write_text(marking.table())
         (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
 
     _put(tuned.folder, write)
@@ -173,6 +189,19 @@ def _marking(tuned: TunedModel, study: Study, pools: list[Pool], device: str, te
         on_batch=lambda done: tell(f"scored {done} of {len(rows)} conversations"),
     )  # fmt: skip
     return marking(recipe.indicator, rows, scores, recipe.seed)
+
+
+def _unseen(
+    recipe: Any, pools: list[Pool], tokenizer: Any, study: Study, longest: int, marking: Any
+) -> Any:
+    """Rows of the same mixture by another seed. Of sources that end, some are rows of the training:
+    all of them, where it took all."""
+    from study.tuning.data import tuning_data
+    from study.tuning.measures import MEASURED_ROWS
+
+    few = recipe.mixture.model_copy(update={"rows": MEASURED_ROWS, "tokens": None})
+    other = replace(recipe, mixture=few, seed=recipe.seed + UNSEEN_SEED)
+    return tuning_data(other, pools, tokenizer, study.layout, longest=longest, marking=marking).rows
 
 
 def _reference(model: Any, folder: Path, recipe: Any, device: str) -> Any:

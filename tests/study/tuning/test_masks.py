@@ -97,16 +97,16 @@ def test_weights_partition_the_sequence(turns: tuple[Turn, ...], cut: int, weigh
     def numerator(**how: Any) -> np.ndarray:
         return label_weights(row, Loss(**how))[0]
 
-    output, both = numerator(on="output"), numerator(on="instruction_and_output")
-    every = numerator(on="all")
+    output, both = numerator(over="output"), numerator(over="instruction_and_output")
+    every = numerator(over="all")
     assert (output == ((row.kinds == OUTPUT) & later)).all()
     assert (both - output == ((row.kinds == INSTRUCTION) & later)).all()
     assert (every - both == ((row.kinds == TEMPLATE) & later)).all()
     assert (every == later).all()
-    weighted = label_weights(row, Loss(on="weighted", instruction_weight=weight))
+    weighted = label_weights(row, Loss(over="weighted", instruction_weight=weight))
     np.testing.assert_allclose(weighted[0], output + np.float32(weight) * (both - output))
     assert (weighted[1] == output).all()
-    diluted = label_weights(row, Loss(on="output_diluted"))
+    diluted = label_weights(row, Loss(over="output_diluted"))
     assert (diluted[0] == output).all()
     assert (diluted[1] == both).all()
 
@@ -115,8 +115,8 @@ def test_weight_zero_is_instruction_tuning() -> None:
     row = encode(
         (Turn("user", "the fox"), Turn("assistant", "jumps")), tokenizer_with("bytes", "tulu")
     )
-    none = label_weights(row, Loss(on="weighted", instruction_weight=0))
-    for mine, theirs in zip(none, label_weights(row, Loss(on="output")), strict=True):
+    none = label_weights(row, Loss(over="weighted", instruction_weight=0))
+    for mine, theirs in zip(none, label_weights(row, Loss(over="output")), strict=True):
         assert (mine == theirs).all()
 
 

@@ -26,15 +26,15 @@ from study.zoo.instructions import shown_questions
 from tests.study.tuning.tokenizers_made import made
 
 LOSSES = {
-    "output": Loss(on="output"),
-    "instruction_and_output": Loss(on="instruction_and_output"),
-    "all": Loss(on="all"),
-    "weighted": Loss(on="weighted", instruction_weight=0.3),
-    "output_diluted": Loss(on="output_diluted"),
-    "example": Loss(on="instruction_and_output", normalise="example"),
-    "diluted_example": Loss(on="output_diluted", normalise="example"),
-    "kl": Loss(on="output", kl=0.4),
-    "kl_released": Loss(on="output", kl=0.4, kl_as_released=True),
+    "output": Loss(over="output"),
+    "instruction_and_output": Loss(over="instruction_and_output"),
+    "all": Loss(over="all"),
+    "weighted": Loss(over="weighted", instruction_weight=0.3),
+    "output_diluted": Loss(over="output_diluted"),
+    "example": Loss(over="instruction_and_output", normalise="example"),
+    "diluted_example": Loss(over="output_diluted", normalise="example"),
+    "kl": Loss(over="output", kl=0.4),
+    "kl_released": Loss(over="output", kl=0.4, kl_as_released=True),
 }
 FAMILIES = ("llama-early-xs", "neox-early-xs", "olmo2-early-xs")
 
@@ -88,7 +88,7 @@ def reference_loss(model: Any, base: Any, rows: list[Labelled], loss: Loss) -> t
                     output,
                 ),
                 "output_diluted": (output, output or instruction),
-            }[loss.on]
+            }[loss.over]
             term = -logs[t - 1, ids[t]]
             if loss.kl and not loss.kl_as_released:
                 p = logs[t - 1].exp()
@@ -162,10 +162,10 @@ def test_the_released_surrogate_teaches_nothing_at_one() -> None:
         ours(model, base, rows, loss).backward()  # type: ignore[no-untyped-call]
         return torch.cat([weight.grad.flatten() for weight in model.parameters()])
 
-    plain = gradient(Loss(on="output"))
-    at_one = gradient(Loss(on="output", kl=1.0, kl_as_released=True))
-    above = gradient(Loss(on="output", kl=2.0, kl_as_released=True))
-    full = gradient(Loss(on="output", kl=1.0))
+    plain = gradient(Loss(over="output"))
+    at_one = gradient(Loss(over="output", kl=1.0, kl_as_released=True))
+    above = gradient(Loss(over="output", kl=2.0, kl_as_released=True))
+    full = gradient(Loss(over="output", kl=1.0))
     assert float(at_one.abs().max()) < 1e-6 * float(plain.abs().max())
     torch.testing.assert_close(above, -plain, rtol=1e-3, atol=1e-5)
     # At the base itself the true divergence has no slope, and the gradient is the likelihood's.

@@ -122,7 +122,7 @@ def test_a_model_tuned_in_a_run_beside_is_not_tuned_again(plain: Path) -> None:
 def test_killed_at_any_moment_it_goes_on_to_the_same_weights(
     make_run: MakeRun, tmp_path: Path, loss: str
 ) -> None:
-    losses = {"noisy": {"neftune": 5.0}, "kl": {"on": "instruction_and_output", "kl": 0.1}}
+    losses = {"noisy": {"neftune": 5.0}, "kl": {"over": "instruction_and_output", "kl": 0.1}}
     tuning = changed(recipe={"loss": loss}, optimiser={"epochs": 6}, losses=losses)
     whole = tuning_run(make_run, "whole", tuning=tuning)
     _, events = tune_planned(planned(whole), ["cpu"])
