@@ -80,7 +80,7 @@ def test_prompts_without_room_lose_whole_demonstrations() -> None:
 
     def kept(*ways: tuple[object, int]) -> tuple[int, ...] | None:
         asked = {Asked(arm, facts.tokenizer, window, facts.folder) for arm, window in ways}  # type: ignore[arg-type]
-        return kept_demonstrations(frozenset(asked), task, documents, drawn)
+        return kept_demonstrations(frozenset(asked), lambda _: task, documents, drawn)
 
     assert kept((base, 160), (tuned, 160)) is None
     narrow = kept((base, 90))

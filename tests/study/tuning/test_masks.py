@@ -28,15 +28,8 @@ from tests.study.tuning.tokenizers_made import made
 
 KINDS = ("bytes", "metaspace")
 # Texts as people write them: tags that look like the template's, white space, other scripts.
-CONTENT = st.lists(
-    st.sampled_from(
-        "the fox 42 + user assistant <|user|> <|assistant|> [INST] \n Übermut café 東京 a . ? <".split(
-            " "
-        )
-    ),
-    min_size=1,
-    max_size=8,
-).map(" ".join)
+WORDS = "the fox 42 + user assistant <|user|> <|assistant|> [INST] \n Übermut café 東京 a . ? <"
+CONTENT = st.lists(st.sampled_from(WORDS.split(" ")), min_size=1, max_size=8).map(" ".join)
 
 
 def conversations(first: str = "user") -> st.SearchStrategy[tuple[Turn, ...]]:
