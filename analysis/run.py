@@ -26,7 +26,7 @@ from analysis.reliabilities import reliabilities
 from analysis.robustness import robustness, robustness_text
 from analysis.summaries import summaries
 from analysis.tables import latex, summary, write_csv
-from analysis.tuned import loss_curves, tuned_models
+from analysis.tuned import loss_curves, tuned_models, turn_scores
 from analysis.written import written
 from study.arms import parse_arm
 from study.choices import Comparison, Contrast
@@ -112,6 +112,8 @@ def _of_recipes(
     tables = {"tuning": tuned_models(run)}
     if len(texts := written(run)):
         tables["written"] = texts
+    if len(turns := turn_scores(run)):
+        tables["turn_scores"] = turns
     for comparison in comparisons:
         values = sorted(set(tables["tuning"][comparison.axis].astype(str)))
         if comparison.baseline not in values:

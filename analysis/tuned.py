@@ -81,7 +81,15 @@ def loss_curves(run: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["pair", "step", "loss"]]
 
 
-def turn_scores(run: Path, pair: str) -> pd.DataFrame:
-    """What the indicator's seed model thought of every turn: source, score, marked."""
-    about = read_ledger(run)["tuned"][pair]
-    return pd.read_csv(Path(about["folder"]) / "turn_scores.csv")
+def turn_scores(run: Path) -> pd.DataFrame:
+    """What indicators thought of every turn: mixture, indicator, source, score, marked. One of the
+    models of each mixture and indicator speaks for all: rows and scores do not depend on the base.
+    """
+    parts, seen = [], set()
+    for about in read_ledger(run).get("tuned", {}).values():
+        path, of = Path(about["folder"]) / "turn_scores.csv", (about["mixture"], about["indicator"])
+        if path.is_file() and of not in seen:
+            seen.add(of)
+            parts.append(pd.read_csv(path).assign(mixture=of[0], indicator=of[1]))
+    columns = ["mixture", "indicator", "source", "score", "marked"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
