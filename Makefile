@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test faults lint types zoo bench bench-gpu calibrate clean-demo
+.PHONY: setup demo test faults lint types zoo studies bench bench-tuning bench-gpu calibrate clean-demo
 
 setup: .venv/ready
 
@@ -35,6 +35,13 @@ types: .venv/ready
 zoo: .venv/ready
 	$(BIN)/study zoo build
 
+# The three studies of tuning, whole: about an hour on two cores. Kept: docs/results.
+studies: .venv/ready
+	for name in limits indicator loss; do \
+	  $(BIN)/study run runs/$$name && $(BIN)/study analyze runs/$$name || exit 1; \
+	  mkdir -p docs/results/$$name && cp runs/$$name/tables/*.csv docs/results/$$name; \
+	done
+
 # Against lm-eval's own model and scipy; about three quarters of an hour.
 bench: .venv/ready
 	$(BIN)/python benchmarks/scoring.py
@@ -43,7 +50,14 @@ bench: .venv/ready
 	$(BIN)/python -P benchmarks/study.py
 	$(BIN)/python -P benchmarks/estimate.py
 
+# Against transformers' Trainer and TRL, which is installed for it.
+bench-tuning: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt trl==1.16.0
+	$(BIN)/python -P benchmarks/tuning.py
+
 bench-gpu: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt trl==1.16.0
+	$(BIN)/python -P benchmarks/tuning.py --gpu --member llama-late-l
 	$(BIN)/python benchmarks/scoring.py --gpu
 
 # Coverage and level of the intervals and tests, by simulation; writes docs/calibration.md.

@@ -23,11 +23,11 @@ import yaml
 
 from study.layout import ZOO
 from study.planning import planned, tune_planned
-from study.tuning.choices import Loss, Optimiser
 from study.tuning.data import Labelled
 from study.tuning.formats import conversation
 from study.tuning.grid import Recipe
 from study.tuning.masks import label_weights
+from study.tuning.methods import Loss, Optimiser
 from study.tuning.rendering import encode
 from study.tuning.sources import Shown
 from study.tuning.training import Steps, train

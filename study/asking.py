@@ -13,9 +13,9 @@ import hashlib
 import math
 from typing import Any
 
+from study.cells import Cell
 from study.fitting import room
 from study.items import Document
-from study.plan import Cell
 from study.prompts import AuditError, Prompts
 
 

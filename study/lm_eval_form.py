@@ -17,7 +17,8 @@ from typing import Any
 import pandas as pd
 
 from study.arms import parse_arm
-from study.design import ListedTask, Study
+from study.design import Study
+from study.entries import ListedTask
 from study.errors import StudyError, listed, nearest
 from study.imports import Imported, ImportedItems, digest_of, typed
 from study.lm_eval_samples import Samples, read_samples

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from study.contract import BY_LENGTH, text_code
-from study.design import ListedTask
+from study.entries import ListedTask
 from study.errors import StudyError
 from study.imports import ImportedItems
 

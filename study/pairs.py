@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from study.design import ListedPair, SelectedPairs, Study, study_file
+from study.design import Study, study_file
+from study.entries import ListedPair, SelectedPairs
 from study.errors import StudyError, listed, nearest
 from study.tuning.choices import Base, ChosenBases
 from study.tuning.grid import Recipe, recipes

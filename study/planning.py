@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from study.cells import Position
 from study.cost.estimate import estimate
 from study.cost.here import speed_here
 from study.cost.throughput import ASSUMED, Speed
@@ -20,7 +21,7 @@ from study.errors import StudyError, listed
 from study.events import Event
 from study.job_states import recorded
 from study.ledger import POSITION, read_ledger, write_ledger
-from study.plan import Job, Plan, Position, make_plan
+from study.plan import Job, Plan, make_plan
 from study.resolving import Resolved, resolve
 from study.running import describe
 from study.store import Cells

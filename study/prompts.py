@@ -12,9 +12,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from study.cells import Cell
 from study.demonstrations import Demonstrations, fixed_sampler
 from study.items import Document
-from study.plan import Cell
 
 REMEMBERED_REQUESTS = 150_000
 "Rendered requests kept in memory."

@@ -13,7 +13,8 @@ from statistics import fmean
 from typing import Any
 
 from study.contract import Exposure
-from study.design import ListedTask, Study, study_file
+from study.design import Study, study_file
+from study.entries import ListedTask
 from study.errors import StudyError, listed, nearest
 from study.forms.fields import options_of
 from study.harness import Harness, TaskEntry, is_staged
@@ -24,7 +25,7 @@ from study.pairs import ModelRef, Pair, study_pairs
 from study.suites import study_tasks
 from study.tuning.identity import TunedModel, exposure, tuned_folder, tuned_tokenizer
 from study.tuning.mixture import mixed_pools
-from study.tuning.tune import key_of, seed_digest
+from study.tuning.preparing import key_of
 from study.weights import Dress, ModelFacts, model_facts
 
 
@@ -139,7 +140,7 @@ def _resolve_recipes(resolved: Resolved, harness: Harness) -> None:
         if isinstance(base, str):
             resolved.models[pair.tuned] = base
             continue
-        key = key_of(recipe, base, seed_digest(recipe, study), pools_of[name], study)
+        key = key_of(recipe, base, pools_of[name], study)
         tuned = TunedModel(recipe, pair.base, key, tuned_folder(resolved.run, key))
         resolved.tuned[pair.tuned] = tuned
         resolved.models[pair.tuned] = replace(

@@ -14,7 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from study.asked import AskedTasks
 from study.asking import answer
+from study.cells import Cell, drawn_for, evaluated
 from study.cost.throughput import Timings
 from study.demonstrations import Demonstrations
 from study.design import Study
@@ -22,19 +24,14 @@ from study.devices import device_kind
 from study.errors import StudyError
 from study.events import Event
 from study.fitting import chat_template
-from study.forms.fields import answer_of, fields_of
-from study.forms.forms import Asking, Demonstrator, formed
-from study.forms.written import check_written
 from study.harness import Harness
 from study.identity import canonical, check_unchanged
-from study.items import Document, TaskItems, task_items
 from study.lock import lock_digest, read_lock
-from study.plan import Cell, Job, drawn_for, evaluated
+from study.plan import Job
 from study.prompts import AuditError, PromptMemory, Prompts, render
 from study.provenance import hardware, source, versions
 from study.resolving import harness_of
 from study.store import Cells
-from study.suites import study_tasks
 from study.tuning.identity import TunedModel
 from study.watching import Passes
 from study.weights import ModelFacts, folder_facts, model_facts
@@ -78,8 +75,7 @@ class Runner:
         self._lock: str | None = None
         self._weights = ""
         self._harness: Harness = harness_of(study, run)
-        self._tasks: dict[str, tuple[Any, TaskItems]] = {}
-        self._listed = {task.task: task for task in study_tasks(study, run)}
+        self._tasks = AskedTasks(study, run, self._harness, self.cells)
         self._prompts = PromptMemory()
 
     def job(self, job: Job, *, memory_share: float = 1.0) -> Iterator[Event]:
@@ -193,12 +189,12 @@ class Runner:
 
     def _cell(self, lm: Any, cell: Cell, params_b: float) -> int:
         started = time.perf_counter()
-        task, items = self._asked(cell)
+        task, items = self._tasks.asked(cell)
         assert cell.key is not None
         assert cell.identity is not None
         check_unchanged("the task's items", items.digest, cell.identity["task"]["items"])
         documents = evaluated(items, self.study.limit)
-        pool = self._task(cell.demonstrator)[1] if cell.demonstrator else items
+        pool = self._tasks.task(cell.demonstrator)[1] if cell.demonstrator else items
         drawn = drawn_for(pool, cell.arm, seed=self.study.seed, draw=cell.draw)
         prompts = self._prompts_of(lm, task, documents, drawn, cell)
         asked = time.perf_counter()
@@ -224,7 +220,7 @@ class Runner:
             "demonstration_pool": {"size": len(pool.pool), "parted": pool.separated,
                                    "removed_as_items": pool.removed},
             "demonstrator": cell.demonstrator,
-            "written": self._check_written(cell, documents, rows),
+            "written": self._tasks.check_written(cell, documents, rows),
             "provenance": {
                 "versions": versions(),
                 "source": source(),
@@ -244,40 +240,6 @@ class Runner:
             flops=2e9 * params_b * self._passes.tokens,
         )
         return len(rows)
-
-    def _task(self, name: str) -> tuple[Any, TaskItems]:
-        if name not in self._tasks:
-            entry = self._harness.entry(name, self.run)
-            task = self._harness.load(name)
-            self._tasks[name] = task, task_items(task, name, shares_split=entry.shares_split)
-        return self._tasks[name]
-
-    def _asked(self, cell: Cell) -> tuple[Any, TaskItems]:
-        """The cell's task in the arm's form, and its items."""
-        task, items = self._task(cell.task.task)
-        by = None
-        if cell.demonstrator is not None:
-            by = Demonstrator(self._task(cell.demonstrator)[0], self._listed[cell.demonstrator])
-        written = {}
-        if cell.needs is not None:
-            found = self.cells.items(cell.needs, ["item", "text"]).to_pydict()
-            written = dict(zip(found["item"], found["text"], strict=True))
-        places = {id(item.raw): item.place for item in items.items}
-        asking = Asking(
-            self.study, self.run, cell.task, by, written, lambda document: places[id(document)]
-        )
-        return formed(task, cell.arm, asking), items
-
-    def _check_written(
-        self, cell: Cell, documents: tuple[Document, ...], rows: list[dict[str, Any]]
-    ) -> dict[str, float] | None:
-        """What the demonstrations are worth that a model wrote; None where it wrote none."""
-        if cell.arm.form != "writes":
-            return None
-        task, _ = self._task(cell.task.task)
-        answers = [answer_of(task, document.raw) for document in documents]
-        fields = [fields_of(task, document.raw, cell.task.fields) for document in documents]
-        return check_written([row["text"] for row in rows], fields, answers, self.study.layout)
 
     def _prompts_of(
         self, lm: Any, task: Any, documents: Any, drawn: Demonstrations, cell: Cell

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from study.design import ListedTask, Study, study_file
+from study.design import Study, study_file
+from study.entries import ListedTask
 from study.errors import StudyError, listed, nearest
 from study.validation import Strict, validated
 

@@ -31,6 +31,8 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = yaml.safe_load((ROOT / "runs" / "demo" / "study.yaml").read_text())
     small = {**study, **{key: SMALL[key] for key in ("pairs", "tasks", "limit")}}
     (root / "runs" / "demo" / "study.yaml").write_text(yaml.safe_dump(small))
+    shutil.copytree(ROOT / "runs" / "loss-small", root / "runs" / "loss-small",
+                    ignore=shutil.ignore_patterns("results", "tables", "figures"))  # fmt: skip
     for name in ("runs/paper", "study", "Makefile", "pyproject.toml", "constraints.txt"):
         (root / name).symlink_to(ROOT / name)
     return root

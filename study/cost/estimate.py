@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from study.cells import Cell
 from study.cost.throughput import Speed
 from study.cost.work import Counting, Work
 from study.devices import SPARE_BYTES, weight_bytes
-from study.plan import Cell, Job, Plan
+from study.plan import Job, Plan
 from study.prompts import REMEMBERED_REQUESTS
 from study.resolving import Resolved
 

@@ -19,10 +19,10 @@ from itertools import pairwise
 from statistics import fmean
 
 from study.arms import Arm
-from study.design import ListedTask
+from study.cells import Cell, evaluated
+from study.entries import ListedTask
 from study.fitting import template_tokens, token_counts, tokenizer_at
 from study.items import Document, TaskItems
-from study.plan import Cell, evaluated
 from study.resolving import Resolved
 from study.weights import ModelFacts
 

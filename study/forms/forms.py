@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from study.arms import FIELD_FORMS, Arm
-from study.design import ListedTask, Study
+from study.design import Study
+from study.entries import ListedTask
 from study.errors import StudyError
 from study.forms.answers import extracted, extracted_as_released, of_letter, score
 from study.forms.fields import answer_of, fields_of, options_of

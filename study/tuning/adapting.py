@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
-from study.tuning.choices import Adapter
 from study.tuning.grid import Recipe
+from study.tuning.methods import Adapter
 from study.tuning.rendering import set_template
 
 
@@ -32,6 +32,8 @@ def trainable(
     """The base model with what the recipe trains."""
     model = _loaded(folder, recipe, device, spread=spread, remote_code=remote_code)
     new = _room_for(model, tokenizer, recipe.marker_token)
+    if device != "cpu" and not hasattr(model, "hf_device_map"):
+        model = model.to(device)
     if recipe.adapter is None:
         return model
     return _with_adapter(model, recipe.adapter, new)

@@ -20,7 +20,7 @@ import random
 from collections.abc import Sequence
 
 from study.layout import Layout
-from study.tuning.choices import Format
+from study.tuning.data_choices import Format
 from study.tuning.sources import Chat, Shown, Turn
 
 WORDINGS_USED = 5

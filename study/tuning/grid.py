@@ -13,16 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.tuning.choices import (
-    Adapter,
-    Format,
-    Indicator,
-    Loss,
-    Mixture,
-    Optimiser,
-    RecipeGrid,
-    Tuning,
-)
+from study.tuning.choices import RecipeGrid, Tuning
+from study.tuning.data_choices import Format, Mixture
+from study.tuning.methods import Adapter, Indicator, Loss, Optimiser
 
 AXES = ("mixture", "format", "loss", "indicator", "optimiser", "adapter", "seed")
 VERSION = 1

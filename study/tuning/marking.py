@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.tuning.choices import Indicator
+from study.tuning.methods import Indicator
 from study.tuning.mixture import Row
 from study.tuning.sources import Turn
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from study.tuning.choices import Loss
+from study.tuning.methods import Loss
 from study.tuning.rendering import Encoded
 
 _NUMERATOR = {

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from study.tuning.choices import Loss
 from study.tuning.data import Labelled
 from study.tuning.masks import label_weights
+from study.tuning.methods import Loss
 from study.tuning.packing import packed
 
 MEASURED_ROWS = 512
@@ -24,7 +24,6 @@ MEASURED_ROWS = 512
 def measured(
     model: Any,
     rows: Sequence[Labelled],
-    *,
     longest: int,
     tokens_at_once: int,
     pad: int,

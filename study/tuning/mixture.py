@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from study.errors import StudyError, listed
 from study.harness import Harness
 from study.layout import Layout
-from study.tuning.choices import Format, Mixture
+from study.tuning.data_choices import Format, Mixture
 from study.tuning.formats import DEMONSTRATIONS, conversation
 from study.tuning.grid import Recipe
 from study.tuning.sources import Chat, Pool, Shown, Turn, pools

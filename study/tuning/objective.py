@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from study.tuning.choices import Loss
+from study.tuning.methods import Loss
 from study.tuning.packing import Packed
 
 

@@ -20,7 +20,7 @@ from study.harness import Harness
 from study.items import normalised
 from study.layout import Fields
 from study.suites import picked, read_suite
-from study.tuning.choices import Source
+from study.tuning.data_choices import Source
 
 ROLES = ("system", "user", "assistant")
 DIGESTED = 64

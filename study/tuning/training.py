@@ -26,9 +26,9 @@ from transformers import Trainer, TrainingArguments
 
 from study.errors import StudyError
 from study.files import write_whole
-from study.tuning.choices import Loss, Optimiser
 from study.tuning.data import Labelled
 from study.tuning.grid import Recipe
+from study.tuning.methods import Loss, Optimiser
 from study.tuning.objective import (
     Batch,
     log_probabilities,
@@ -80,6 +80,22 @@ class Curve:
     "Of this process."
     resumed_at: int
     "The step at which this process went on; 0 if it began."
+
+    def told(self) -> dict[str, float | int]:
+        """What of it stands in a tuned model's record."""
+        return {
+            "steps": len(self.losses),
+            "first_loss": self.losses[0],
+            "last_loss": self.losses[-1],
+            "tokens_per_second": self.tokens / self.seconds,
+            "seconds": self.seconds,
+            "resumed_at": self.resumed_at,
+        }
+
+    def table(self) -> str:
+        """The losses as CSV."""
+        lines = [f"{step},{loss!r}" for step, loss in enumerate(self.losses, start=1)]
+        return "\n".join(["step,loss", *lines]) + "\n"
 
 
 class _StepTrainer(Trainer):  # type: ignore[misc]

@@ -12,10 +12,10 @@ import torch
 
 from study.errors import StudyError
 from study.pairs import zoo
-from study.tuning.choices import Indicator, Loss
 from study.tuning.indicator import context_scores, load_seed_model
 from study.tuning.marking import marking
 from study.tuning.masks import label_weights
+from study.tuning.methods import Indicator, Loss
 from study.tuning.mixture import Row
 from study.tuning.rendering import encode
 from study.tuning.sources import Turn

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.errors import StudyError
-from study.tuning.choices import Loss
 from study.tuning.masks import label_weights
+from study.tuning.methods import Loss
 from study.tuning.rendering import (
     INSTRUCTION,
     OUTPUT,

@@ -15,8 +15,9 @@ from study.errors import StudyError
 from study.layout import LAYOUTS, SOURCE, ZOO
 from study.pairs import study_pairs
 from study.resolving import harness_of
-from study.tuning.choices import Format, Mixture, Source, Tuning
+from study.tuning.choices import Tuning
 from study.tuning.data import tuning_data
+from study.tuning.data_choices import Format, Mixture, Source
 from study.tuning.formats import written
 from study.tuning.grid import Recipe, recipes
 from study.tuning.identity import exposure

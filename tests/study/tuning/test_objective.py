@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from study.pairs import zoo
-from study.tuning.choices import Loss
 from study.tuning.data import Labelled
 from study.tuning.masks import label_weights
+from study.tuning.methods import Loss
 from study.tuning.objective import (
     log_probabilities,
     noisy_embeddings,
