@@ -25,6 +25,7 @@ def plan_json(state: State) -> dict[str, Any]:
         "pairs": [pair.name for pair in state.resolved.pairs],
         "arms": state.resolved.study.arm_names(),
         "tasks": [task.task for task in state.resolved.tasks],
+        "to_tune": [ref.name for ref, model in state.resolved.tuned.items() if not model.finished],
         "cells": state.cells,
         "done": state.cells_done,
         "left": {**vars(left.work), "memory_bytes": left.memory, "disk_bytes": left.disk},
@@ -65,6 +66,7 @@ def plan_text(state: State) -> str:
         f"{len(study.arms)} arms, {len(state.resolved.tasks)} tasks, {study.draws} draws",
         f"{state.cells} cells in {len(plan.jobs)} jobs, one per model; {state.cells_done} done, "
         f"{state.cells - state.cells_done} left",
+        *_tuning_line(state),
         "",
         f"{'model':<52} {'10⁹':>8} {'cells':>6} {'done':>6} {'tokens left':>12}",
     ]
@@ -83,6 +85,17 @@ def plan_text(state: State) -> str:
     lines += _notes("would have been falsified by lm-eval's own rules", list(plan.falsified))
     lines += _notes("not on this machine, so not runnable here", missing(state))
     return "\n".join(lines)
+
+
+def _tuning_line(state: State) -> list[str]:
+    tuned = state.resolved.tuned.values()
+    left = sum(not model.finished for model in tuned)
+    if not tuned:
+        return []
+    return [
+        f"{len(tuned)} models are tuned by recipes, {left} of them not yet; the times below do not "
+        "allow for tuning"
+    ]
 
 
 def cost_lines(state: State, left: Estimate) -> list[str]:

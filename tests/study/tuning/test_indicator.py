@@ -173,9 +173,10 @@ def test_a_new_tokens_embedding_is_trained(
             },
             "optimisers": {"o": {"learning_rate": 1e-3, "batch": 16}},
             "adapters": {"a": adapter} if adapter else {},
+            "losses": {"near": {"kl": 0.01}},
             "recipes": [
                 {"name": "r", "bases": [{"source": "zoo", "pair": ["llama-early-xs"]}],
-                 "mixture": "m", "indicator": "i", "optimiser": "o",
+                 "mixture": "m", "indicator": "i", "optimiser": "o", "loss": "near",
                  "adapter": "a" if adapter else "none"},
             ],
         },

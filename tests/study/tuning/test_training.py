@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 import yaml
 
+from study.errors import StudyError
 from study.planning import planned, tune_planned
+from study.resolving import harness_of
 from study.tuning.identity import TunedModel
-from study.tuning.tune import read_record
+from study.tuning.tune import read_record, tune
 from tests.conftest import command_environment
 
 MakeRun = Callable[..., Path]
@@ -118,7 +120,7 @@ def test_a_model_tuned_in_a_run_beside_is_not_tuned_again(plain: Path) -> None:
     assert the_model(beside).folder == the_model(plain).folder
 
 
-@pytest.mark.parametrize("loss", ["noisy", "kl"])
+@pytest.mark.parametrize("loss", ["noisy", pytest.param("kl", marks=pytest.mark.slow)])
 def test_killed_at_any_moment_it_goes_on_to_the_same_weights(
     make_run: MakeRun, tmp_path: Path, loss: str
 ) -> None:
@@ -228,26 +230,57 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_memory_that_is_saved_changes_little(
+    plain: Path, make_run: MakeRun, precision: str
+) -> None:
+    saving = {"gradient_checkpointing": True, "tokens_at_once": 64, "precision": precision}
+    run = tuning_run(make_run, tuning=changed(optimiser=saving))
+    tune_here(run)
+    found, whole = read_record(the_model(run).folder), read_record(the_model(plain).folder)
+    assert found["identity"]["optimiser"].keys() == whole["identity"]["optimiser"].keys()
+    near = 1e-4 if precision == "float32" else 0.1
+    assert found["first_loss"] == pytest.approx(whole["first_loss"], rel=near)
+    assert found["last_loss"] == pytest.approx(whole["last_loss"], rel=10 * near)
+    assert (the_model(run).key == the_model(plain).key) == (precision == "float32")
+
+
+def tune_here(run: Path) -> None:
+    """Plans and tunes in this process."""
+    resolved = planned(run).resolved
+    for tuned in resolved.tuned.values():
+        tune(tuned, resolved.study, run, harness_of(resolved.study, run), "cpu")
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_gets_one_clear_error(name: str, make_run: MakeRun, study_command: Any) -> None:
+def test_bad_input_gets_one_clear_error(name: str, make_run: MakeRun) -> None:
     parts, said = BAD[name]
     run = tuning_run(make_run, tuning=changed(**json.loads(json.dumps(parts))))
     turns = [{"role": "user", "content": "a b"}, {"role": "assistant", "content": "b"}]
     (run / "bad.jsonl").write_text(
         json.dumps({"messages": turns}) + "\n" + json.dumps({"messages": [{"role": "bot"}]})
     )
+    with pytest.raises(StudyError) as caught:
+        tune_here(run)
+    assert re.search(said, str(caught.value)), str(caught.value)
+    assert not list(run.glob("results/tuned/*"))
+
+
+@pytest.mark.parametrize("name", ["unknown skill", "diverging"])
+def test_the_command_says_it_in_one_line(name: str, make_run: MakeRun, study_command: Any) -> None:
+    """What is wrong with the file ends the command at once; what a training finds fails a model."""
+    parts, said = BAD[name]
+    run = tuning_run(make_run, tuning=changed(**json.loads(json.dumps(parts))))
     done = study_command("tune", run, "--device", "cpu")
-    assert done.returncode in (1, 2), done.stderr
+    assert done.returncode == (2 if name == "unknown skill" else 1), done.stderr
     assert "Traceback" not in done.stderr
     assert re.search(said, done.stderr.replace("\n", " ")), done.stderr
-    assert not list((run / "results").glob("tuned/*")) if (run / "results").exists() else True
 
 
-def test_a_checkpoint_of_another_recipe(make_run: MakeRun, study_command: Any) -> None:
+def test_a_checkpoint_of_another_recipe(make_run: MakeRun) -> None:
     run = tuning_run(make_run)
     checkpoint = run / "results" / "tuning" / the_model(run).key / "checkpoint-5"
     checkpoint.mkdir(parents=True)
     (checkpoint / "complete.json").write_text(json.dumps({"key": "other", "losses": []}))
-    done = study_command("tune", run, "--device", "cpu")
-    assert done.returncode == 1
-    assert "found a checkpoint of the recipe other; expected one of" in done.stderr
+    with pytest.raises(StudyError, match="found a checkpoint of the recipe other; expected one of"):
+        tune_here(run)
