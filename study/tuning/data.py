@@ -1,7 +1,7 @@
 """The rows of a recipe, in tokens with label weights, and what is to be told of them.
 
-In: a recipe, its mixture's pools, a tokenizer. Out: `TuningData`. Rows that cannot be
-shown as they are XX
+In: a recipe, its mixture's pools, a tokenizer. Out: `TuningData`. Rows that a template cannot
+show, that are too long, or in which no token carries loss are left out and counted.
 """
 
 from __future__ import annotations
@@ -89,12 +89,13 @@ def tuning_data(
     sources: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     truncated = marked = total = tried = 0
-    for row in mixed_rows(mixture, chosen, recipe.format, layout, recipe.seed):
+    rows = mixed_rows(mixture, chosen, recipe.format, layout, recipe.seed)
+    for place, row in enumerate(rows):
         on_row()
         tried += 1
         if not kept and tried > HOPELESS:
             break
-        turns, emphasis, marks = marking(row) if marking else (row.turns, None, 0)
+        turns, emphasis, marks = marking(place, row) if marking else (row.turns, None, 0)
         try:
             encoded = encode(turns, tokenizer, recipe.marker_token)
         except NotRenderedError as error:

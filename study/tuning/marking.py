@@ -19,17 +19,14 @@ from study.tuning.methods import Indicator
 from study.tuning.mixture import Row
 from study.tuning.sources import Turn
 
-Place = tuple[Row, int]
-"A row and the number of an assistant's turn in it."
-
 
 @dataclass(frozen=True)
 class Marking:
     """What an indicator does to rows."""
 
     indicator: Indicator
-    chosen: Mapping[Row, frozenset[int]]
-    "By row, the assistant's turns that are marked."
+    chosen: tuple[frozenset[int], ...]
+    "Of each row, by its place in the mixture, the assistant's turns that are marked."
     scores: tuple[tuple[str, float, bool], ...] = ()
     "(source, score, whether marked) of every turn."
 
@@ -38,10 +35,10 @@ class Marking:
         lines = [f"{source},{score!r},{int(marked)}" for source, score, marked in self.scores]
         return "\n".join(["source,score,marked", *lines]) + "\n"
 
-    def __call__(self, row: Row) -> tuple[tuple[Turn, ...], np.ndarray | None, int]:
-        """The row's turns, the weight of each turn's output (None: all alike), and how many are
-        marked."""
-        chosen = self.chosen.get(row, frozenset())
+    def __call__(self, place: int, row: Row) -> tuple[tuple[Turn, ...], np.ndarray | None, int]:
+        """The turns of the row at this place, the weight of each turn's output (None: all alike),
+        and how many are marked."""
+        chosen = self.chosen[place]
         if self.indicator.marked == "weight":
             emphasis = np.ones(len(row.turns))
             emphasis[list(chosen)] = self.indicator.weight
@@ -65,23 +62,25 @@ def marking(
     indicator: Indicator, rows: Sequence[Row], scores: Sequence[Mapping[int, float]], seed: int
 ) -> Marking:
     """The turns that are marked among `rows`."""
-    places = [(row, number) for row, of in zip(rows, scores, strict=True) for number in of]
+    # By place: rows may be alike, and a control that chose one would mark its doubles too.
+    turns = [(place, number) for place, of in enumerate(scores) for number in of]
     values = [value for of in scores for value in of.values()]
-    dependent = [p for p, value in zip(places, values, strict=True) if value > indicator.threshold]
-    chosen = dependent
+    dependent = [turn for turn, value in zip(turns, values, strict=True)
+                 if value > indicator.threshold]  # fmt: skip
+    chosen = set(dependent)
     if indicator.choose == "random":
-        chosen = random.Random(f"marks {seed}").sample(places, len(dependent))
+        chosen = set(random.Random(f"marks {seed}").sample(turns, len(dependent)))
     elif indicator.choose == "length":
-        longest = sorted(range(len(places)), key=lambda i: (-_user_length(places[i]), i))
-        chosen = [places[i] for i in longest[: len(dependent)]]
-    by_row: dict[Row, set[int]] = {}
-    for row, number in chosen:
-        by_row.setdefault(row, set()).add(number)
-    told = tuple(
-        (row.source, value, number in by_row.get(row, ()))
-        for (row, number), value in zip(places, values, strict=True)
+        by_length = sorted(turns, key=lambda turn: (-_user_length(rows[turn[0]], turn[1]), turn))
+        chosen = set(by_length[: len(dependent)])
+    marks = tuple(
+        frozenset(number for number in of if (place, number) in chosen)
+        for place, of in enumerate(scores)
     )
-    marks = {row: frozenset(numbers) for row, numbers in by_row.items()}
+    told = tuple(
+        (rows[turn[0]].source, value, turn in chosen)
+        for turn, value in zip(turns, values, strict=True)
+    )
     return Marking(indicator, marks, told)
 
 
@@ -89,6 +88,5 @@ def _user_before(turns: Sequence[Turn], number: int) -> int:
     return max(i for i in range(number) if turns[i].role == "user")
 
 
-def _user_length(place: Place) -> int:
-    row, number = place
+def _user_length(row: Row, number: int) -> int:
     return len(row.turns[_user_before(row.turns, number)].content)

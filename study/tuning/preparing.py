@@ -88,15 +88,17 @@ def unseen_rows(
     pools: Sequence[Pool],
     tokenizer: Any,
     longest: int,
-    marking: Marking | None,
+    device: str,
+    tell: Callable[[str], object],
 ) -> Sequence[Labelled]:
-    """Rows of the same mixture by another seed. Of sources that end, some are rows of the training:
-    all of them, where it took all."""
+    """Rows of the same mixture by another seed, marked by the same rule. Of sources that end, some
+    are rows of the training: all of them, where it took all."""
     from study.tuning.data import tuning_data
     from study.tuning.measures import MEASURED_ROWS
 
     few = recipe.mixture.model_copy(update={"rows": MEASURED_ROWS, "tokens": None})
     other = replace(recipe, mixture=few, seed=recipe.seed + UNSEEN_SEED)
+    marking = turns_marked(other, study, pools, device, tell)
     made = tuning_data(other, pools, tokenizer, study.layout, longest=longest, marking=marking)
     return made.rows
 

@@ -61,7 +61,7 @@ def tune(
     longest = _longest(recipe, base)
     marking = turns_marked(recipe, study, pools, device, tell)
     data = tuning_data(recipe, pools, tokenizer, study.layout, longest=longest, marking=marking)
-    unseen = unseen_rows(recipe, study, pools, tokenizer, longest, marking)
+    unseen = unseen_rows(recipe, study, pools, tokenizer, longest, device, tell)
     model = trainable(
         base.folder, recipe, tokenizer, device, spread=spread, remote_code=study.trust_remote_code
     )

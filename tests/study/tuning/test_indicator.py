@@ -118,11 +118,11 @@ def indicator(**how: Any) -> Indicator:
 
 def test_a_score_above_the_threshold_is_marked() -> None:
     made_marking = marking(indicator(marked="text"), rows(), SCORES, seed=0)
-    turns, emphasis, marks = made_marking(rows()[0])
+    turns, emphasis, marks = made_marking(0, rows()[0])
     assert [turn.content for turn in turns] == ["a b now", "c", "a", "b"]
     assert emphasis is None
     assert marks == 1
-    assert [made_marking(row)[2] for row in rows()] == [1, 1, 0, 0]
+    assert [made_marking(i, row)[2] for i, row in enumerate(rows())] == [1, 1, 0, 0]
     assert made_marking.table().splitlines()[:2] == ["source,score,marked", "a,0.9,1"]
 
 
@@ -130,8 +130,8 @@ def test_a_score_above_the_threshold_is_marked() -> None:
 def test_controls_mark_as_many_turns(choose: str) -> None:
     by_seed = {
         seed: tuple(
-            marking(indicator(choose=choose, marked="text"), rows(), SCORES, seed)(row)[2]
-            for row in rows()
+            marking(indicator(choose=choose, marked="text"), rows(), SCORES, seed)(i, row)[2]
+            for i, row in enumerate(rows())
         )
         for seed in range(20)
     }
@@ -142,9 +142,17 @@ def test_controls_mark_as_many_turns(choose: str) -> None:
         assert len(set(by_seed.values())) > 2
 
 
+@pytest.mark.parametrize("choose", ["random", "length"])
+def test_rows_that_are_alike_are_marked_one_by_one(choose: str) -> None:
+    alike = [rows()[0]] * 8
+    scores = [{1: 0.9, 3: 0.2}] * 2 + [{1: 0.1, 3: 0.2}] * 6
+    made_marking = marking(indicator(choose=choose, marked="text"), alike, scores, seed=0)
+    assert sum(made_marking(i, row)[2] for i, row in enumerate(alike)) == 2
+
+
 def test_upweighting_changes_weights_and_no_text() -> None:
     turns, emphasis, _ = marking(indicator(marked="weight", weight=3), rows(), SCORES, seed=0)(
-        rows()[0]
+        0, rows()[0]
     )
     assert turns == rows()[0].turns
     row = encode(turns, made("zoo"))
