@@ -39,7 +39,8 @@ zoo: .venv/ready
 studies: .venv/ready
 	for name in limits indicator loss; do \
 	  $(BIN)/study run runs/$$name && $(BIN)/study analyze runs/$$name || exit 1; \
-	  mkdir -p docs/results/$$name && cp runs/$$name/tables/*.csv docs/results/$$name; \
+	  mkdir -p docs/results/$$name && cp runs/$$name/tables/*.csv docs/results/$$name && \
+	  gzip -9nf docs/results/$$name/*scores.csv || exit 1; \
 	done
 
 # Against lm-eval's own model and scipy; about three quarters of an hour.

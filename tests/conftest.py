@@ -57,12 +57,16 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def study_command(tmp_path: Path) -> Any:
-    """Runs `study …`; fails if anything in it tried the network."""
+    """Runs `study …`; fails if anything in it tried the network. One worker, where a test does not
+    say how many: each takes seconds to start, and tests run side by side."""
     attempts = tmp_path / "network-attempts"
 
     def run(*arguments: object, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        line = ["study", *map(str, arguments)]
+        if arguments[0] in ("run", "tune") and not {"--device", "--on"} & set(line):
+            line += ["--device", "cpu"]
         done = subprocess.run(
-            ["study", *map(str, arguments)],
+            line,
             env=command_environment(attempts),
             capture_output=True,
             text=True,

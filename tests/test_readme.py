@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, SMALL, command_environment
+from tests.studies import check_notebook, check_tables
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
@@ -97,14 +98,8 @@ def test_notebook(name: str, small_demo: Path) -> None:
     check_notebook(copied / f"{name}.ipynb", copied)
 
 
-def check_notebook(path: Path, folder: Path) -> None:
-    """It is kept without outputs, runs in that folder, and shows tables and figures."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.read(path, as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert all(not cell.outputs and cell.execution_count is None for cell in code)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}}).execute()
-    kinds = {kind for cell in code for output in cell.outputs for kind in output.get("data", {})}
-    assert {"text/html", "image/png"} <= kinds
+def test_the_small_study_of_losses_as_the_commands_left_it(small_demo: Path) -> None:
+    check_tables("loss", small_demo / "runs" / "loss-small")
+    (small_demo / "runs" / "loss").symlink_to("loss-small")
+    copied = small_demo / "executed"
+    check_notebook(copied / "05_loss.ipynb", copied)

@@ -36,7 +36,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (run / "study.yaml").write_text(yaml.safe_dump(SMALL))
     attempts = run / "network-attempts"
     environment = command_environment(attempts)
-    done = subprocess.run(["study", "run", str(run)], env=environment, capture_output=True)
+    command = ["study", "run", str(run), "--device", "cpu", "--device", "cpu"]
+    done = subprocess.run(command, env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     assert not attempts.exists()
     return run
@@ -121,7 +122,8 @@ def test_plain_lm_eval_gives_the_same_to_the_last_item(tmp_path: Path) -> None:
     content["contrasts"] = [{"name": "c", "x": "base-0shot", "y": "tuned-0shot"}]
     (run / "study.yaml").write_text(yaml.safe_dump(content))
     environment = command_environment(tmp_path / "network-attempts")
-    subprocess.run(["study", "run", str(run)], env=environment, check=True, capture_output=True)
+    command = ["study", "run", str(run), "--device", "cpu"]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
     cells = Cells(run)
     for role in ("base", "tuned"):
         out = tmp_path / role
