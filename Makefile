@@ -19,7 +19,7 @@ demo: .venv/ready
 	$(BIN)/study analyze runs/demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # What takes minutes each: processes killed at many moments, jobs that run out of their time.
 faults: .venv/ready

@@ -36,9 +36,16 @@ def command_environment(attempts: Path) -> dict[str, str]:
     }
 
 
+LONGEST = ("test_slurm", "test_faults", "test_studies", "test_readme", "test_run", "test_changes",
+           "test_training", "test_staging", "test_kills")  # fmt: skip
+"Files that take minutes: begun first, that no process is left with one at the end."
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import torch
 
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):

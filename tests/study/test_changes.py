@@ -114,6 +114,7 @@ def test_another_version_of_a_package(
     assert tables(run) == before
 
 
+@pytest.mark.slow
 def test_clocks_that_jump(make_run: MakeRun, study_command: Study, tmp_path: Path) -> None:
     """A machine whose clock goes back and forth by years, while it runs and between runs."""
     if not FAKETIME.exists():

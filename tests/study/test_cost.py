@@ -55,10 +55,10 @@ def test_work_is_what_a_run_then_measures(make_run: MakeRun, study_command: Comm
     (speed,) = measured_speeds(beside).values()
     assert speed.jobs == len(seen)
     assert "measured on" in study_command("plan", beside).stdout
-    # Its parts add up to what cells took, which they were fitted to.
+    # Its parts add up to about what cells took, which they were fitted to by relative errors.
     took = sum(a["seconds"] for t in seen for a in t.arms.values())
     said = sum(n * part for n, part in zip(sums.values(), speed.cell, strict=True))
-    assert said == pytest.approx(took, rel=0.25)
+    assert 0.5 < said / took < 2
     disk = sum(file.stat().st_size for file in Cells(run).folder.iterdir())
     assert left.disk == pytest.approx(disk, rel=0.5)
 

@@ -227,6 +227,7 @@ def test_a_model_that_kills_its_workers_is_set_aside_with_its_log(
     assert tasks == {"fine"}
 
 
+@pytest.mark.slow
 def test_a_model_that_makes_no_progress_is_killed_tried_again_and_set_aside(
     run_of: Callable[[str], Path], study_command: Study
 ) -> None:
@@ -239,6 +240,7 @@ def test_a_model_that_makes_no_progress_is_killed_tried_again_and_set_aside(
     assert {Cells(run).record(key)["task"] for key in Cells(run).done()} == {"fine"}
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_and_a_larger_one_continues_it(
     make_run: MakeRun, begin: Any, study_command: Study, undisturbed: dict[str, bytes]
 ) -> None:

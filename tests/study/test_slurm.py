@@ -20,6 +20,7 @@ from study.store import Cells
 from tests.conftest import ROOT, command_environment, tables
 from tests.study.slurm_cluster import Cluster, lacking
 from tests.study.test_faults import CODE, TASK
+from tests.study.test_forms import TUNED
 
 MakeRun = Callable[..., Path]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -292,3 +293,31 @@ def test_without_resources_or_slurm_there_is_one_error(
     assert none.returncode == 2
     assert "sbatch: found no such command" in none.stderr
     assert not (small / "results" / "slurm").exists()
+
+
+def test_models_are_tuned_in_jobs_and_bases_read_what_they_wrote(
+    on_cluster: Command, make_run: MakeRun
+) -> None:
+    """The base's cells wait for the tuned model's: the same command submits them, once it is
+    done."""
+    run = make_run(
+        pairs=..., layout="zoo", tuning=TUNED, limit=10, draws=1,
+        answers={"choose": "similarity", "tokens": 6, "writing_tokens": 60},
+        tasks={"suite": "zoo_gen", "only": ["zoo_reverse_gen"]},
+        arms=["base-2shot-fields", "tuned-0shot-chat-writes", "base-0shot-written"],
+        contrasts=[{"name": "c", "x": "base-2shot-fields", "y": "base-0shot-written"}],
+        slurm=[SMALL_JOB],
+    )  # fmt: skip
+    assert on_cluster("stage", run).returncode == 0
+    submit = ("run", run, "--on", "slurm", "--device", "cpu")
+    first = on_cluster(*submit)
+    assert first.returncode == 0, first.stderr
+    assert "1 cells need what tuned models will write" in first.stderr
+    wait(on_cluster, run, lambda rows: [row["done"] for row in rows] == [1, 1])
+    second = on_cluster(*submit)
+    assert second.returncode == 0, second.stderr
+    wait(on_cluster, run, all_done)
+    rows = json.loads((run / "results" / "plan.json").read_text())["rows"]
+    assert "base-0shot-written" in {row["arm"] for row in rows}
+    assert {row["key"] for row in rows} <= Cells(run).done()
+    assert "nothing to submit" in on_cluster(*submit).stderr

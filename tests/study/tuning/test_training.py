@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from study.planning import planned, tune_planned
 from study.resolving import harness_of
 from study.tuning.identity import TunedModel
 from study.tuning.tune import read_record, tune
-from tests.conftest import command_environment
+from tests.conftest import ROOT, command_environment
 
 MakeRun = Callable[..., Path]
 SKILLS = ["reverse", "category", "maximum"]
@@ -108,6 +109,24 @@ def test_a_recipe_run_twice_gives_the_same_weights(plain: Path, make_run: MakeRu
     list(events)
     one, other = the_model(plain), the_model(again)
     assert one.key == other.key
+    assert weights(one.folder) == weights(other.folder)
+
+
+def test_a_tokenizer_without_padding_changes_nothing(
+    plain: Path, make_run: MakeRun, tmp_path: Path
+) -> None:
+    """Bases often have none; what pads a batch is seen by no token and carries no loss."""
+    copied = tmp_path / "base"
+    shutil.copytree(ROOT / "study" / "zoo" / "models" / "llama-late-xs" / "base", copied)
+    config = copied / "tokenizer_config.json"
+    kept = {k: v for k, v in json.loads(config.read_text()).items() if k != "pad_token"}
+    config.write_text(json.dumps(kept))
+    base = {"base": str(copied), "family": "f", "params_b": 1e-5}
+    run = tuning_run(make_run, tuning=changed(recipe={"bases": [base]}))
+    _, events = tune_planned(planned(run), ["cpu"])
+    list(events)
+    one, other = the_model(plain), the_model(run)
+    assert one.key != other.key
     assert weights(one.folder) == weights(other.folder)
 
 
