@@ -100,6 +100,7 @@ def workers() -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_the_demo_study_through_all_that_befalls_a_cluster(
     cluster: Cluster, on_cluster: Command, make_run: MakeRun
 ) -> None:
