@@ -49,11 +49,12 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("moments", [2, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("moments", [4, 30])
 def test_killed_at_random_moments_and_continued(
     moments: int, make_run: MakeRun, study_command: Study, tmp_path: Path
 ) -> None:
-    size: dict[str, Any] = {"tasks": {"suite": "zoo_mc"}, "limit": max(12, 3 * moments)}
+    size: dict[str, Any] = {"tasks": {"suite": "zoo_mc"}, "limit": 3 * moments}
     if moments > len(VICTIMS):
         size["pairs"] = [{"source": "zoo", "family": ["llama-early", "neox-late"]}]
     undisturbed, run = make_run("undisturbed", **size), make_run("killed", **size)
