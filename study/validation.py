@@ -73,7 +73,8 @@ def _clear(path: Path, content: Any, kind: type[BaseModel], fault: Any) -> Study
         return StudyError(path, key, found="nothing", expected="a value: this key is required")
     found = _found(content, place)
     if fault["type"] == "value_error":
-        place_found = repr(found) if key else "a contradiction"
+        # A whole section is not shown: what its parts contradict is said in words.
+        place_found = "a contradiction" if isinstance(found, dict) else repr(found)
         return StudyError(path, key or None, found=place_found, expected=str(fault["ctx"]["error"]))
     expected = re.sub(r"^(Input|Value|List|String) should (be )?", "", fault["msg"])
     allowed = re.findall(r"'([^']+)'", expected)

@@ -204,7 +204,8 @@ LONG = {"zoo": ["lookup"], "context": 2}
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown mixture": (
         {"recipe": {"mixture": "tree"}},
-        r"recipes\[0\].mixture: one of 'three', found 'tree'. Did you mean 'three'\?",
+        r"tuning: found a contradiction; expected recipes\[0\].mixture: one of 'three', "
+        r"found 'tree'. Did you mean 'three'\?",
     ),
     "unknown skill": (
         {"mixture": {"sources": [{"zoo": ["revers"]}]}},
