@@ -21,7 +21,8 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# What takes minutes each: processes killed at many moments, jobs that run out of their time.
+# What takes minutes each: processes killed at random moments, clocks that jump, full
+# disks, a cluster whose controller and nodes die.
 faults: .venv/ready
 	$(BIN)/python -m pytest -m slow
 

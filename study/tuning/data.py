@@ -88,12 +88,11 @@ def tuning_data(
     kept: list[Labelled] = []
     sources: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
-    truncated = marked = total = tried = 0
+    truncated = marked = total = 0
     rows = mixed_rows(mixture, chosen, recipe.format, layout, recipe.seed)
     for place, row in enumerate(rows):
         on_row()
-        tried += 1
-        if not kept and tried > HOPELESS:
+        if not kept and place >= HOPELESS:
             break
         turns, emphasis, marks = marking(place, row) if marking else (row.turns, None, 0)
         try:
