@@ -21,23 +21,23 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.cell_model import cell_models
-from analysis.errors import corrected
-from analysis.estimates import correlations
-from analysis.families import Families
-from analysis.frame import load_scores
-from analysis.items import Answers, ItemScores, load_items
-from analysis.overlap import overlap
-from analysis.points import groups
-from analysis.resampling import correlations_of_counts
-from analysis.robustness import robustness
-from analysis.sampling import standard_error
-from analysis.summaries import summaries
-from study.choices import Contrast
-from study.contract import SCORES
-from study.design import read_study
-from study.ledger import VERSION
-from study.store import Cells
+from analysis.data.families import Families
+from analysis.data.items import Answers, ItemScores, load_items
+from analysis.data.points import groups
+from analysis.data.scores import load_scores
+from analysis.statistics.disattenuation.error_variance import corrected
+from analysis.statistics.items.sampling import standard_error
+from analysis.statistics.resampling.bca import correlations_of_counts
+from analysis.tables.agreement import overlap
+from analysis.tables.cell_model import cell_models
+from analysis.tables.correlations import correlations
+from analysis.tables.robustness.checks import robustness
+from analysis.tables.summaries import summaries
+from study.config.analysis import Contrast
+from study.config.study import read_study
+from study.results.cell_store.store import Cells
+from study.results.ledger import VERSION
+from study.results.schema import SCORES
 
 PAIRS, FAMILIES, TASKS, ITEMS, DRAWS = 64, 18, 20, 500, 2_000
 MANY = 2_605

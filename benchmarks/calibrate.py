@@ -23,10 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.correlation import correlate
-from analysis.disattenuation import error_covariance, of_covariances
-from analysis.families import Families
-from analysis.jackknife import family_jackknife, fisher_z
+from analysis.data.families import Families
+from analysis.statistics.correlation.correlate import correlate
+from analysis.statistics.disattenuation.moments import error_covariance, of_covariances
+from analysis.statistics.resampling.jackknife import family_jackknife, fisher_z
 
 SEED = 20261121
 SCALE, HARD, QUIRK, SHARED = 0.1, 0.2, 0.1, 0.6

@@ -20,9 +20,9 @@ from typing import Any
 
 from lm_eval.models.huggingface import HFLM
 
-from study.planning import planned
-from study.running import Runner
-from study.weights import model_facts
+from study.models.weights import model_facts
+from study.planning.plan_study import planned
+from study.running.cells.run_model import Runner
 
 ROOT = Path(__file__).parent.parent
 

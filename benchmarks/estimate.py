@@ -15,10 +15,10 @@ from pathlib import Path
 
 import yaml
 
-from study.cost.estimate import estimate
-from study.cost.throughput import measured_speeds
-from study.devices import default_devices
-from study.planning import planned, run_planned
+from study.hardware import default_devices
+from study.planning.cost.estimate import estimate
+from study.planning.cost.throughput import measured_speeds
+from study.planning.plan_study import planned, run_planned
 
 DEMO = Path(__file__).parent.parent / "runs" / "demo" / "study.yaml"
 TARGET = 0.25

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from study.scoring.engine import BLOCK
-from study.scoring.tree import prefix_tree
+from study.inference.engine import BLOCK
+from study.inference.prefix_tree import prefix_tree
 
 
 def widths(config: Any) -> dict[tuple[int, int], int]:

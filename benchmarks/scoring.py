@@ -31,7 +31,7 @@ from lm_eval.models.huggingface import HFLM
 from transformers import LlamaConfig, LlamaForCausalLM
 from work import ITEMS, VOCABULARY, Work, made_up_tokenizer
 
-from study.scoring import SharedPrefixLM
+from study.inference import SharedPrefixLM
 
 BATCH_SIZES = (1, 4, 8, 16, "auto")
 SHAPES = {

@@ -27,11 +27,11 @@ from typing import Any
 
 import yaml
 
-from study.compaction import compact
-from study.design import read_study
-from study.harness import ZOO_TASKS
-from study.ledger import VERSION
-from study.store import Cells
+from study.config.study import read_study
+from study.results.cell_store.maintenance import compact
+from study.results.cell_store.store import Cells
+from study.results.ledger import VERSION
+from study.zoo import TASKS
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -63,7 +63,7 @@ def loop(folder: Path) -> bool:
     run = demo(folder / "demo")
     study = read_study(run)
     ours = run_study(run, 2)
-    from study.pairs import study_pairs
+    from study.models.pairs import study_pairs
 
     pairs = study_pairs(study, run)
     asked = [
@@ -80,7 +80,7 @@ def loop(folder: Path) -> bool:
         shots = arm.split("-")[1].removesuffix("shot")
         command = [
             sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args",
-            f"pretrained={model.path}", "--include_path", str(ZOO_TASKS), "--tasks",
+            f"pretrained={model.path}", "--include_path", str(TASKS), "--tasks",
             ",".join(_tasks(run)), "--num_fewshot", shots, "--limit", str(study.limit), "--device",
             "cpu", "--batch_size", "64", "--seed", str(draw), "--log_samples", "--output_path",
             str(out),
@@ -102,7 +102,7 @@ def loop(folder: Path) -> bool:
 
 
 def _tasks(run: Path) -> list[str]:
-    from study.suites import study_tasks
+    from study.tasks.suites import study_tasks
 
     return [task.task for task in study_tasks(read_study(run), run)]
 
@@ -137,7 +137,7 @@ def workers(folder: Path) -> bool:
 def small(folder: Path) -> bool:
     """What a cell takes beyond rendering, asking and scoring."""
     from study import running
-    from study.planning import planned
+    from study.planning.plan_study import planned
 
     run = demo(folder / "small", pairs=[{"source": "zoo", "pair": ["llama-early-xs"]}])
     spent = [0.0]
@@ -177,10 +177,10 @@ def small(folder: Path) -> bool:
 
 def large(folder: Path) -> bool:
     """Planning, and loading what is done, of 30,000 cells."""
-    from analysis.frame import load_scores
-    from study.cost.estimate import estimate
-    from study.plan import make_plan
-    from study.planning import planned
+    from analysis.data.scores import load_scores
+    from study.planning.cost.estimate import estimate
+    from study.planning.plan import make_plan
+    from study.planning.plan_study import planned
 
     arms = ["base-0shot", "base-3shot", "base-5shot", "tuned-0shot-chat", "tuned-5shot-chat"]
     run = demo(folder / "large", arms=arms, draws=22)

@@ -21,17 +21,17 @@ import numpy as np
 import torch
 import yaml
 
-from study.layout import ZOO
-from study.planning import planned, tune_planned
-from study.tuning.data import Labelled
-from study.tuning.formats import conversation
-from study.tuning.grid import Recipe
-from study.tuning.masks import label_weights
-from study.tuning.methods import Loss, Optimiser
-from study.tuning.rendering import encode
-from study.tuning.sources import Shown
-from study.tuning.training import Steps, train
-from study.zoo.build import MODELS
+from study.config.tuning.grids import Recipe
+from study.config.tuning.methods import Loss, Optimiser
+from study.config.wording import ZOO
+from study.planning.plan_study import planned, tune_planned
+from study.tuning.data.examples import Labelled
+from study.tuning.data.formats import conversation
+from study.tuning.data.label_weights import label_weights
+from study.tuning.data.rendering import encode
+from study.tuning.data.sources import Shown
+from study.tuning.training.loop import Steps, train
+from study.zoo import MODELS
 from study.zoo.instructions import shown_questions
 from study.zoo.language import SKILLS
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.run import write_tables
+from analysis.pipeline import write_tables
 from tests.study.slurm_cluster import Cluster, lacking
 
 ROOT = Path(__file__).parent.parent

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.frame import load_scores
-from analysis.points import contrast_points
-from study.ledger import read_ledger
-from study.store import Cells
+from analysis.data.points import contrast_points
+from analysis.data.scores import load_scores
+from study.results.cell_store.store import Cells
+from study.results.ledger import read_ledger
 from tests.conftest import ROOT
 
 RUN = ROOT / "runs" / "demo"

@@ -72,9 +72,9 @@ def test_python_example(code: str, small_demo: Path) -> None:
 
 
 def test_example_study_file_is_valid(tmp_path: Path) -> None:
-    from study.design import read_study
-    from study.pairs import study_pairs
-    from study.suites import study_tasks
+    from study.config.study import read_study
+    from study.models.pairs import study_pairs
+    from study.tasks.suites import study_tasks
 
     parts = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "study.yaml").write_text("\n".join(map(textwrap.dedent, parts)))

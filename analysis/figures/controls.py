@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
+from analysis.figures.plot_style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
 
 STEPS = ("as measured", "given size", "within families")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import GREY, PAGE_MM, figure, in_style, looks
-from analysis.points import contrast_points
-from analysis.tables import number
-from study.choices import Contrast
+from analysis.data.points import contrast_points
+from analysis.figures.plot_style import GREY, PAGE_MM, figure, in_style, looks
+from analysis.report import number
+from study.config.analysis import Contrast
 
 PANELS = {
     "all pairs": "as measured",

@@ -10,8 +10,8 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
-from analysis.tables import SHOWN, headline, number, without_error
+from analysis.figures.plot_style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
+from analysis.report import SHOWN, headline, number, without_error
 
 
 def forest_data(correlations: pd.DataFrame, *, coefficient: str = "pearson") -> pd.DataFrame:

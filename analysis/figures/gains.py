@@ -9,8 +9,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, GREY, PAGE_MM, figure, in_style
-from analysis.recipe_gains import SCALES
+from analysis.figures.plot_style import COLOURS, GREY, PAGE_MM, figure, in_style
+from analysis.tables.tuning.recipe_gains import SCALES
 
 TITLES = {"absolute": "score", "log_odds": "log-odds", "relative": "over the baseline's score"}
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import PAGE_MM, figure, in_style
-from analysis.points import arm_scores
+from analysis.data.points import arm_scores
+from analysis.figures.plot_style import PAGE_MM, figure, in_style
 
 
 def heat_map_data(scores: pd.DataFrame, *, arm: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, COLUMN_MM, figure, in_style
+from analysis.figures.plot_style import COLOURS, COLUMN_MM, figure, in_style
 
 SHOWN = {
     "base_given_tuned": "of what tuned models solve: the base too",

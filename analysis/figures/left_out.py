@@ -8,8 +8,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, COLUMN_MM, GREY, figure, in_style
-from analysis.influence import FAMILY
+from analysis.figures.plot_style import COLOURS, COLUMN_MM, GREY, figure, in_style
+from analysis.tables.robustness.leave_one_out import FAMILY
 
 
 def left_out_data(robustness: pd.DataFrame, *, contrast: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, PAGE_MM, figure, in_style
+from analysis.figures.plot_style import COLOURS, PAGE_MM, figure, in_style
 
 WINDOW = 20
 "Steps over which a curve is smoothed, at most: a tenth of it."

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.families import Families
-from analysis.figures.style import COLOURS, COLUMN_MM, GREY, figure, in_style
-from analysis.power import power
+from analysis.data.families import Families
+from analysis.figures.plot_style import COLOURS, COLUMN_MM, GREY, figure, in_style
+from analysis.statistics.power import power
 
 
 def power_data(

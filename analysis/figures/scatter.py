@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.correlation import Correlation, correlate
-from analysis.errors import Errors
-from analysis.figures.style import GREY, PAGE_MM, figure, in_style, looks
-from analysis.items import ItemScores
-from analysis.likelihood import Likelihood
-from analysis.points import contrast_points, groups
-from analysis.tables import number
+from analysis.data.items import ItemScores
+from analysis.data.points import contrast_points, groups
+from analysis.figures.plot_style import GREY, PAGE_MM, figure, in_style, looks
+from analysis.report import number
+from analysis.statistics.correlation.correlate import Correlation, correlate
+from analysis.statistics.disattenuation.error_variance import Errors
+from analysis.statistics.disattenuation.likelihood import Likelihood
 
 COLUMNS = 3
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.correlation import correlate
-from analysis.figures.style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
-from analysis.points import groups
-from study.arms import parse_arm
-from study.choices import Contrast
+from analysis.data.points import groups
+from analysis.figures.plot_style import COLOURS, COLUMN_MM, GREY, MARKERS, figure, in_style
+from analysis.statistics.correlation.correlate import correlate
+from study.config.analysis import Contrast
+from study.config.arms import parse_arm
 
 COLUMNS = ["label", "shots", "arm", "n_pairs", "estimate", "low", "high"]
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.estimands import ESTIMANDS
-from analysis.figures.style import COLUMN_MM, figure, in_style
-from analysis.tables import number
+from analysis.figures.plot_style import COLUMN_MM, figure, in_style
+from analysis.report import number
+from analysis.statistics.correlation.estimands import ESTIMANDS
 
 CORRECTED = "across pairs, corrected"
 

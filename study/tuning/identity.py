@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.contract import Exposure
-from study.identity import canonical
-from study.layout import Layout
-from study.pairs import ModelRef
-from study.store import results_folder
-from study.tuning.grid import Recipe
-from study.tuning.sources import Pool
+from study.config.tuning.grids import Recipe
+from study.config.wording import Layout
+from study.models.pairs import ModelRef
+from study.results.cell_store.store import results_folder
+from study.results.identity import canonical
+from study.results.schema import Exposure
+from study.tuning.data.sources import Pool
 
 RECORD = "tuning.json"
 "In a tuned model's folder, what was done; it is renamed into place with it."

@@ -11,18 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.design import Study
+from study.config.study import Study
+from study.config.tuning.grids import Recipe
 from study.errors import StudyError
-from study.pairs import located
-from study.tuning.grid import Recipe
+from study.models.pairs import located
+from study.models.weights import ModelFacts, model_facts
+from study.tuning.data.mixing import mixed_rows
+from study.tuning.data.sources import Pool
 from study.tuning.identity import recipe_key
-from study.tuning.mixture import mixed_rows
-from study.tuning.sources import Pool
-from study.weights import ModelFacts, model_facts
 
 if TYPE_CHECKING:
-    from study.tuning.data import Labelled
-    from study.tuning.marking import Marking
+    from study.tuning.data.examples import Labelled
+    from study.tuning.data.marking import Marking
 
 UNSEEN_SEED = 10**6
 
@@ -59,9 +59,9 @@ def turns_marked(
     facts = seed_facts(recipe, study)
     if recipe.indicator is None or facts is None:
         return None
-    from study.tuning.adapting import tokenizer_for
-    from study.tuning.indicator import context_scores, load_seed_model
-    from study.tuning.marking import marking
+    from study.tuning.data.context_indicator import context_scores, load_seed_model
+    from study.tuning.data.marking import marking
+    from study.tuning.training.model_setup import tokenizer_for
 
     if recipe.mixture.rows is None:
         raise StudyError(
@@ -93,8 +93,8 @@ def unseen_rows(
 ) -> Sequence[Labelled]:
     """Rows of the same mixture by another seed, marked by the same rule. Of sources that end, some
     are rows of the training: all of them, where it took all."""
-    from study.tuning.data import tuning_data
-    from study.tuning.measures import MEASURED_ROWS
+    from study.tuning.data.examples import tuning_data
+    from study.tuning.training.memorisation import MEASURED_ROWS
 
     few = recipe.mixture.model_copy(update={"rows": MEASURED_ROWS, "tokens": None})
     other = replace(recipe, mixture=few, seed=recipe.seed + UNSEEN_SEED)
@@ -109,7 +109,7 @@ def reference(model: Any, folder: Path, recipe: Recipe, device: str) -> Callable
     import torch
     from transformers import AutoModelForCausalLM
 
-    from study.tuning.training import reference_of
+    from study.tuning.training.loop import reference_of
 
     if recipe.adapter is not None:
         read = reference_of(model)

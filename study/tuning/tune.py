@@ -15,17 +15,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from study.design import Study
+from study.config.study import Study
+from study.config.tuning.grids import Recipe
 from study.errors import StudyError
-from study.files import unwritable
-from study.harness import Harness
-from study.identity import check_unchanged
-from study.provenance import hardware, source, versions
-from study.tuning.grid import Recipe
+from study.models.weights import ModelFacts, model_facts
+from study.results.files import unwritable
+from study.results.identity import check_unchanged
+from study.results.provenance import hardware, source, versions
+from study.tasks.lm_eval_tasks import Harness
+from study.tuning.data.mixing import mixed_pools
 from study.tuning.identity import RECORD, TunedModel, checkpoints
-from study.tuning.mixture import mixed_pools
 from study.tuning.preparing import key_of, reference, turns_marked, unseen_rows
-from study.weights import ModelFacts, model_facts
 
 SCORES = "turn_scores.csv"
 "In the folder of a model tuned with an indicator: every turn's score, and whether it is marked."
@@ -47,10 +47,10 @@ def tune(
     when it was planned; StudyError for what the recipe or its data has wrong."""
     if tuned.finished:
         return
-    from study.tuning.adapting import save_whole, tokenizer_for, trainable
-    from study.tuning.data import tuning_data
-    from study.tuning.measures import measured
-    from study.tuning.training import train
+    from study.tuning.data.examples import tuning_data
+    from study.tuning.training.loop import train
+    from study.tuning.training.memorisation import measured
+    from study.tuning.training.model_setup import save_whole, tokenizer_for, trainable
 
     recipe = tuned.recipe
     base = model_facts(tuned.base, allow_pickled_weights=study.allow_pickled_weights)
@@ -128,7 +128,7 @@ def _longest(recipe: Recipe, base: ModelFacts) -> int:
 
 
 def _check_packing(model: Any, recipe: Recipe) -> None:
-    from study.tuning.packing import leaks
+    from study.tuning.training.packed_sequences import leaks
 
     if recipe.optimiser.packing and leaks(model, model.get_input_embeddings().weight.shape[0]):
         raise StudyError(

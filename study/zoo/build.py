@@ -17,10 +17,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from study.lifeline import end_with_parent
+from study.processes import end_with_parent
+from study.zoo import MODELS
 from study.zoo.members import MEMBERS, Member
 
-MODELS = Path(__file__).parent / "models"
 LISTED_LOSSES = 20
 "How many of the first pretraining losses are listed, for a rebuild to be compared with."
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 from study.errors import StudyError, listed, nearest
-from study.zoo.build import MODELS, build, is_built
+from study.zoo import MODELS
+from study.zoo.build import build, is_built
 from study.zoo.members import MEMBERS
 from study.zoo.tasks import write_suites, write_tasks
 

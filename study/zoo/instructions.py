@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 from functools import cache
 
-from study.layout import Fields
+from study.config.wording import Fields
 from study.zoo.corpus import WORDINGS
 from study.zoo.language import NEWLINE, SKILLS, Question
 from study.zoo.tasks import items

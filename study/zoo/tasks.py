@@ -12,12 +12,12 @@ import json
 import random
 from pathlib import Path
 
+from study.data import SUITES
+from study.zoo import TASKS
 from study.zoo.corpus import WORDINGS
 from study.zoo.language import SKILLS, Question, Skill
 from study.zoo.members import exposure
 
-TASKS = Path(__file__).parent / "lm_eval_tasks"
-SUITES = Path(__file__).parent.parent / "data" / "suites"
 ITEMS = {"train": 48, "test": 240}
 "Items in each split; demonstrations come from `train`, scores from `test`."
 VERSION = 1.0

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.choices import Contrast
-from study.contract import SCORES
+from study.config.analysis import Contrast
+from study.results.schema import SCORES
 
 X, Y = "base-5shot", "tuned-0shot-chat"
 CONTRASTS = [

@@ -15,9 +15,8 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.stats.multitest import multipletests
 
-from analysis.agreement import error_consistency
-from analysis.confounding import partial_correlation, within_between
-from analysis.dependent import (
+from analysis.data.families import Families
+from analysis.statistics.correlation.dependent import (
     bonett_wright_interval,
     dunn_clark,
     fisher_interval,
@@ -28,12 +27,11 @@ from analysis.dependent import (
     williams,
     zou,
 )
-from analysis.disattenuation import reliability, spearman_correction
-from analysis.families import Families
-from analysis.likelihood import by_likelihood
-from analysis.meta import meta_analysis
-from analysis.mixed import Term, mixed_model
-from analysis.sampling import (
+from analysis.statistics.correlation.partial import partial_correlation, within_between
+from analysis.statistics.disattenuation.likelihood import by_likelihood
+from analysis.statistics.disattenuation.moments import reliability, spearman_correction
+from analysis.statistics.items.agreement import error_consistency
+from analysis.statistics.items.sampling import (
     detectable_difference,
     empirical_logit,
     items_needed,
@@ -42,7 +40,9 @@ from analysis.sampling import (
     standard_error,
     wilson_interval,
 )
-from analysis.wild import wild_test
+from analysis.statistics.multilevel.meta_analysis import meta_analysis
+from analysis.statistics.multilevel.mixed_model import Term, mixed_model
+from analysis.statistics.resampling.wild_bootstrap import wild_test
 from tests.conftest import SHARED
 
 ANCHORS = SHARED / "data" / "anchors"

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from scipy import optimize, sparse
 
-from analysis.cell_model import cell_model, cell_models
-from analysis.mixed import Term, mixed_model
-from analysis.restricted import Block, Restricted
-from study.choices import Contrast
-from study.contract import SCORES
+from analysis.statistics.multilevel.mixed_model import Term, mixed_model
+from analysis.statistics.multilevel.reml import Block, Restricted
+from analysis.tables.cell_model import cell_model, cell_models
+from study.config.analysis import Contrast
+from study.results.schema import SCORES
 
 CONTRAST = Contrast(name="icl", x="base-5shot", y="tuned-0shot")
 
@@ -164,7 +164,7 @@ def test_scores_without_noise_end_at_the_boundary() -> None:
 
 
 def test_a_sentence_and_a_frame() -> None:
-    from analysis.points import contrast_points
+    from analysis.data.points import contrast_points
 
     scores = scores_of(np.random.default_rng(7))
     fit = cell_model(contrast_points(scores, x_arm=CONTRAST.x, y_arm=CONTRAST.y, level="task"))

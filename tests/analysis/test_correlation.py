@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.correlation import Correlation, correlate
-from analysis.families import Families
+from analysis.data.families import Families
+from analysis.statistics.correlation.correlate import Correlation, correlate
 from tests.conftest import SHARED
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.agreement import (
+from analysis.data.families import Families
+from analysis.statistics.correlation.correlate import correlate
+from analysis.statistics.correlation.equivalence import equivalence
+from analysis.statistics.correlation.partial import partial_correlation, within_between
+from analysis.statistics.disattenuation.likelihood import by_likelihood
+from analysis.statistics.disattenuation.moments import (
+    by_moments,
+    error_covariance,
+    of_covariances,
+)
+from analysis.statistics.disattenuation.split_halves import by_halves, half_scores, of_halves
+from analysis.statistics.items.agreement import (
     agreement,
     error_consistency,
     mcnemar_p,
@@ -19,23 +30,12 @@ from analysis.agreement import (
     over_items,
     same_wrong_answer,
 )
-from analysis.confounding import partial_correlation, within_between
-from analysis.correlation import correlate
-from analysis.disattenuation import (
-    by_moments,
-    error_covariance,
-    of_covariances,
-)
-from analysis.equivalence import equivalence
-from analysis.families import Families
-from analysis.halves import by_halves, half_scores, of_halves
-from analysis.jackknife import family_jackknife, fisher_z
-from analysis.likelihood import by_likelihood
-from analysis.meta import meta_analysis
-from analysis.mixed import Term, mixed_model
-from analysis.permutation import permutation_test
-from analysis.resampling import bca, correlations_of_counts, family_counts, left_out
-from analysis.wild import wild_test
+from analysis.statistics.multilevel.meta_analysis import meta_analysis
+from analysis.statistics.multilevel.mixed_model import Term, mixed_model
+from analysis.statistics.resampling.bca import bca, correlations_of_counts, family_counts, left_out
+from analysis.statistics.resampling.jackknife import family_jackknife, fisher_z
+from analysis.statistics.resampling.permutation import permutation_test
+from analysis.statistics.resampling.wild_bootstrap import wild_test
 
 SEEDS = st.integers(0, 10_000)
 several = settings(max_examples=25, deadline=None)

@@ -11,25 +11,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.confounding import within_between
-from analysis.estimates import correlations
-from analysis.families import Families
+from analysis.data.families import Families
+from analysis.data.points import contrast_points
 from analysis.figures.controls import controls, controls_data
 from analysis.figures.families_apart import families_apart, families_apart_data
 from analysis.figures.forest import forest, forest_data
 from analysis.figures.heat_map import heat_map, heat_map_data
 from analysis.figures.item_overlap import item_overlap, item_overlap_data
 from analysis.figures.left_out import left_out, left_out_data
+from analysis.figures.plot_style import COLOURS, looks, save
 from analysis.figures.power_curves import power_curves, power_data
 from analysis.figures.scatter import scatter_by_type, scatter_data
 from analysis.figures.shots import shots, shots_data
-from analysis.figures.style import COLOURS, looks, save
 from analysis.figures.which_correlation import which_correlation, which_correlation_data
-from analysis.overlap import overlap
-from analysis.points import contrast_points
-from analysis.robustness import robustness
-from analysis.tables import number
-from study.choices import Contrast
+from analysis.report import number
+from analysis.statistics.correlation.partial import within_between
+from analysis.tables.agreement import overlap
+from analysis.tables.correlations import correlations
+from analysis.tables.robustness.checks import robustness
+from study.config.analysis import Contrast
 from tests.analysis.conftest import CONTRASTS, X, Y
 
 

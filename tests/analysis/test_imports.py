@@ -12,16 +12,16 @@ import pytest
 import yaml
 
 from analysis import load_scores
-from analysis.families import Families
-from analysis.power import power
-from analysis.run import analyze_run
-from study.contract import SCORES
-from study.design import read_study
+from analysis.data.families import Families
+from analysis.pipeline import analyze_run
+from analysis.statistics.power import power
+from study.config.study import read_study
 from study.errors import StudyError
-from study.imports import read_imports, write_import
-from study.lm_eval_form import Given, read_lm_eval
-from study.long_form import read_long_form
-from study.pairs import registry
+from study.exchange.read_csv import read_long_form
+from study.exchange.read_lm_eval import Given, read_lm_eval
+from study.models.pairs import registry
+from study.results.imported import read_imports, write_import
+from study.results.schema import SCORES
 from tests.conftest import ROOT, SHARED, Study
 
 CONTRAST = {"name": "in-context", "x": "base-5shot", "y": "tuned-5shot"}
@@ -168,8 +168,8 @@ def test_two_sources_may_not_contradict_each_other(run: Path, tmp_path: Path) ->
 
 
 def test_a_tuned_model_without_its_base_is_left_out(run: Path, tmp_path: Path) -> None:
-    from analysis.estimates import correlations
-    from study.choices import Contrast
+    from analysis.tables.correlations import correlations
+    from study.config.analysis import Contrast
 
     table = rows()
     write_import(

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.beside import intervals_beside
-from analysis.cell_model import cell_models
-from analysis.estimates import correlations
-from analysis.items import Answers, ItemScores
-from analysis.overlap import overlap
-from analysis.passages import with_clustered_errors
-from analysis.robustness import robustness
-from analysis.sampling import standard_error
-from analysis.summaries import summaries
-from study.choices import Contrast
-from study.contract import SCORES
+from analysis.data.items import Answers, ItemScores
+from analysis.statistics.items.clustered_errors import with_clustered_errors
+from analysis.statistics.items.sampling import standard_error
+from analysis.tables.agreement import overlap
+from analysis.tables.cell_model import cell_models
+from analysis.tables.correlations import correlations
+from analysis.tables.intervals import intervals_beside
+from analysis.tables.robustness.checks import robustness
+from analysis.tables.summaries import summaries
+from study.config.analysis import Contrast
+from study.results.schema import SCORES
 
 ARMS = ("base-5shot", "base-0shot", "tuned-0shot")
 CONTRASTS = [Contrast(name="icl", x=ARMS[0], y=ARMS[2]), Contrast(name="c", x=ARMS[1], y=ARMS[2])]

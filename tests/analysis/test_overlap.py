@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.agreement import agreement, same_wrong_answer
-from analysis.items import Answers, ItemScores
-from analysis.overlap import overlap, overlap_text
-from study.choices import Contrast
-from study.contract import SCORES
+from analysis.data.items import Answers, ItemScores
+from analysis.statistics.items.agreement import agreement, same_wrong_answer
+from analysis.tables.agreement import overlap, overlap_text
+from study.config.analysis import Contrast
+from study.results.schema import SCORES
 
 X, Y = "base-5shot", "tuned-0shot-chat"
 CONTRAST = Contrast(name="icl", x=X, y=Y)

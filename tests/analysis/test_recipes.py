@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.exposures import exposures, task_exposures
 from analysis.figures.gains import gains, gains_data
 from analysis.figures.losses import losses, losses_data
-from analysis.recipe_gains import recipe_gains
-from study.choices import Comparison, Contrast
+from analysis.tables.exposures import exposures, task_exposures
+from analysis.tables.tuning.recipe_gains import recipe_gains
+from study.config.analysis import Comparison, Contrast
 
 CONTRAST = Contrast(name="c", x="base-2shot", y="tuned-0shot")
 

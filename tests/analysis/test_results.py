@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.agreement import agreement
-from analysis.confounding import partial_correlation, within_between
-from analysis.correlation import correlate
-from analysis.dependent import williams
-from analysis.disattenuation import by_moments
-from analysis.equivalence import equivalence
-from analysis.errors import components, corrected
-from analysis.families import Families
-from analysis.likelihood import by_likelihood
-from analysis.meta import meta_analysis
-from analysis.mixed import Term, mixed_model
-from analysis.permutation import permutation_test
-from analysis.points import groups
-from analysis.power import power
-from analysis.result import Result
-from analysis.wild import wild_test
+from analysis.data.families import Families
+from analysis.data.points import groups
+from analysis.statistics.correlation.correlate import correlate
+from analysis.statistics.correlation.dependent import williams
+from analysis.statistics.correlation.equivalence import equivalence
+from analysis.statistics.correlation.partial import partial_correlation, within_between
+from analysis.statistics.disattenuation.error_variance import components, corrected
+from analysis.statistics.disattenuation.likelihood import by_likelihood
+from analysis.statistics.disattenuation.moments import by_moments
+from analysis.statistics.items.agreement import agreement
+from analysis.statistics.multilevel.meta_analysis import meta_analysis
+from analysis.statistics.multilevel.mixed_model import Term, mixed_model
+from analysis.statistics.power import power
+from analysis.statistics.resampling.permutation import permutation_test
+from analysis.statistics.resampling.wild_bootstrap import wild_test
+from analysis.statistics.result import Result
 from tests.analysis.conftest import X, Y
 
 RNG = np.random.default_rng(0)

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.correlation import correlate
-from analysis.errors import components
-from analysis.families import Families
-from analysis.items import Answers, ItemScores
-from analysis.points import contrast_points
-from analysis.reliabilities import reliabilities
-from analysis.robustness import robustness, robustness_text
-from study.choices import Contrast
-from study.contract import SCORES
+from analysis.data.families import Families
+from analysis.data.items import Answers, ItemScores
+from analysis.data.points import contrast_points
+from analysis.statistics.correlation.correlate import correlate
+from analysis.statistics.disattenuation.error_variance import components
+from analysis.tables.reliability import reliabilities
+from analysis.tables.robustness.checks import robustness, robustness_text
+from study.config.analysis import Contrast
+from study.results.schema import SCORES
 
 X, Y = "base-5shot", "tuned-0shot-chat"
 CONTRASTS = [Contrast(name="icl", x=X, y=Y), Contrast(name="control", x="base-0shot", y=Y)]

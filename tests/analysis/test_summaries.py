@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.correlation import correlate
-from analysis.families import Families
-from analysis.jackknife import Jackknife
-from analysis.points import groups
-from analysis.resampling import correlations_of_counts, left_out
-from analysis.summaries import alike, by_task, shrunk, summaries
-from study.choices import Contrast
-from study.contract import SCORES
+from analysis.data.families import Families
+from analysis.data.points import groups
+from analysis.statistics.correlation.correlate import correlate
+from analysis.statistics.resampling.bca import correlations_of_counts, left_out
+from analysis.statistics.resampling.jackknife import Jackknife
+from analysis.tables.summaries import alike, by_task, shrunk, summaries
+from study.config.analysis import Contrast
+from study.results.schema import SCORES
 
 X, Y = "base-5shot", "tuned-0shot-chat"
 CONTRAST = Contrast(name="icl", x=X, y=Y)

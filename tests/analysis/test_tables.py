@@ -12,16 +12,16 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from analysis.beside import FISHER, intervals_beside
-from analysis.correlation import correlate
-from analysis.dependent import fisher_interval
-from analysis.estimates import correlations
-from analysis.families import Families
-from analysis.points import contrast_points
-from analysis.resampling import bca
-from analysis.tables import latex, summary, write_csv
-from study.choices import Multiplicity
-from study.contract import CORRELATIONS, SCORES
+from analysis.data.families import Families
+from analysis.data.points import contrast_points
+from analysis.report import latex, summary, write_csv
+from analysis.statistics.correlation.correlate import correlate
+from analysis.statistics.correlation.dependent import fisher_interval
+from analysis.statistics.resampling.bca import bca
+from analysis.tables.correlations import correlations
+from analysis.tables.intervals import FISHER, intervals_beside
+from study.config.analysis import Multiplicity
+from study.results.schema import CORRELATIONS, SCORES
 from tests.analysis.conftest import CONTRASTS, X, Y
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from analysis.run import analyze_run
-from study.design import read_study
+from analysis.pipeline import analyze_run
+from study.config.study import read_study
 from study.errors import StudyError
-from study.pairs import study_pairs
-from study.planning import planned
-from study.store import Cells
-from study.suites import study_tasks
+from study.models.pairs import study_pairs
+from study.planning.plan_study import planned
+from study.results.cell_store.store import Cells
+from study.tasks.suites import study_tasks
 from tests.conftest import Study
 
 MakeRun = Callable[..., Path]

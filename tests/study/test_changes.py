@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from study.planning import planned, run_planned
-from study.store import Cells
+from study.planning.plan_study import planned, run_planned
+from study.results.cell_store.store import Cells
 from tests.conftest import Study, command_environment, tables
 from tests.study.test_faults import CODE, TASK
 
@@ -100,7 +100,9 @@ def test_another_version_of_a_package(
     said = tmp_path / "site" / "lm_eval-9.9.dist-info"
     said.mkdir(parents=True)
     (said / "METADATA").write_text("Metadata-Version: 2.1\nName: lm_eval\nVersion: 9.9\n")
-    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from study.cli import main; main()"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from study.cli.main import main\nmain()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, str(said.parent), "run", str(run)],
         capture_output=True, text=True, check=True,

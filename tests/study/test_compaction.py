@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from study.compaction import compact, mend
 from study.errors import StudyError
-from study.store import Cells
+from study.results.cell_store.maintenance import compact, mend
+from study.results.cell_store.store import Cells
 from tests.conftest import SMALL, Study, command_environment, tables
 
 NAMES = ("scores.csv", "correlations.csv", "agreement.csv", "reliability.csv")

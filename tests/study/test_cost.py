@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from study.cost.estimate import Estimate, JobLeft, estimate
-from study.cost.throughput import FASTEST, FEATURES, Speed, Timings, measured_speeds
-from study.cost.work import Work
-from study.pairs import ModelRef
-from study.plan import Job
-from study.planning import planned
-from study.store import Cells
+from study.models.pairs import ModelRef
+from study.planning.cost.estimate import Estimate, JobLeft, estimate
+from study.planning.cost.throughput import FASTEST, FEATURES, Speed, Timings, measured_speeds
+from study.planning.cost.workload import Work
+from study.planning.plan import Job
+from study.planning.plan_study import planned
+from study.results.cell_store.store import Cells
 
 MakeRun = Callable[..., Path]
 Command = Callable[..., subprocess.CompletedProcess[str]]

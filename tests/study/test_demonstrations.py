@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from study.demonstrations import demonstrations, fixed_sampler
-from study.harness import Harness
-from study.items import RESERVED_SHARE, TaskItems, normalised, task_items
+from study.tasks.demonstrations import demonstrations, fixed_sampler
+from study.tasks.items import RESERVED_SHARE, TaskItems, normalised, task_items
+from study.tasks.lm_eval_tasks import Harness
 
 LABELS = ["yes", "no", "maybe"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from study.pairs import zoo
+from study.models.pairs import zoo
 from tests.conftest import Study
 
 MakeRun = Callable[..., Path]

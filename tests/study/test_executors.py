@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from study.devices import SPARE_BYTES, cores_of, device_bytes, device_kind, devices_needed
-from study.executors.attempts import Attempt
-from study.executors.prefetch import read_ahead
-from study.executors.worker import Place
-from study.pairs import ModelRef, zoo
-from study.plan import Job
-from study.scoring import SharedPrefixLM
+from study.hardware import SPARE_BYTES, cores_of, device_bytes, device_kind, devices_needed
+from study.inference import SharedPrefixLM
+from study.models.pairs import ModelRef, zoo
+from study.planning.plan import Job
+from study.running.executors.retries import Attempt
+from study.running.executors.weight_prefetch import read_ahead
+from study.running.executors.worker import Place
 
 
 def job(params_b: float) -> Job:
@@ -55,7 +55,7 @@ def test_a_worker_sees_its_own_devices_alone(
     place = Place(devices, frozenset({core}), 0.0)
     code = (
         "import os\n"
-        "from study.executors.worker import Place\n"
+        "from study.running.executors.worker import Place\n"
         f"print(Place({place.devices!r}, {place.cores!r}, 0.0).isolate(), "
         "os.environ['CUDA_VISIBLE_DEVICES'], os.sched_getaffinity(0), sep='|')"
     )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from study.store import Cells
+from study.results.cell_store.store import Cells
 from tests.conftest import SMALL, Study, command_environment, tables
 
 MakeRun = Callable[..., Path]
@@ -280,7 +280,7 @@ def test_a_model_folder_that_vanishes_is_named(
 ) -> None:
     import shutil
 
-    from study.pairs import zoo
+    from study.models.pairs import zoo
 
     pair = zoo()[0]
     folder = tmp_path / "gone"
@@ -325,7 +325,7 @@ def test_a_model_of_nan_has_no_scores(
 
     from safetensors.torch import load_file, save_file
 
-    from study.pairs import zoo
+    from study.models.pairs import zoo
 
     pair = zoo()[0]
     folder = tmp_path / "nan"

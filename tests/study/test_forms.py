@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from study.arms import applies, parse_arm
-from study.demonstrations import demonstrations, fixed_sampler
-from study.design import read_study
+from study.config.arms import applies, parse_arm
+from study.config.study import read_study
+from study.config.wording import SOURCE, ZOO
 from study.errors import StudyError
-from study.forms.answers import (
+from study.results.cell_store.store import Cells
+from study.scorers.extraction import (
     Answers,
     extracted,
     extracted_as_released,
@@ -21,13 +22,12 @@ from study.forms.answers import (
     score,
     similarity,
 )
-from study.forms.forms import Asking, Demonstrator, formed
-from study.forms.written import check_written, demonstrations_in
-from study.harness import Harness
-from study.items import TaskItems, task_items
-from study.layout import SOURCE, ZOO
-from study.store import Cells
-from study.suites import known_tasks
+from study.tasks.demonstrations import demonstrations, fixed_sampler
+from study.tasks.items import TaskItems, task_items
+from study.tasks.lm_eval_tasks import Harness
+from study.tasks.prompt_forms.forms import Asking, Demonstrator, formed
+from study.tasks.prompt_forms.self_written import check_written, demonstrations_in
+from study.tasks.suites import known_tasks
 from study.zoo.cipher import CIPHER, KINDS
 
 TASK = "zoo_reverse_gen"
@@ -154,7 +154,7 @@ def test_scores() -> None:
 
 
 def test_bertscore_by_a_model_that_is_here() -> None:
-    from study.zoo.build import MODELS
+    from study.zoo import MODELS
 
     folder = str(MODELS / "llama-early-xs" / "base")
     how = Answers(choose="similarity", similarity="bertscore", bertscore_model=folder,

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from study.store import Cells
+from study.results.cell_store.store import Cells
 from tests.conftest import Study, command_environment, tables
 
 MakeRun = Callable[..., Path]

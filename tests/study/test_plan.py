@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from study.arms import parse_arm
-from study.demonstrations import demonstrations
-from study.fitting import Asked, encoded, kept_demonstrations, prompt
-from study.harness import Harness
-from study.identity import VERSION, cell_identity, cell_key
-from study.items import task_items
-from study.pairs import registry, zoo
-from study.planning import planned
-from study.weights import model_facts
+from study.config.arms import parse_arm
+from study.models.pairs import registry, zoo
+from study.models.weights import model_facts
+from study.planning.plan_study import planned
+from study.results.identity import VERSION, cell_identity, cell_key
+from study.tasks.demonstrations import demonstrations
+from study.tasks.items import task_items
+from study.tasks.lm_eval_tasks import Harness
+from study.tasks.truncation import Asked, encoded, kept_demonstrations, prompt
 from tests.conftest import ROOT, SHARED, Study
 
 MakeRun = Callable[..., Path]

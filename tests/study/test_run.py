@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.frame import load_scores
-from study.asking import check_tokens
-from study.harness import ZOO_TASKS
-from study.pairs import zoo
-from study.planning import planned
-from study.prompts import AuditError
-from study.store import Cells
+from analysis.data.scores import load_scores
+from study.models.pairs import zoo
+from study.planning.plan_study import planned
+from study.results.cell_store.store import Cells
+from study.running.cells.prompts import AuditError
+from study.running.cells.responses import check_tokens
+from study.zoo import TASKS
 from tests.conftest import Study, command_environment
 
 MakeRun = Callable[..., Path]
@@ -129,7 +129,7 @@ def test_plain_lm_eval_gives_the_same_to_the_last_item(tmp_path: Path) -> None:
         out = tmp_path / role
         subprocess.run(
             [sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args",
-             f"pretrained={pair.member(role).path}", "--include_path", str(ZOO_TASKS), "--tasks",
+             f"pretrained={pair.member(role).path}", "--include_path", str(TASKS), "--tasks",
              "zoo_colour_mc,zoo_reverse_mc", "--device", "cpu", "--batch_size", "16",
              "--log_samples", "--output_path", str(out)],
             env=environment, check=True, capture_output=True,
@@ -150,7 +150,7 @@ def test_plain_lm_eval_gives_the_same_to_the_last_item(tmp_path: Path) -> None:
 
 def _imports_to_the_same(run: Path, outputs: Path, environment: dict[str, str]) -> None:
     """What lm-eval wrote, imported, is what the study computed."""
-    from analysis.items import load_items
+    from analysis.data.items import load_items
 
     other = outputs / "imported"
     other.mkdir()
@@ -181,7 +181,7 @@ def test_items_that_share_a_text_are_drawn_together(
     make_run: MakeRun, study_command: Study
 ) -> None:
     """The position of the right answer stands in for a passage: four for all items."""
-    from analysis.items import load_items
+    from analysis.data.items import load_items
 
     listed = {"task_type": "knowledge", "metric": "acc", "chance": 0.25, "passage": "gold"}
     run = make_run(tasks=[{"task": "zoo_colour_mc", **listed}], draws=1)
@@ -234,7 +234,7 @@ def test_what_fails_is_told_and_does_not_stop_the_rest(
 
 
 def test_two_bos_are_an_error() -> None:
-    from study.scoring import SharedPrefixLM
+    from study.inference import SharedPrefixLM
 
     lm = SharedPrefixLM(pretrained=zoo()[0].tuned.path, device="cpu")
 

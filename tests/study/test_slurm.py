@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from study.executors.slurm import sbatch_parameters
-from study.resources import JobResources
-from study.store import Cells
+from study.config.executors import JobResources
+from study.results.cell_store.store import Cells
+from study.running.executors.slurm.executor import sbatch_parameters
 from tests.conftest import ROOT, command_environment, tables
 from tests.study.slurm_cluster import Cluster, lacking
 from tests.study.test_faults import CODE, TASK

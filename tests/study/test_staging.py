@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from study.pairs import zoo
-from study.store import Cells
+from study.models.pairs import zoo
+from study.results.cell_store.store import Cells
 from tests.conftest import command_environment
 from tests.study.hub import Hub
 
@@ -80,7 +80,7 @@ def with_hub(hub: Hub, tmp_path: Path) -> Any:
 
 
 def lock(run: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((run / "study.lock.json").read_text())
+    content: dict[str, Any] = json.loads((run / "study.results.lock.json").read_text())
     return content
 
 
@@ -121,7 +121,7 @@ def test_a_study_is_fetched_once_locked_and_run_without_a_network(
     records = [Cells(run).record(key) for key in Cells(run).done()]
     assert {r["revision"] for r in records if r["model"] == "zoo/base"} == {commit}
     (named,) = {r["lock"] for r in records}
-    from study.lock import lock_digest
+    from study.results.lock import lock_digest
 
     assert named == lock_digest(run)
 
@@ -233,7 +233,7 @@ def test_what_differs_from_the_lock_is_not_run(
 
 def test_a_damaged_lock_is_one_error(make_run: MakeRun, study_command: Command) -> None:
     run = make_run()
-    (run / "study.lock.json").write_text("{")
+    (run / "study.results.lock.json").write_text("{")
     done = study_command("plan", run)
     assert done.returncode == 2
     assert "study.lock.json: found no lock; expected what `study stage` wrote" in done.stderr

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from study.job_states import Runner
-from study.store import Cells
+from study.results.cell_store.store import Cells
+from study.running.job_states import Runner
 from tests.conftest import Study
 from tests.study.test_faults import LONGER, begin, run_of, wait_for_cells
 

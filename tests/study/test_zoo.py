@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.contract import EXPOSURES
-from study.pairs import zoo
-from study.suites import FOLDER, Suite
+from study.data import SUITES
+from study.models.pairs import zoo
+from study.results.schema import EXPOSURES
+from study.tasks.suites import Suite
 from study.validation import validated
-from study.zoo.build import MODELS, built_members, digests, is_built
+from study.zoo import MODELS
+from study.zoo.build import built_members, digests, is_built
 from study.zoo.corpus import tuning_rows
 from study.zoo.language import ID_OF, SKILLS, WORDS
 from study.zoo.members import MEMBERS, TUNED_SKILLS, TWIN_WITHOUT
@@ -110,7 +112,7 @@ def test_shipped_items_and_suites_are_those_of_the_language(tmp_path: Path) -> N
 
 
 def test_suite_says_what_tuning_showed() -> None:
-    suite = validated(Suite, FOLDER / "zoo_mc.yaml")
+    suite = validated(Suite, SUITES / "zoo_mc.yaml")
     shown = {task.task.split("_")[1]: task.exposure for task in suite.tasks}
     assert set(shown.values()) == set(EXPOSURES) - {""}
     assert len({task.task_type for task in suite.tasks}) >= 5

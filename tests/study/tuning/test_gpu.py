@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from study.planning import planned, tune_planned
+from study.planning.plan_study import planned, tune_planned
 from study.tuning.tune import read_record
 from tests.study.tuning.test_training import changed, tuning_run
 

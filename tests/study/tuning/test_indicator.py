@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from study.config.tuning.methods import Indicator, Loss
 from study.errors import StudyError
-from study.pairs import zoo
-from study.tuning.indicator import context_scores, load_seed_model
-from study.tuning.marking import marking
-from study.tuning.masks import label_weights
-from study.tuning.methods import Indicator, Loss
-from study.tuning.mixture import Row
-from study.tuning.rendering import encode
-from study.tuning.sources import Turn
+from study.models.pairs import zoo
+from study.tuning.data.context_indicator import context_scores, load_seed_model
+from study.tuning.data.label_weights import label_weights
+from study.tuning.data.marking import marking
+from study.tuning.data.mixing import Row
+from study.tuning.data.rendering import encode
+from study.tuning.data.sources import Turn
 from study.zoo.instructions import shown_questions
 from tests.study.tuning.tokenizers_made import made
 
@@ -170,7 +170,7 @@ def test_a_new_tokens_embedding_is_trained(
     from safetensors.torch import load_file
     from transformers import AutoTokenizer
 
-    from study.planning import planned, tune_planned
+    from study.planning.plan_study import planned, tune_planned
 
     run = make_run(
         "run", pairs=..., layout="zoo", tasks={"suite": "zoo_mc", "only": ["zoo_reverse_mc"]},

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from study.config.tuning.methods import Loss
 from study.errors import StudyError
-from study.tuning.masks import label_weights
-from study.tuning.methods import Loss
-from study.tuning.rendering import (
+from study.tuning.data.label_weights import label_weights
+from study.tuning.data.rendering import (
     INSTRUCTION,
     OUTPUT,
     TEMPLATE,
@@ -23,7 +23,7 @@ from study.tuning.rendering import (
     set_template,
     spans,
 )
-from study.tuning.sources import Turn
+from study.tuning.data.sources import Turn
 from tests.study.tuning.tokenizers_made import made
 
 KINDS = ("bytes", "metaspace")

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 import yaml
 
-from study.design import read_study
+from study.config.study import read_study
+from study.config.tuning.grids import Recipe, recipes
+from study.config.tuning.mixtures import Format, Mixture, Source
+from study.config.tuning.recipes import Tuning
+from study.config.wording import LAYOUTS, SOURCE, ZOO
 from study.errors import StudyError
-from study.layout import LAYOUTS, SOURCE, ZOO
-from study.pairs import study_pairs
-from study.resolving import harness_of
-from study.tuning.choices import Tuning
-from study.tuning.data import tuning_data
-from study.tuning.data_choices import Format, Mixture, Source
-from study.tuning.formats import written
-from study.tuning.grid import Recipe, recipes
+from study.models.pairs import study_pairs
+from study.planning.resolve_study import harness_of
+from study.tuning.data.examples import tuning_data
+from study.tuning.data.formats import written
+from study.tuning.data.mixing import apportioned, mixed_pools, mixed_rows, rates
+from study.tuning.data.sources import Pool, Shown
 from study.tuning.identity import exposure
-from study.tuning.mixture import apportioned, mixed_pools, mixed_rows, rates
-from study.tuning.sources import Pool, Shown
 from study.zoo.instructions import asked_in_tests, shown_questions
 from tests.study.tuning.tokenizers_made import made
 

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from study.pairs import zoo
-from study.tuning.data import Labelled
-from study.tuning.masks import label_weights
-from study.tuning.methods import Loss
-from study.tuning.objective import (
+from study.config.tuning.methods import Loss
+from study.models.pairs import zoo
+from study.tuning.data.examples import Labelled
+from study.tuning.data.label_weights import label_weights
+from study.tuning.data.rendering import OUTPUT, TEMPLATE, encode
+from study.tuning.data.sources import Turn
+from study.tuning.training.objective import (
     log_probabilities,
     noisy_embeddings,
     objective,
     step_batches,
 )
-from study.tuning.packing import leaks, packed
-from study.tuning.rendering import OUTPUT, TEMPLATE, encode
-from study.tuning.sources import Turn
+from study.tuning.training.packed_sequences import leaks, packed
 from study.zoo.instructions import shown_questions
 from tests.study.tuning.tokenizers_made import made
 

@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from study.errors import StudyError
-from study.planning import planned, tune_planned
-from study.resolving import harness_of
+from study.planning.plan_study import planned, tune_planned
+from study.planning.resolve_study import harness_of
 from study.tuning.identity import TunedModel
 from study.tuning.tune import read_record, tune
 from tests.conftest import ROOT, command_environment

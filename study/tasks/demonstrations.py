@@ -1,0 +1,73 @@
+"""Draws: the fixed sets of demonstrations of a task.
+
+In: a task's pool, a seed, a draw's number. Out: the pool in the draw's order; k demonstrations are
+its first k, so that five begin with the four. The order depends on the documents' content, the
+task's name, the seed and the draw, and on nothing else: not on the item, the model, the limit or
+the number of processes. Where the task has answer classes, every round of the order holds each
+class once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from study.tasks.items import Document, TaskItems
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """The first `k` documents of a draw."""
+
+    documents: tuple[Document, ...]
+
+    @property
+    def digest(self) -> str | None:
+        """sha256 over the documents in their order; None without demonstrations."""
+        if not self.documents:
+            return None
+        joined = "\n".join(document.digest() for document in self.documents)
+        return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def demonstrations(items: TaskItems, *, seed: int, draw: int, shots: int) -> Demonstrations:
+    """The draw's first `shots` documents; ValueError if the pool holds fewer."""
+    if shots > len(items.pool):
+        raise ValueError(
+            f"{items.task}: {shots} demonstrations are wanted and the pool holds {len(items.pool)}"
+        )
+    return Demonstrations(tuple(_ordered(items, seed, draw)[:shots]))
+
+
+def _ordered(items: TaskItems, seed: int, draw: int) -> list[Document]:
+    def rank(*parts: Any) -> str:
+        return hashlib.sha256(repr((items.task, seed, draw, *parts)).encode()).hexdigest()
+
+    shuffled = sorted(items.pool, key=lambda document: rank(document.digest()))
+    if not items.classes:
+        return shuffled
+    queues: dict[str, list[Document]] = {}
+    for document in shuffled:
+        queues.setdefault(document.target, []).append(document)
+    ordered: list[Document] = []
+    turn = 0
+    while len(ordered) < len(shuffled):
+        turn += 1
+        for answer in sorted(queues, key=lambda answer: rank("class", turn, answer)):
+            if len(queues[answer]) >= turn:
+                ordered.append(queues[answer][turn - 1])
+    return ordered
+
+
+def fixed_sampler(drawn: Demonstrations) -> Any:
+    """A sampler for lm-eval that gives the draw's first n documents whatever item is asked."""
+    from lm_eval.api.samplers import ContextSampler
+
+    class FixedSampler(ContextSampler):  # type: ignore[misc]
+        def sample(self, n: int, eval_doc: Any = None, df: Any = None, **_: Any) -> list[Any]:
+            if n > len(drawn.documents):
+                raise ValueError(f"{n} demonstrations asked of a draw of {len(drawn.documents)}")
+            return [document.raw for document in drawn.documents[:n]]
+
+    return FixedSampler()
