@@ -1,15 +1,22 @@
-"""Few-shot prompts scored at the speed of their unshared tokens, as a model for lm-eval.
+"""The lm-eval model `shared-prefix`: computes the tokens that prompts have in common only once.
+
+Few-shot prompts of a task mostly begin alike. This model arranges the requests of a call in a
+prefix tree, packs the tree into few forward passes, and returns what lm-eval's `hf` model would
+return. It knows nothing of studies; any user of lm-eval can take it alone:
 
     import study.inference
     lm_eval.simple_evaluate(model="shared-prefix", model_args={"pretrained": ...}, ...)
 
-The rooms, in the order that the data takes: `encoding` (texts to tokens), `tree` (the prefix tree
-of a call), `packing` (what one forward pass computes), `attending`, `kernels`, `prefill` and
-`decoding` (attention over shared keys), `engine` (the passes, within memory), `answering` and
-`continuing` (scored and generated requests), `probe` (which models allow it), `model` (lm-eval's
-interface).
+Modules, in the order in which data passes through them:
+
+- `model`: lm-eval's interface, with the encoding of texts and the plain path
+- `probe`: whether a loaded model can be packed, by comparing numbers
+- `loglikelihood`, `generation`: the two kinds of request
+- `prefix_tree`, `packed_batches`: which tokens are computed, and in which forward pass
+- `engine`, `memory`: forward passes within a budget of memory
+- `attention`: attention over keys and values that several sequences share
 """
 
-from study.inference.model import SharedPrefixLM
+from study.inference.model.shared_prefix import SharedPrefixLM
 
 __all__ = ["SharedPrefixLM"]

@@ -1,7 +1,7 @@
-"""Scored requests: the tree that they make, and each one's answer from the nodes it asks about.
+"""Log-likelihood requests: one prefix tree for all, and the score of each from its nodes.
 
-In: (context, answer) in tokens. Out: log P(answer | context), and whether greedy search would give
-it.
+In: (context, answer) pairs of token ids. Out: log P(answer | context), and whether greedy search
+would give the answer.
 """
 
 from __future__ import annotations
@@ -10,41 +10,107 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from study.inference.engine import BLOCK, Engine
-from study.inference.prefix_tree import Ints, Tree, prefix_tree
+from study.inference.engine import BLOCK_SIZE, Engine
+from study.inference.prefix_tree import Ints, PrefixTree, build_prefix_tree
+
+MAX_SOFTMAX_ROWS = 256
+"Rows of logits whose log-softmax is computed at a time."
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The requests of a call in one tree."""
+class RequestTree:
+    """The requests of one call."""
 
-    nodes: Tree
-    at: tuple[Ints, ...]
-    "For each request the nodes before its answer's tokens,"
+    tree: PrefixTree
+    nodes: tuple[Ints, ...]
+    "For each request, the nodes at which the tokens of its answer are predicted."
     targets: tuple[Ints, ...]
-    "and those tokens."
+    "For each request, the tokens of its answer."
 
 
-def requests_tree(requests: Sequence[tuple[list[int], list[int]]], longest: int) -> Asked:
-    """One tree of all requests, for a model whose context is `longest` tokens."""
-    # Too long: cut from the left, as lm-eval does. The last token is only predicted.
-    whole = [(context + answer)[-(longest + 1) :] for context, answer in requests]
-    tree = prefix_tree([tokens[:-1] for tokens in whole], block=BLOCK)
-    at, targets = [], []
-    for i, (tokens, (_, answer)) in enumerate(zip(whole, requests, strict=True)):
-        at.append(tree.path(i, len(tokens) - 1 - len(answer), len(tokens) - 1))
+def build_request_tree(
+    requests: Sequence[tuple[list[int], list[int]]], max_length: int
+) -> RequestTree:
+    """One tree of all (context, answer) requests, for a context window of `max_length` tokens.
+
+    Sequences that are too long are truncated from the left, as lm-eval does.
+    """
+    # One more than the window: the last token is predicted, but not an input.
+    sequences = [(context + answer)[-(max_length + 1) :] for context, answer in requests]
+    tree = build_prefix_tree([tokens[:-1] for tokens in sequences], block_size=BLOCK_SIZE)
+    nodes, targets = [], []
+    for index, (tokens, (_, answer)) in enumerate(zip(sequences, requests, strict=True)):
+        nodes.append(tree.path(index, len(tokens) - 1 - len(answer), len(tokens) - 1))
         targets.append(np.asarray(answer, dtype=np.int64))
-    return Asked(tree, tuple(at), tuple(targets))
+    return RequestTree(tree, tuple(nodes), tuple(targets))
 
 
-def scored(
-    engine: Engine, asked: Asked, progress: Callable[[int], object] = lambda _: None
+def score_requests(
+    engine: Engine, requests: RequestTree, progress: Callable[[int], object] = lambda _: None
 ) -> list[tuple[float, bool]]:
-    """Each request's answer; `progress` is told how many nodes were computed."""
-    nodes, targets = np.concatenate(asked.at), np.concatenate(asked.targets)
-    logprobs, greedy = engine.scores(asked.nodes, nodes, targets, progress)
-    starts = np.cumsum([0, *map(len, asked.targets)])[:-1]
+    """(log P(answer | context), whether the answer is greedy) for every request.
+
+    `progress` is called with the number of nodes of each forward pass.
+    """
+    logprobs, is_greedy = target_logprobs(
+        engine,
+        requests.tree,
+        np.concatenate(requests.nodes),
+        np.concatenate(requests.targets),
+        progress,
+    )
+    starts = np.cumsum([0, *map(len, requests.targets)])[:-1]
     sums = np.add.reduceat(logprobs, starts)
-    all_greedy = np.logical_and.reduceat(greedy, starts)
+    all_greedy = np.logical_and.reduceat(is_greedy, starts)
     return [(float(s), bool(g)) for s, g in zip(sums, all_greedy, strict=True)]
+
+
+def target_logprobs(
+    engine: Engine,
+    tree: PrefixTree,
+    nodes: Ints,
+    targets: Ints,
+    progress: Callable[[int], object] = lambda _: None,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """log P(target | path to node) of every (node, target), and whether the target is greedy.
+
+    `nodes` and `targets` have the same length; nodes may repeat and come in any order.
+    """
+    order = np.argsort(nodes, kind="stable")
+    logprobs, is_greedy = np.empty(len(nodes)), np.empty(len(nodes), dtype=np.bool_)
+    start = 0
+    for result in engine.forward_passes(tree, np.unique(nodes)):
+        stop = start + int(np.searchsorted(nodes[order[start:]], result.stop))
+        pairs = order[start:stop]
+        rows = np.searchsorted(result.nodes, nodes[pairs])
+        logprobs[pairs], is_greedy[pairs] = row_logprobs(result.logits, rows, targets[pairs])
+        start = stop
+        progress(result.stop - result.start)
+    return logprobs, is_greedy
+
+
+def row_logprobs(
+    logits: Tensor, rows: Ints, targets: Ints
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Log-probability of `targets` at `rows` (ascending) of logits [rows, vocabulary].
+
+    Also returns whether each target has the greatest logit of its row.
+    """
+    logprobs, is_greedy = np.empty(len(rows)), np.empty(len(rows), dtype=np.bool_)
+    for first in range(0, len(logits), MAX_SOFTMAX_ROWS):
+        pairs = slice(*np.searchsorted(rows, (first, first + MAX_SOFTMAX_ROWS)).tolist())
+        if pairs.start == pairs.stop:
+            continue
+        chunk = logits[first : first + MAX_SOFTMAX_ROWS]
+        row = torch.from_numpy(rows[pairs] - first).to(logits.device)
+        target = torch.from_numpy(targets[pairs]).to(logits.device)
+        likeliest = chunk.argmax(-1)
+        chunk_logprobs = F.log_softmax(chunk, dim=-1, dtype=torch.float32)[row, target]
+        logprobs[pairs] = chunk_logprobs.double().cpu().numpy()
+        is_greedy[pairs] = (likeliest[row] == target).cpu().numpy()
+    return logprobs, is_greedy

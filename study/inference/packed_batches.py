@@ -1,8 +1,9 @@
-"""Packs: the stretches of a tree that one forward pass computes, and who attends to whom there.
+"""Packed batches: the range of tree nodes that one forward pass computes, and who attends to whom.
 
-In: a `Tree`, where to begin, a `Budget`. Out: `Pack`. A pack is a contiguous range of nodes in
-depth-first order, so the ancestors that lie outside it are exactly the path to its first node:
-that path is all that a key/value cache must hold. Pure; all indices in a pack count from its start.
+In: a `PrefixTree`, the node to begin with, a `Budget`. Out: `PackedBatch`. A batch is a contiguous
+range of nodes in depth-first order, so the ancestors outside it are exactly the path to its first
+node, and this path is all that a key/value cache has to hold. The functions are pure. All node
+indices in a batch count from its own start.
 """
 
 from __future__ import annotations
@@ -13,105 +14,119 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from study.inference.prefix_tree import Ints, Tree
+from study.inference.prefix_tree import Ints, PrefixTree
 
-LEAST_PIECE = 32
-"A chain is not cut to put fewer nodes than this at the end of a pack."
+MIN_CHAIN_PIECE = 32
+"A chain is not divided in order to put fewer nodes than this at the end of a batch."
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one forward pass may hold."""
+    """Upper limits for one forward pass."""
 
     tokens: int
     rows: int
-    "Nodes that are projected onto the vocabulary."
+    "Nodes whose hidden states are projected onto the vocabulary."
 
     def halved(self) -> Budget | None:
-        """Half of it, or None when there is nothing left to halve."""
-        return None if self.tokens <= 1 and self.rows <= 1 else self.shared(0.5)
+        """Half of the budget, or None if it is already one token and one row."""
+        return None if self.tokens <= 1 and self.rows <= 1 else self.scaled(0.5)
 
-    def shared(self, share: float) -> Budget:
-        """That share of it, one token and row at least."""
-        return Budget(max(1, int(self.tokens * share)), max(1, int(self.rows * share)))
+    def scaled(self, factor: float) -> Budget:
+        """The budget times `factor`, but at least one token and one row."""
+        return Budget(max(1, int(self.tokens * factor)), max(1, int(self.rows * factor)))
 
 
 @dataclass(frozen=True)
-class Pack:
-    """Nodes `start` to `stop` of a tree, and the structure of attention between them."""
+class PackedBatch:
+    """The nodes `start` to `stop` of a tree, and the structure of attention among them."""
 
     start: int
     stop: int
     path_groups: tuple[tuple[int, int, int], ...]
-    "(from, to, share): these nodes attend to the first `share` nodes of the path."
+    "(first, last, length): nodes `first` to `last` attend to the first `length` path nodes."
     chains: tuple[tuple[int, int, int], ...]
-    "(from, to, reach): each attends to those before it, and all nodes from `to` to `reach` to it."
+    """(first, last, reach): nodes `first` to `last` form a chain, in which each attends to those
+    before it; the nodes from `last` to `reach` attend to the whole chain."""
     blocks: Ints
-    "[number, length]: nodes of each block, -1 where it is shorter."
-    path_kept: int
-    "How much of the path is the path of the next pack too,"
-    path_added: Ints
-    "and which nodes of this pack follow there."
+    "[number, length]: the nodes of each block, padded with -1."
+    retained_path: int
+    "Length of the part of the path that also leads to the next batch."
+    new_path_nodes: Ints
+    "Nodes of this batch that follow the retained part on the path to the next batch."
 
 
-def cut(tree: Tree, start: int, budget: Budget, wanted: npt.NDArray[np.bool_]) -> Pack:
-    """The next pack from `start`: as many units as the budget holds, one piece at least.
+def next_batch(
+    tree: PrefixTree, start: int, budget: Budget, is_projected: npt.NDArray[np.bool_]
+) -> PackedBatch:
+    """The batch that begins at node `start`: as many units as the budget holds, at least a piece.
 
-    `wanted` tells for every node of the tree whether it is projected. A block is never parted; if
-    it alone exceeds the budget, it is the pack.
+    `is_projected` says for every node of the tree whether its logits are needed. A block is never
+    divided; if one alone exceeds the budget, it becomes the batch.
     """
-    counts = np.concatenate([[0], np.cumsum(wanted[start:])])
-    at = start
+    row_counts = np.concatenate([[0], np.cumsum(is_projected[start:])])
+    # The last node at which the batch may end without exceeding the budget of rows.
+    row_end = start + int(np.searchsorted(row_counts, budget.rows, side="right")) - 1
+    end = start
     chains: list[tuple[int, int]] = []
     blocks: list[tuple[int, int]] = []
-    for unit in tree.units[_unit_at(tree, start) :]:
-        begin = max(unit.start, start)
-        room = budget.tokens - (at - start)
-        # The furthest end at which no more rows are wanted than may be.
-        end = start + int(np.searchsorted(counts, budget.rows, side="right")) - 1
-        if unit.chain:
-            stop = min(unit.stop, begin + room, max(end, begin))
-            whole = stop == unit.stop
-            if at > start and not whole and stop - begin < LEAST_PIECE:
+    for unit in tree.units[_unit_index(tree, start) :]:
+        first = max(unit.start, start)
+        remaining = budget.tokens - (end - start)
+        if unit.is_chain:
+            stop = min(unit.stop, first + remaining, max(row_end, first))
+            is_whole = stop == unit.stop
+            if end > start and not is_whole and stop - first < MIN_CHAIN_PIECE:
                 break
-            stop = max(stop, begin + 1)
-            chains.append((begin, stop))
-            at = stop
-            if not whole:
+            stop = max(stop, first + 1)
+            chains.append((first, stop))
+            end = stop
+            if not is_whole:
                 break
         else:
-            if at > start and (unit.stop - begin > room or unit.stop > end):
+            if end > start and (unit.stop - first > remaining or unit.stop > row_end):
                 break
-            blocks.append((begin, unit.stop))
-            at = unit.stop
-    return _pack(tree, start, at, chains, blocks)
+            blocks.append((first, unit.stop))
+            end = unit.stop
+    return _packed_batch(tree, start, end, chains, blocks)
 
 
-def _unit_at(tree: Tree, node: int) -> int:
+def _unit_index(tree: PrefixTree, node: int) -> int:
     starts = np.fromiter((unit.start for unit in tree.units), dtype=np.int64)
     return int(np.searchsorted(starts, node, side="right")) - 1
 
 
-def _pack(
-    tree: Tree, start: int, stop: int, chains: list[tuple[int, int]], blocks: list[tuple[int, int]]
-) -> Pack:
+def _packed_batch(
+    tree: PrefixTree,
+    start: int,
+    stop: int,
+    chains: list[tuple[int, int]],
+    blocks: list[tuple[int, int]],
+) -> PackedBatch:
+    """Describe the batch of these chains and blocks, given as (first, last) nodes of the tree."""
     depth = tree.depth[start:stop]
-    # A node shares with the path what every node since the pack's start was at least as deep as.
-    share = np.minimum.accumulate(depth)
-    edges = [0, *(np.flatnonzero(np.diff(share)) + 1).tolist(), stop - start]
-    groups = [(a, b, int(share[a])) for a, b in pairwise(edges)]
-    within = [
+    # A node's ancestors on the path: as many as the least depth since the start of the batch.
+    path_length = np.minimum.accumulate(depth)
+    edges = [0, *(np.flatnonzero(np.diff(path_length)) + 1).tolist(), stop - start]
+    groups = [(a, b, int(path_length[a])) for a, b in pairwise(edges)]
+    relative_chains = [
         (a - start, b - start, min(int(tree.reach[a]), stop) - start) for a, b in chains
-    ]  # fmt: skip
+    ]
     longest = max((b - a for a, b in blocks), default=0)
-    index = np.full((len(blocks), longest), -1, dtype=np.int64)
+    block_nodes = np.full((len(blocks), longest), -1, dtype=np.int64)
     for row, (a, b) in enumerate(blocks):
-        index[row, : b - a] = np.arange(a - start, b - start)
-    kept, added = 0, np.empty(0, dtype=np.int64)
+        block_nodes[row, : b - a] = np.arange(a - start, b - start)
+    retained, new_nodes = 0, np.empty(0, dtype=np.int64)
     if stop < len(tree.depth):
-        kept = min(int(share[-1]), int(tree.depth[stop]))
-        over = [np.arange(a - start, b - start) for a, b in chains if tree.reach[a] > stop]
-        added = np.concatenate(over) if over else added
-    return Pack(
-        start, stop, tuple(group for group in groups if group[2]), tuple(within), index, kept, added
+        retained = min(int(path_length[-1]), int(tree.depth[stop]))
+        open_chains = [np.arange(a - start, b - start) for a, b in chains if tree.reach[a] > stop]
+        new_nodes = np.concatenate(open_chains) if open_chains else new_nodes
+    return PackedBatch(
+        start,
+        stop,
+        tuple(group for group in groups if group[2]),
+        tuple(relative_chains),
+        block_nodes,
+        retained,
+        new_nodes,
     )

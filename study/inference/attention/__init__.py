@@ -1,1 +1,1 @@
-"""."""
+"""Attention over keys and values that several sequences share."""

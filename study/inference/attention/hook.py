@@ -1,13 +1,13 @@
-"""Puts our attention in the place of a transformers model's own, for the time of a forward pass.
+"""Replaces the attention of a transformers model during a forward pass.
 
-In: a model, and `Attending`: what is to be done with each layer's queries, keys and values. Out: a
-context in which the model's attention layers call it. transformers hands both the attention and
-the making of masks to functions registered by name (its AttentionInterface); models that don't ask
-them never call us, which the probe sees.
+In: a model, and an `AttentionFunction` that computes the attention of each layer from its queries,
+keys and values. Out: a context in which the layers of the model call this function. transformers
+looks up both the attention and the construction of masks by name (its AttentionInterface). Models
+that do not use this interface never call the function; the probe detects this.
 
-A mask function of transformers decides by positions alone, so it answers for a tree as it does for
-a sequence once it is asked about depths: that is how sliding windows and chunks come out right
-per layer, whatever the model calls them.
+transformers' mask functions depend on positions alone, so they are as valid for a tree as for a
+sequence if positions are depths in the tree. Sliding windows and chunked attention are therefore
+correct in every layer, whatever the model's config calls them.
 """
 
 from __future__ import annotations
@@ -23,88 +23,98 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function
 
-from study.inference.attention.kernels import Logits
+from study.inference.attention.kernels import ScoreTransform
 
-NAME = "shared-prefix"
+IMPLEMENTATION = "shared-prefix"
+"The name under which the functions are registered with transformers."
+UNSUPPORTED_ARGUMENTS = ("s_aux", "position_bias", "head_mask")
+"Arguments of transformers' attention functions that change attention scores."
 
 
-class NotPackable(Exception):
-    """The model asks for something that packed attention doesn't do."""
+class UnsupportedModelError(Exception):
+    """The model requires something that packed attention does not implement."""
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
-    """Who may attend to whom by position, beyond being an ancestor."""
+class PositionRule:
+    """Which ancestors may be attended to, given the positions of query and key."""
 
     function: Callable[..., Tensor]
+    "A mask function of transformers: (batch, head, query position, key position) -> boolean."
 
     def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Boolean [..., T, S] for depths `queries` [..., T] and `keys` [..., S]."""
+        """Boolean [..., T, S] for the depths `queries` [..., T] and `keys` [..., S]."""
         q, k = queries.unsqueeze(-1), keys.unsqueeze(-2)
         zero = torch.zeros((), dtype=torch.long, device=q.device)
         return self.function(zero, zero, q, k).expand((q + k).shape)
 
 
 @dataclass(frozen=True)
-class Layer:
-    """What a layer of the model asks to have attended."""
+class AttentionInputs:
+    """What one layer of the model passes to its attention function."""
 
     module: Any
+    "The layer's attention module; it identifies the layer."
     q: Tensor
     "[1, heads, length, head_dim]"
     k: Tensor
     "[1, key heads, length, head_dim]"
     v: Tensor
-    logits: Logits
-    rule: Rule | None
-    "None: all ancestors are seen."
+    "[1, key heads, length, value head_dim]"
+    transform: ScoreTransform
+    rule: PositionRule | None
+    "None if every ancestor may be attended to."
 
 
-Attending = Callable[[Layer], Tensor]
-"Answers a layer in the place of the model's own attention: output [length, heads, head_dim]."
+AttentionFunction = Callable[[AttentionInputs], Tensor]
+"Computes the attention of one layer: output [length, heads, head_dim]."
 
 
-_attending: ContextVar[Attending] = ContextVar("attending")
+_current_function: ContextVar[AttentionFunction] = ContextVar("current_function")
 
 
 @contextmanager
-def attending(model: Any, by: Attending) -> Iterator[None]:
-    """Within it, the layers of `model` attend through `by`."""
-    own = model.config._attn_implementation
-    token = _attending.set(by)
-    model.config._attn_implementation = NAME
+def replaced_attention(model: Any, function: AttentionFunction) -> Iterator[None]:
+    """Within this context, the layers of `model` compute their attention by `function`."""
+    implementation = model.config._attn_implementation
+    token = _current_function.set(function)
+    model.config._attn_implementation = IMPLEMENTATION
     try:
         yield
     finally:
-        model.config._attn_implementation = own
-        _attending.reset(token)
+        model.config._attn_implementation = implementation
+        _current_function.reset(token)
 
 
-def _mask(*, mask_function: Callable[..., Tensor], **_: Any) -> Rule | None:
-    """What transformers takes for a mask, and hands on to each layer: the rule itself."""
-    return None if mask_function is causal_mask_function else Rule(mask_function)
+def _position_rule(*, mask_function: Callable[..., Tensor], **_: Any) -> PositionRule | None:
+    """The "mask" that transformers passes on to every layer: the rule itself."""
+    return None if mask_function is causal_mask_function else PositionRule(mask_function)
 
 
-def _attend(
+def _call_current_function(
     module: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Rule | None,
+    attention_mask: PositionRule | None,
     scaling: float | None = None,
     softcap: float | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    for name in ("s_aux", "position_bias", "head_mask"):
+    """An attention function with the signature that transformers expects."""
+    for name in UNSUPPORTED_ARGUMENTS:
         if others.get(name) is not None:
-            raise NotPackable(f"its attention uses {name}")
-    if attention_mask is not None and not isinstance(attention_mask, Rule):
-        raise NotPackable(f"it makes masks of its own ({type(attention_mask).__name__})")
+            raise UnsupportedModelError(f"its attention uses {name}")
+    if attention_mask is not None and not isinstance(attention_mask, PositionRule):
+        kind = type(attention_mask).__name__
+        raise UnsupportedModelError(f"it builds its own attention masks ({kind})")
     scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
-    layer = Layer(module, query, key, value, Logits(scale, softcap), attention_mask)
-    out = _attending.get()(layer)
-    return out.unsqueeze(0), None
+    inputs = AttentionInputs(
+        module, query, key, value, ScoreTransform(scale, softcap), attention_mask
+    )
+    output = _current_function.get()(inputs)
+    return output.unsqueeze(0), None
 
 
-AttentionInterface.register(NAME, _attend)
-AttentionMaskInterface.register(NAME, _mask)
+AttentionInterface.register(IMPLEMENTATION, _call_current_function)
+AttentionMaskInterface.register(IMPLEMENTATION, _position_rule)

@@ -1,208 +1,165 @@
-"""Attention within one pack, and the key/value cache of the path that leads to it.
+"""Attention within one packed batch, over its own nodes and over the path that leads to it.
 
-In: a `Pack` and the path's keys and values. Out: every layer's attention output for the pack's
-nodes, as if each node stood at the end of its own sequence; and the path to the next pack.
+In: a `PackedBatch`, and the `PathCache` of the ancestors outside it. Out: for every layer, the
+attention output of the batch's nodes, as if each node were the last token of its own sequence; and
+the path cache for the next batch.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from study.inference.attention.hook import Layer, Rule
-from study.inference.attention.kernels import attention, merge
-from study.inference.packed_batches import Pack
+from study.inference.attention.hook import AttentionInputs, PositionRule
+from study.inference.attention.kernels import attention, merge_attention
+from study.inference.attention.padded_blocks import PaddedBlocks
+from study.inference.attention.path_cache import KeysValues, PathCache, extended_path
+from study.inference.packed_batches import PackedBatch
 from study.inference.prefix_tree import Ints
 
-KeysValues = tuple[Tensor, Tensor]
-"Both [1, heads, length, head_dim]."
+Span = tuple[int, int]
+"First node and end (exclusive)."
 
 
-@dataclass(frozen=True)
-class Path:
-    """Keys and values of a node's ancestors, by layer."""
+class PrefillAttention:
+    """The attention function of one packed batch; collects the keys and values of its nodes."""
 
-    length: int = 0
-    layers: dict[Any, KeysValues] = field(default_factory=dict)
-
-
-def extended(path: Path, kept: int, computed: dict[Any, KeysValues], nodes: Ints) -> Path:
-    """The first `kept` of a path, and then `nodes` of what has been computed."""
-    layers = {}
-    for layer, (k, v) in computed.items():
-        index = torch.from_numpy(nodes).to(k.device)
-        new_k, new_v = k.index_select(2, index), v.index_select(2, index)
-        if kept:
-            old_k, old_v = path.layers[layer]
-            new_k = torch.cat([old_k[:, :, :kept], new_k], 2)
-            new_v = torch.cat([old_v[:, :, :kept], new_v], 2)
-        layers[layer] = new_k, new_v
-    return Path(kept + len(nodes), layers)
-
-
-@dataclass(frozen=True)
-class _Blocks:
-    """The blocks of a pack on one device, padded to one length."""
-
-    index: Tensor
-    "[number * length]: where each slot's node is; padding takes the block's first."
-    real: Tensor
-    "The slots that are no padding, flat."
-    nodes: Tensor
-    "Their nodes."
-    allowed: Tensor
-    "[number, 1, length, length]"
-    depth: Tensor
-    "[number, length]"
-
-
-class Prefill:
-    """Attends for one pack (an `Attending`), and collects its keys and values."""
-
-    def __init__(self, pack: Pack, path: Path, depth: Ints, reach: Ints) -> None:
-        """`depth` and `reach` are those of the pack's nodes."""
-        self.pack, self.path = pack, path
+    def __init__(self, batch: PackedBatch, path: PathCache, depth: Ints, reach: Ints) -> None:
+        """`depth` and `reach` are the tree's, for the nodes of the batch."""
+        self.batch, self.path = batch, path
         self.computed: dict[Any, KeysValues] = {}
-        self._depth, self._reach = torch.from_numpy(depth), torch.from_numpy(reach - pack.start)
-        self._blocks: dict[torch.device, _Blocks] = {}
-        self._seen: dict[tuple[Any, ...], Any] = {}
+        "Keys and values of the batch's nodes, by attention module."
+        self._depth, self._reach = torch.from_numpy(depth), torch.from_numpy(reach - batch.start)
+        self._blocks: dict[torch.device, PaddedBlocks] = {}
+        # Masks are the same in every layer with the same rule.
+        self._masks: dict[tuple[Any, ...], Any] = {}
 
-    def __call__(self, layer: Layer) -> Tensor:
-        """The layer's output [length, heads, head_dim]."""
-        self.computed[layer.module] = layer.k, layer.v
-        q, k, v = layer.q, layer.k, layer.v
-        # Merging in half precision would round once more for every set of keys.
-        precise = torch.promote_types(q.dtype, torch.float32)
+    def __call__(self, inputs: AttentionInputs) -> Tensor:
+        """The output of one layer, [length, heads, head_dim].
+
+        Every node first attends within its chain or block. Ancestors further up are then merged
+        in: the chains of the batch below which the node lies, and the path.
+        """
+        self.computed[inputs.module] = inputs.k, inputs.v
+        q, k, v = inputs.q, inputs.k, inputs.v
+        # At least float32: every merge in half precision would add a rounding error.
+        dtype = torch.promote_types(q.dtype, torch.float32)
         shape = q.shape[2], q.shape[1]
-        out = torch.empty(*shape, v.shape[3], dtype=precise, device=q.device)
+        out = torch.empty(*shape, v.shape[3], dtype=dtype, device=q.device)
         lse = torch.empty(shape, dtype=torch.float32, device=q.device)
-        for start, stop, _ in self.pack.chains:
-            at = slice(start, stop)
-            seen = self._within_chain(layer, start, stop)
-            own = q[:, :, at], k[:, :, at], v[:, :, at]
-            more, more_lse = attention(*own, layer.logits, allowed=seen, causal=seen is None)
-            out[at], lse[at] = more[0].transpose(0, 1), more_lse[0].transpose(0, 1)
-        if len(self.pack.blocks):
-            self._attend_blocks(out, lse, layer)
-        for start, stop, reach in self.pack.chains:
+        for start, stop, _ in self.batch.chains:
+            nodes = slice(start, stop)
+            allowed = self._chain_mask(inputs, start, stop)
+            qkv = q[:, :, nodes], k[:, :, nodes], v[:, :, nodes]
+            chain_out, chain_lse = attention(
+                *qkv, inputs.transform, allowed=allowed, causal=allowed is None
+            )
+            out[nodes], lse[nodes] = chain_out[0].transpose(0, 1), chain_lse[0].transpose(0, 1)
+        if len(self.batch.blocks):
+            self._attend_within_blocks(out, lse, inputs)
+        for start, stop, reach in self.batch.chains:
             if stop < reach:
-                self._add(out, lse, layer, (stop, reach), (start, stop))
-        for start, stop, share in self.pack.path_groups:
-            self._add(out, lse, layer, (start, stop), (-share, 0))
+                self._merge_ancestors(out, lse, inputs, (stop, reach), (start, stop))
+        for start, stop, length in self.batch.path_groups:
+            self._merge_ancestors(out, lse, inputs, (start, stop), (0, length), on_path=True)
         return out.to(q.dtype)
 
-    def next_path(self) -> Path:
-        """The path to the node that follows the pack."""
-        kept, added = self.pack.path_kept, self.pack.path_added
-        if kept == self.path.length and not len(added):
+    def next_path(self) -> PathCache:
+        """The cache of the path to the node after the batch."""
+        retained, new_nodes = self.batch.retained_path, self.batch.new_path_nodes
+        if retained == self.path.length and not len(new_nodes):
             return self.path
-        return extended(self.path, kept, self.computed, added)
+        return extended_path(self.path, retained, self.computed, new_nodes)
 
-    def _within_chain(self, layer: Layer, start: int, stop: int) -> Tensor | None:
-        """What a chain's nodes may see of it; None if all that came before."""
-        if layer.rule is None:
+    def _chain_mask(self, inputs: AttentionInputs, start: int, stop: int) -> Tensor | None:
+        """The mask within a chain; None if it is causal."""
+        if inputs.rule is None:
             return None
-        at = (id(layer.rule), start, stop)
-        if at not in self._seen:
+        key = (id(inputs.rule), start, stop)
+        if key not in self._masks:
             depth = self._depth[start:stop]
-            before = depth.unsqueeze(-1) >= depth
-            allowed = layer.rule.allowed(depth, depth) & before
-            self._seen[at] = None if torch.equal(allowed, before) else allowed[None, None]
-        seen: Tensor | None = self._seen[at]
-        return None if seen is None else seen.to(layer.q.device)
+            causal = depth.unsqueeze(-1) >= depth
+            allowed = inputs.rule.allowed(depth, depth) & causal
+            self._masks[key] = None if torch.equal(allowed, causal) else allowed[None, None]
+        mask: Tensor | None = self._masks[key]
+        return None if mask is None else mask.to(inputs.q.device)
 
-    def _add(
+    def _attend_within_blocks(self, out: Tensor, lse: Tensor, inputs: AttentionInputs) -> None:
+        device = inputs.q.device
+        if device not in self._blocks:
+            self._blocks[device] = PaddedBlocks.from_nodes(
+                self.batch.blocks, self._depth, self._reach, device
+            )
+        blocks = self._blocks[device]
+        qkv = blocks.gather(inputs.q), blocks.gather(inputs.k), blocks.gather(inputs.v)
+        allowed = self._block_mask(blocks, inputs.rule)
+        block_out, block_lse = attention(*qkv, inputs.transform, allowed=allowed)
+        blocks.scatter(block_out, out)
+        blocks.scatter(block_lse, lse)
+
+    def _block_mask(self, blocks: PaddedBlocks, rule: PositionRule | None) -> Tensor:
+        if rule is None:
+            return blocks.allowed
+        key = (id(rule), blocks.depth.device)
+        if key not in self._masks:
+            self._masks[key] = blocks.allowed_by(rule)
+        mask: Tensor = self._masks[key]
+        return mask
+
+    def _merge_ancestors(
         self,
         out: Tensor,
         lse: Tensor,
-        layer: Layer,
-        queries: tuple[int, int],
-        keys: tuple[int, int],
+        inputs: AttentionInputs,
+        queries: Span,
+        keys: Span,
+        *,
+        on_path: bool = False,
     ) -> None:
-        """Takes in what `queries` see of `keys`: nodes of the pack or, if below 0, of the path."""
-        (first, last), allowed = self._ancestors(layer.rule, queries, keys)
+        """Merge the attention of `queries` over `keys`, which are ancestors of all of them.
+
+        `keys` are nodes of the batch or, if `on_path`, of the path.
+        """
+        (first, last), allowed = self._visible_keys(inputs.rule, queries, keys, on_path)
         if first == last:
             return
-        k, v = self.path.layers[layer.module] if keys[0] < 0 else (layer.k, layer.v)
-        at, span = slice(*queries), slice(first, last)
-        more, more_lse = attention(
-            layer.q[:, :, at],
-            k[:, :, span],
-            v[:, :, span],
-            layer.logits,
-            allowed=None if allowed is None else allowed.to(layer.q.device),
+        k, v = self.path.layers[inputs.module] if on_path else (inputs.k, inputs.v)
+        query_nodes, key_nodes = slice(*queries), slice(first, last)
+        other, other_lse = attention(
+            inputs.q[:, :, query_nodes],
+            k[:, :, key_nodes],
+            v[:, :, key_nodes],
+            inputs.transform,
+            allowed=None if allowed is None else allowed.to(inputs.q.device),
         )
-        merge(out[at], lse[at], more[0].transpose(0, 1), more_lse[0].transpose(0, 1))
+        merge_attention(
+            out[query_nodes],
+            lse[query_nodes],
+            other[0].transpose(0, 1),
+            other_lse[0].transpose(0, 1),
+        )
 
-    def _ancestors(
-        self, rule: Rule | None, queries: tuple[int, int], keys: tuple[int, int]
-    ) -> tuple[tuple[int, int], Tensor | None]:
-        """Of a run of common ancestors, the part that any query may see, and who sees what."""
-        on_path = keys[0] < 0
-        span = (0, -keys[0]) if on_path else keys
+    def _visible_keys(
+        self, rule: PositionRule | None, queries: Span, keys: Span, on_path: bool
+    ) -> tuple[Span, Tensor | None]:
+        """The smallest span of `keys` that any query may attend to, and the mask over it.
+
+        The mask [1, 1, queries, keys] is None if all queries may attend to all keys.
+        """
         if rule is None:
-            return span, None
-        at = (id(rule), queries, keys)
-        if at not in self._seen:
-            depths = torch.arange(*span) if on_path else self._depth[slice(*span)]
+            return keys, None
+        cache_key = (id(rule), queries, keys, on_path)
+        if cache_key not in self._masks:
+            depths = torch.arange(*keys) if on_path else self._depth[slice(*keys)]
             allowed = rule.allowed(self._depth[slice(*queries)], depths)
             if allowed.all():
-                self._seen[at] = span, None
+                self._masks[cache_key] = keys, None
             else:
-                some = torch.nonzero(allowed.any(0)).flatten()
-                low, high = (int(some[0]), int(some[-1]) + 1) if len(some) else (0, 0)
-                part = allowed[None, None, :, low:high]
-                self._seen[at] = (span[0] + low, span[0] + high), part
-        found: tuple[tuple[int, int], Tensor | None] = self._seen[at]
-        return found
-
-    def _attend_blocks(self, out: Tensor, lse: Tensor, layer: Layer) -> None:
-        blocks = self._blocks_on(layer.q.device)
-        number, length = blocks.depth.shape
-
-        def gathered(x: Tensor) -> Tensor:
-            rows = x[0].transpose(0, 1).index_select(0, blocks.index)
-            return rows.reshape(number, length, *rows.shape[1:]).transpose(1, 2)
-
-        own = gathered(layer.q), gathered(layer.k), gathered(layer.v)
-        seen = self._within_blocks(blocks, layer.rule)
-        more, more_lse = attention(*own, layer.logits, allowed=seen)
-        rows = more.transpose(1, 2).reshape(number * length, *out.shape[1:])
-        row_lse = more_lse.transpose(1, 2).reshape(number * length, -1)
-        out[blocks.nodes] = rows[blocks.real].to(out.dtype)
-        lse[blocks.nodes] = row_lse[blocks.real]
-
-    def _within_blocks(self, blocks: _Blocks, rule: Rule | None) -> Tensor:
-        if rule is None:
-            return blocks.allowed
-        at = (id(rule), blocks.depth.device)
-        if at not in self._seen:
-            by_rule = rule.allowed(blocks.depth, blocks.depth).unsqueeze(1)
-            own = torch.eye(blocks.depth.shape[1], dtype=torch.bool, device=blocks.depth.device)
-            self._seen[at] = blocks.allowed & (by_rule | own)
-        seen: Tensor = self._seen[at]
-        return seen
-
-    def _blocks_on(self, device: torch.device) -> _Blocks:
-        if device not in self._blocks:
-            nodes = torch.from_numpy(self.pack.blocks)
-            real = nodes >= 0
-            index = torch.where(real, nodes, nodes[:, :1])
-            reach = self._reach[index]
-            i, j = index.unsqueeze(2), index.unsqueeze(1)
-            above = (j <= i) & (i < reach.unsqueeze(1)) & real.unsqueeze(1)
-            # Padding sees itself, so that no row is empty.
-            allowed = torch.where(
-                real.unsqueeze(2), above, torch.eye(index.shape[1], dtype=torch.bool)
-            )
-            self._blocks[device] = _Blocks(
-                index.flatten().to(device),
-                torch.nonzero(real.flatten()).flatten().to(device),
-                nodes[real].to(device),
-                allowed.unsqueeze(1).to(device),
-                self._depth[index].to(device),
-            )
-        return self._blocks[device]
+                visible = torch.nonzero(allowed.any(0)).flatten()
+                low, high = (int(visible[0]), int(visible[-1]) + 1) if len(visible) else (0, 0)
+                mask = allowed[None, None, :, low:high]
+                self._masks[cache_key] = (keys[0] + low, keys[0] + high), mask
+        result: tuple[Span, Tensor | None] = self._masks[cache_key]
+        return result

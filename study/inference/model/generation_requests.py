@@ -1,0 +1,95 @@
+"""lm-eval's generation requests: decoded over shared prefixes where possible, else by `hf`.
+
+In: lm-eval's requests. Out: what `hf` would return, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lm_eval.models.utils import (
+    handle_stop_sequences,
+    normalize_gen_kwargs,
+    postprocess_generated_text,
+)
+
+from study.inference.generation.arguments import reason_against_batching, stop_string_test
+from study.inference.generation.greedy_search import generate_tokens
+from study.inference.model.request_paths import TOO_LONG, LMRequest, RequestPathLM
+
+
+class GenerationLM(RequestPathLM):
+    """lm-eval's `hf` model with shared-prefix decoding."""
+
+    def generate_until(
+        self, requests: Sequence[LMRequest], disable_tqdm: bool = False
+    ) -> list[str]:
+        """The text generated after each context, up to the first stop string."""
+        responses: dict[int, str] = {}
+        by_arguments: dict[str, list[int]] = {}
+        for index, request in enumerate(requests):
+            by_arguments.setdefault(repr(request.args[1]), []).append(index)
+        for indices in by_arguments.values():
+            chosen = [requests[index] for index in indices]
+            texts = self._generate_group(chosen, disable_tqdm)
+            responses |= zip(indices, texts, strict=True)
+        return [responses[index] for index in range(len(requests))]
+
+    def _generate_group(self, requests: Sequence[LMRequest], disable_tqdm: bool) -> list[str]:
+        """Responses to requests with the same generation arguments."""
+        reason = self._reason_for_plain_generation(requests[0].args[1])
+        if reason:
+            self._counts.plain[reason] += len(requests)
+            method = super().generate_until
+            return self._run_plain(lambda: method(requests, disable_tqdm), self.max_length)
+        self._counts.packed += len(requests)
+        return self._generate_packed(requests, disable_tqdm)
+
+    def _reason_for_plain_generation(self, arguments: dict[str, Any]) -> str:
+        """Why generation with these arguments takes the plain path; empty if it does not."""
+        if reason := self._reason_for_plain_path():
+            return reason
+        if self.think_end_token is not None:
+            return "responses are cut at the end of thinking"
+        assert self.probe is not None
+        if self.probe.max_length < self.max_length:
+            return "responses may become " + TOO_LONG
+        options = dict(normalize_gen_kwargs(arguments, self.max_gen_toks))
+        del options["until"], options["max_gen_toks"]
+        return reason_against_batching(options, self.model.generation_config)
+
+    def _generate_packed(self, requests: Sequence[LMRequest], disable_tqdm: bool) -> list[str]:
+        assert self._engine is not None
+        arguments = normalize_gen_kwargs(requests[0].args[1], self.max_gen_toks)
+        eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
+        stop_strings = handle_stop_sequences(arguments["until"], eos=eos)
+        max_new_tokens = arguments["max_gen_toks"]
+        max_prompt = self.max_length - max_new_tokens
+        if max_prompt <= 0:
+            raise ValueError(
+                f"max_gen_toks = {max_new_tokens} leaves no room for a prompt in the context "
+                f"window of {self.max_length} tokens"
+            )
+        contexts = list(dict.fromkeys(request.args[0] for request in requests))
+        prompts = [self.encode_generation_prompt(context)[-max_prompt:] for context in contexts]
+        with self._progress_bar(len(prompts), "prompt", disable_tqdm) as bar:
+            generated = generate_tokens(
+                self._engine,
+                prompts,
+                max_new_tokens,
+                self.model.generation_config,
+                stop_string_test(stop_strings, self._decode_with_special_tokens),
+                bar.update,
+            )
+        responses = {
+            context: postprocess_generated_text(self.tok_decode(tokens), stop_strings, None)
+            for context, tokens in zip(contexts, generated, strict=True)
+        }
+        for request in requests:
+            self.cache_hook.add_partial("generate_until", request.args, responses[request.args[0]])
+        return [responses[request.args[0]] for request in requests]
+
+    def _decode_with_special_tokens(self, tokens: Sequence[int]) -> str:
+        text: str = self.tok_decode(tokens, skip_special_tokens=False)
+        return text

@@ -1,0 +1,26 @@
+"""The lm-eval model `shared-prefix`: lm-eval's `hf` model, which computes shared prefixes once.
+
+In: the arguments of `hf`. Out: a model whose results are those of `hf`. Loading, tokenization, chat
+templates, truncation and the plain path are `hf`'s own.
+"""
+
+from __future__ import annotations
+
+from lm_eval.api.registry import register_model
+
+from study.inference.model.generation_requests import GenerationLM
+from study.inference.model.loglikelihood_requests import LoglikelihoodLM
+
+
+@register_model("shared-prefix")
+class SharedPrefixLM(LoglikelihoodLM, GenerationLM):
+    """lm-eval's `hf` model with packed forward passes.
+
+    Takes the arguments of `hf`, and `memory_share`, which scales down the first budget of tokens.
+    `batch_size` has no effect: sizes follow from the memory available. Public beyond `hf`:
+
+    - `report()`: which path requests took, and the result of the probe
+    - `plain_path(reason)`: a context in which no request is packed
+    - `encode_texts(texts)`: token ids of many texts at once
+    - `probe`: the result of the probe
+    """
