@@ -1,0 +1,86 @@
+"""Fused attention is the softmax formula, and outputs over parts of the keys merge into one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from study.inference.attention.kernels import (
+    ScoreTransform,
+    attention,
+    merge_attention,
+    plain_attention,
+)
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+def random_qkv(
+    device: str, *, groups: int = 4, queries: int = 9, keys: int = 13
+) -> tuple[Any, ...]:
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 4, queries, 8, generator=generator)
+    k, v = torch.randn(2, 2, groups, keys, 8, generator=generator)
+    return q.to(device), k.to(device), v.to(device)
+
+
+def reference(q: Any, k: Any, v: Any, scale: float, allowed: Any = None) -> tuple[Any, Any]:
+    k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
+    scores = q @ k.transpose(-1, -2) * scale
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, -torch.inf)
+    return scores.softmax(-1) @ v, scores.logsumexp(-1)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("groups", [4, 2, 1])
+@pytest.mark.parametrize("mask", ["none", "per batch entry", "shared", "causal"])
+def test_attention_is_softmax(device: str, groups: int, mask: str) -> None:
+    q, k, v = random_qkv(device, groups=groups, keys=9 if mask == "causal" else 13)
+    allowed = None
+    if mask != "none":
+        number = 1 if mask == "shared" else 2
+        generator = torch.Generator().manual_seed(1)
+        allowed = torch.rand(number, 1, 9, k.shape[2], generator=generator) < 0.5
+        allowed[..., 0] = True
+        if mask == "causal":
+            allowed = torch.ones(1, 1, 9, 9, dtype=torch.bool).tril()
+        allowed = allowed.to(device)
+    options = {"causal": True} if mask == "causal" else {"allowed": allowed}
+    expected = reference(q, k, v, 0.3, allowed)
+    for out, lse in (
+        attention(q, k, v, ScoreTransform(0.3), **options),  # type: ignore[arg-type]
+        attention(q, k, v, ScoreTransform(0.3, 1e6), **options),  # type: ignore[arg-type]
+    ):
+        torch.testing.assert_close(out, expected[0], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(lse, expected[1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_query_without_keys_gives_zero(device: str) -> None:
+    q, k, v = random_qkv(device)
+    allowed = torch.ones(1, 1, 9, 13, dtype=torch.bool, device=device)
+    allowed[:, :, 4] = False
+    for softcap in (None, 1e6):
+        out, lse = attention(q, k, v, ScoreTransform(0.3, softcap), allowed=allowed)
+        assert torch.all(out[:, :, 4] == 0)
+        assert torch.all(lse[:, :, 4] == -torch.inf)
+        assert torch.isfinite(out).all()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_parts_merge_into_the_whole(device: str) -> None:
+    q, k, v = random_qkv(device)
+    expected = attention(q, k, v, ScoreTransform(0.3))
+    out, lse = attention(q, k[:, :, :5], v[:, :, :5], ScoreTransform(0.3))
+    merge_attention(out, lse, *attention(q, k[:, :, 5:], v[:, :, 5:], ScoreTransform(0.3)))
+    torch.testing.assert_close((out, lse), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_soft_cap() -> None:
+    q, k, v = random_qkv("cpu")
+    scores = torch.tanh(q @ k.transpose(-1, -2) / 2) * 2
+    out = plain_attention(q, k, v, ScoreTransform(1.0, 2.0))[0]
+    torch.testing.assert_close(out, scores.softmax(-1) @ v, atol=1e-5, rtol=1e-5)

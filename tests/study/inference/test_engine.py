@@ -1,0 +1,81 @@
+"""Forward passes within a budget: halved when memory is exhausted, every node computed once."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+
+from study.inference import engine
+from study.inference.packed_batches import Budget
+from tests.study.inference.small_models import (
+    assert_same_scores,
+    lm_requests,
+    windowed_pair,
+    with_budget,
+)
+
+
+def test_running_out_of_memory_halves_the_budget_and_loses_nothing() -> None:
+    ours, theirs = windowed_pair()
+    generator = random.Random(0)
+    pairs = [("the bath " + "".join(generator.choices("thean ", k=20)), "inn") for _ in range(30)]
+    requests = lm_requests("loglikelihood", pairs)
+    max_tokens = 100
+
+    def exhaust_memory(_: Any, arguments: Any, options: dict[str, Any]) -> None:
+        if options["input_ids"].shape[1] > max_tokens:
+            raise torch.OutOfMemoryError("simulated")
+
+    model_engine = with_budget(ours, 1000, 1000).probe.engine
+    hook = model_engine.model.register_forward_pre_hook(exhaust_memory, with_kwargs=True)
+    try:
+        scores = ours.loglikelihood(requests)
+        assert model_engine.budget == Budget(62, 62)
+        arguments = {"until": [], "max_gen_toks": 4}
+        prompts = lm_requests("generate_until", [(context, arguments) for context, _ in pairs])
+        texts = with_budget(ours, 1000, 1000).generate_until(prompts)
+        assert model_engine.budget.tokens <= max_tokens
+    finally:
+        hook.remove()
+    assert_same_scores(scores, theirs.loglikelihood(requests, disable_tqdm=True))
+    assert texts == theirs.generate_until(prompts, disable_tqdm=True)
+
+
+def test_other_errors_are_raised() -> None:
+    ours, _ = windowed_pair()
+    model = with_budget(ours, 1000, 1000).probe.engine.model
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("something else")
+
+    hook = model.register_forward_pre_hook(fail)
+    try:
+        with pytest.raises(RuntimeError, match="something else"):
+            ours.loglikelihood(lm_requests("loglikelihood", [("a", " then")]))
+    finally:
+        hook.remove()
+
+
+def test_each_distinct_node_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, _ = windowed_pair()
+    computed: list[int] = []
+    logits = engine.Engine.logits
+
+    def counting(self: Any, attention: Any, tokens: Any, *rest: Any) -> Any:
+        computed.append(len(tokens))
+        return logits(self, attention, tokens, *rest)
+
+    monkeypatch.setattr(engine.Engine, "logits", counting)
+    shared = "the bath in an inn "
+    pairs = [(shared + q, a) for q in ("a", "b") for a in ("hen", "hat", "hen")] * 2
+    with_budget(ours, 20, 20).loglikelihood(lm_requests("loglikelihood", pairs))
+    prefixes = {
+        tuple(tokens[:n])
+        for context, answer in pairs
+        for tokens in [ours.tok_encode(context + answer)[:-1]]
+        for n in range(1, len(tokens) + 1)
+    }
+    assert sum(computed) == len(prefixes)

@@ -1,0 +1,31 @@
+"""Log-probabilities of targets, and the tree of a call's requests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from study.inference import loglikelihood
+from study.inference.loglikelihood import build_request_tree, row_logprobs
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 256])
+def test_row_logprobs(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loglikelihood, "MAX_SOFTMAX_ROWS", chunk)
+    logits = torch.randn(7, 11, generator=torch.Generator().manual_seed(0))
+    rows, targets = np.array([0, 0, 3, 6, 6]), np.array([1, 2, int(logits[3].argmax()), 0, 10])
+    logprobs, is_greedy = row_logprobs(logits, rows, targets)
+    expected = logits.log_softmax(-1)[rows, targets].numpy()
+    np.testing.assert_allclose(logprobs, expected, atol=1e-6)
+    assert is_greedy.tolist() == (logits.argmax(-1)[rows].numpy() == targets).tolist()
+    assert is_greedy[2]
+
+
+def test_request_tree_truncates_from_the_left() -> None:
+    requests = build_request_tree([([1, 2, 3, 4], [5, 6]), ([9], [7])], max_length=3)
+    assert [tree_tokens.tolist() for tree_tokens in requests.targets] == [[5, 6], [7]]
+    # The window of the first request is 3 4 5, and 6 is only predicted.
+    assert requests.tree.tokens[requests.nodes[0]].tolist() == [4, 5]
+    assert sorted(requests.tree.tokens.tolist()) == [3, 4, 5, 9]
+    assert requests.tree.tokens[requests.nodes[1]].tolist() == [9]
