@@ -1,8 +1,10 @@
-"""Reads the results of a study and computes; needs neither torch nor lm-eval nor a GPU.
+"""Analysis of a study's results; needs neither torch nor lm-eval nor a GPU.
 
-from analysis import load_scores, correlations
-scores = load_scores("runs/demo")
-correlations(scores, contrasts_of("runs/demo"))
+>>> from analysis import contrasts_of, correlations, load_scores  # doctest: +SKIP
+>>> correlations(load_scores("runs/demo"), contrasts_of("runs/demo"))  # doctest: +SKIP
+
+The public names are the functions of all tables (analysis.tables.TABLES) and figures
+(analysis.figures.FIGURES), and those of `DATA_AND_STATISTICS`. Modules are loaded on first use.
 """
 
 from __future__ import annotations
@@ -10,47 +12,91 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_WHERE = {
-    "load_scores": "analysis.data.scores",
-    "contrasts_of": "analysis.data.scores",
-    "contrast_points": "analysis.data.points",
-    "correlations": "analysis.tables.correlations",
-    "correlate": "analysis.statistics.correlation.correlate",
-    "Correlation": "analysis.statistics.correlation.correlate",
-    "Families": "analysis.data.families",
-    "Interval": "analysis.statistics.interval",
-    "analyze_run": "analysis.pipeline",
-    "scatter_by_type": "analysis.figures.scatter",
-    "forest": "analysis.figures.forest",
-    "heat_map": "analysis.figures.heat_map",
-    "controls": "analysis.figures.controls",
-    "left_out": "analysis.figures.left_out",
-    "item_overlap": "analysis.figures.item_overlap",
-    "families_apart": "analysis.figures.families_apart",
-    "shots": "analysis.figures.shots",
-    "which_correlation": "analysis.figures.which_correlation",
-    "power_curves": "analysis.figures.power_curves",
-    "cell_models": "analysis.tables.cell_model",
-    "load_items": "analysis.data.items",
-    "by_moments": "analysis.statistics.disattenuation.moments",
-    "by_halves": "analysis.statistics.disattenuation.split_halves",
-    "by_likelihood": "analysis.statistics.disattenuation.likelihood",
-    "bca": "analysis.statistics.resampling.bca",
-    "wild_test": "analysis.statistics.resampling.wild_bootstrap",
-    "permutation_test": "analysis.statistics.resampling.permutation",
-    "partial_correlation": "analysis.statistics.correlation.partial",
-    "within_between": "analysis.statistics.correlation.partial",
-    "meta_analysis": "analysis.statistics.multilevel.meta_analysis",
-    "mixed_model": "analysis.statistics.multilevel.mixed_model",
+DATA_AND_STATISTICS = {
+    "analysis.pipeline": ("analyze_run",),
+    "analysis.data.scores": ("load_scores", "contrasts_of", "with_clustered_errors"),
+    "analysis.data.items": ("ItemScores", "TaskItems", "load_items"),
+    "analysis.data.points": ("contrast_points", "groups"),
+    "analysis.data.error_variance": ("group_error_variance",),
+    "analysis.data.loss_curves": ("loss_curves",),
+    "analysis.statistics.families": ("Families",),
+    "analysis.statistics.interval": ("Interval",),
+    "analysis.statistics.power": ("power",),
+    "analysis.statistics.correlation.correlate": ("Correlation", "correlate"),
+    "analysis.statistics.correlation.dependent": (
+        "bonett_wright_interval",
+        "dunn_clark",
+        "fisher_interval",
+        "independent",
+        "meng",
+        "steiger",
+        "steiger_nonoverlapping",
+        "williams",
+        "zou",
+    ),
+    "analysis.statistics.correlation.equivalence": ("equivalence",),
+    "analysis.statistics.correlation.partial": ("partial_correlation",),
+    "analysis.statistics.correlation.within_between": ("within_between",),
+    "analysis.statistics.disattenuation.disattenuate": (
+        "disattenuate",
+        "disattenuate_by_halves",
+        "latent_scores",
+    ),
+    "analysis.statistics.disattenuation.error_variance": ("variance_components",),
+    "analysis.statistics.disattenuation.likelihood": ("by_likelihood",),
+    "analysis.statistics.disattenuation.moments": (
+        "by_moments",
+        "error_covariance",
+        "reliability",
+        "spearman_correction",
+    ),
+    "analysis.statistics.disattenuation.split_halves": ("by_halves",),
+    "analysis.statistics.items.agreement": (
+        "agreement",
+        "error_consistency",
+        "item_bootstrap",
+        "mcnemar_p",
+        "only_tuned",
+        "same_wrong_answer",
+    ),
+    "analysis.statistics.items.clustered_errors": ("paired_standard_error", "standard_error"),
+    "analysis.statistics.items.sampling": (
+        "detectable_difference",
+        "empirical_logit",
+        "items_needed",
+        "pairs_needed",
+        "wilson_interval",
+    ),
+    "analysis.statistics.multilevel.meta_analysis": ("meta_analysis",),
+    "analysis.statistics.multilevel.mixed_model": ("Term", "mixed_model"),
+    "analysis.statistics.resampling.bca": ("bca",),
+    "analysis.statistics.resampling.jackknife": ("family_jackknife", "fisher_z"),
+    "analysis.statistics.resampling.permutation": ("permutation_test",),
+    "analysis.statistics.resampling.wild_bootstrap": ("wild_test",),
+    "analysis.tables.cell_model": ("cell_model",),
+    "analysis.figures.power_curves": ("power_curves",),
 }
-__all__ = sorted(_WHERE)
+"Public names by module, beside the tables and figures of a run."
+_MODULES = {name: module for module, names in DATA_AND_STATISTICS.items() for name in names}
+
+
+def _registered() -> dict[str, Any]:
+    """The functions of all tables and figures, by name."""
+    from analysis.figures import FIGURES
+    from analysis.tables import TABLES
+
+    return {entry.function.__name__: entry.function for entry in (*TABLES, *FIGURES)}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'analysis' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    if name == "__all__":
+        return sorted({*_MODULES, *_registered()})
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    if not name.startswith("_") and name in (functions := _registered()):
+        return functions[name]
+    raise AttributeError(f"module 'analysis' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted({*_MODULES, *_registered()})

@@ -1,84 +1,26 @@
-"""Tables as files: CSV in full precision, LaTeX for a paper, text for the terminal.
+"""What a person reads of the tables: the terminal summary, and LaTeX for a paper.
 
-In: the frame of correlations. Out: text. Only what a person reads is rounded.
+In: data frames of tables. Out: text, with rounded numbers.
 """
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pandas as pd
 
+from analysis.formatting import number, probability
 from analysis.statistics.resampling.wild_bootstrap import smallest_p
-from study.results.files import write_whole
+from analysis.tables.correlations import REPORTED_LEVELS, disattenuated, headline
+from analysis.tables.robustness.checks import EQUIVALENCE
+from analysis.tables.robustness.leave_one_out import WITHOUT
 
-SHOWN = ("overall", "type")
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$"}
+_KEYS = ["contrast", "level", "task_type", "task"]
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Writes a frame whole; an empty cell means unknown, nothing is rounded."""
-    write_whole(path, frame.to_csv(index=False, lineterminator="\n").encode())
-
-
-def number(value: float, digits: int = 2) -> str:
-    """A correlation as papers print it: no zero before the point.
-
-    >>> number(0.8712), number(-0.5), number(float("nan"))
-    ('.87', '-.50', '--')
-    """
-    if math.isnan(value):
-        return "--"
-    text = f"{value:.{digits}f}"
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
-
-
-def probability(value: float) -> str:
-    """A p-value as papers print it.
-
-    >>> probability(0.0312), probability(0.0000002)
-    ('.031', '<.001')
-    """
-    return "<.001" if value < 0.001 else number(value, 3)
-
-
-def headline(frame: pd.DataFrame, *, coefficient: str = "pearson") -> pd.DataFrame:
-    """The rows across pairs, as measured."""
-    return frame[
-        (frame["estimand"] == "across_pairs")
-        & (frame["corrected"] == "none")
-        & (frame["coefficient"] == coefficient)
-    ]
-
-
-def without_error(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows corrected for measurement error that stand beside the headline: those with the least
-    noise; `halves` is the check of them."""
-    return frame[~frame["corrected"].isin(["none", "halves"])]
-
-
-def _shown(frame: pd.DataFrame) -> pd.DataFrame:
-    return headline(frame)[headline(frame)["level"].isin(SHOWN)]
-
-
-def _spearman(frame: pd.DataFrame, row: pd.Series) -> float:
-    return _beside(headline(frame, coefficient="spearman"), row)
-
-
-def _corrected(frame: pd.DataFrame, row: pd.Series) -> float:
-    return _beside(without_error(frame), row)
-
-
-def _beside(rows: pd.DataFrame, row: pd.Series) -> float:
-    """The estimate, among other rows, for the same scores; nan if there is none."""
-    about = ["contrast", "level", "task_type", "task"]
-    found = rows.loc[(rows[about] == row[about]).all(axis=1), "estimate"]
-    return float(found.iloc[0]) if len(found) else math.nan
-
-
-def latex(frame: pd.DataFrame) -> str:
-    """A booktabs table of the overall and the types' correlations, a block for each contrast."""
+def latex(correlations: pd.DataFrame) -> str:
+    """Format the overall and the types' correlations as a booktabs table, a block per contrast."""
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{tabular}{llrrrrrr}",
@@ -86,38 +28,28 @@ def latex(frame: pd.DataFrame) -> str:
         "Contrast & Tasks & Pairs (families) & $r$ & 95\\,\\% CI & $p$ (adj.) & "
         "corrected $r$ & $\\rho$ \\\\",
     ]
-    shown = _shown(frame)
-    for contrast, block in shown.groupby("contrast", sort=False):
+    for contrast, block in _reported(correlations).groupby("contrast", sort=False):
         lines.append("\\midrule")
         for i, (_, row) in enumerate(block.iterrows()):
-            ends = f"[{number(row['low'])}, {number(row['high'])}]"
             cells = [
-                _escaped(str(contrast)) if i == 0 else "",
-                _escaped(row["task_type"] or "all"),
+                _escape(str(contrast)) if i == 0 else "",
+                _escape(row["task_type"] or "all"),
                 f"{row['n_pairs']} ({row['n_families']})",
                 _math(number(row["estimate"])),
-                _math(ends) if not math.isnan(row["low"]) else "--",
+                _math(_ends(row)) if not math.isnan(row["low"]) else "--",
                 _math(probability(row["p_adjusted"])),
-                _math(number(_corrected(frame, row))),
-                _math(number(_spearman(frame, row))),
+                _math(number(_disattenuated_r(correlations, row))),
+                _math(number(_spearman(correlations, row))),
             ]
             lines.append(" & ".join(cells) + " \\\\")
     lines += ["\\bottomrule", "\\end{tabular}"]
     return "\n".join(lines) + "\n"
 
 
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def _math(text: str) -> str:
-    return text if text == "--" else f"${text}$"
-
-
-def summary(frame: pd.DataFrame) -> str:
-    """The same for the terminal, and the overall results as a sentence each."""
+def correlations_text(correlations: pd.DataFrame) -> str:
+    """Format the overall and the types' correlations of every contrast for the terminal."""
     lines = []
-    for contrast, block in _shown(frame).groupby("contrast", sort=False):
+    for contrast, block in _reported(correlations).groupby("contrast", sort=False):
         first = block.iloc[0]
         lines.append(f"{contrast}: {first['x_arm']} (x) against {first['y_arm']} (y), across pairs")
         lines.append(
@@ -125,19 +57,95 @@ def summary(frame: pd.DataFrame) -> str:
             f"{'corr. r':>9}{'rho':>7}"
         )
         for _, row in block.iterrows():
-            ends = f"[{number(row['low'])}, {number(row['high'])}]"
+            corrected = _disattenuated_r(correlations, row)
+            spearman = _spearman(correlations, row)
             lines.append(
                 f"  {row['task_type'] or 'all':<16}{row['n_pairs']:>6}{row['n_families']:>6}"
-                f"{number(row['estimate']):>7}   {ends:<14}{probability(row['p_adjusted']):>9}"
-                f"{number(_corrected(frame, row)):>9}{number(_spearman(frame, row)):>7}"
+                f"{number(row['estimate']):>7}   {_ends(row):<14}"
+                f"{probability(row['p_adjusted']):>9}{number(corrected):>9}{number(spearman):>7}"
                 f"{'   ' + row['note'] if row['note'] else ''}"
             )
         lines.append("")
-    if len(frame):
-        families = int(headline(frame)["n_families"].min())
-        least = probability(smallest_p(families))
-        lines.append(
-            f"p: wild cluster restricted bootstrap; {families} families give {least} at least"
-        )
-        lines += ["corr. r: without measurement error", ""]
+    if len(correlations):
+        families = int(headline(correlations)["n_families"].min())
+        smallest = probability(smallest_p(families))
+        lines += [
+            "p: wild cluster restricted bootstrap; the smallest p attainable with "
+            f"{families} families is {smallest}",
+            "corr. r: disattenuated (corrected for measurement error)",
+            "",
+        ]
     return "\n".join(lines)
+
+
+def robustness_text(robustness: pd.DataFrame) -> str:
+    """Format the checks of every contrast for the terminal, of leave-one-out the range."""
+    lines = []
+    for contrast, block in robustness.groupby("contrast", sort=False):
+        lines.append(f"{contrast}, all tasks, robustness checks")
+        leave_one_out = block["check"].str.startswith(WITHOUT)
+        checks = block[~leave_one_out & (block["check"] != EQUIVALENCE)]
+        for _, row in checks.iterrows():
+            note = "   " + row["note"].split(";")[0] if math.isnan(row["estimate"]) else ""
+            lines.append(f"  {row['check']:<20}{number(row['estimate']):>6}   {_ends(row)}{note}")
+        estimates = block[leave_one_out].dropna(subset="estimate").sort_values("estimate")
+        if len(estimates):
+            least, most = estimates.iloc[0], estimates.iloc[-1]
+            lines.append(
+                f"  {'leave one out':<20}{number(least['estimate']):>6} ({least['check']}) to "
+                f"{number(most['estimate'])} ({most['check']})"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def agreement_text(agreement: pd.DataFrame) -> str:
+    """Format the first contrast's agreement, item by item, for the terminal."""
+    if agreement.empty:
+        return ""
+    contrast = agreement["contrast"].iloc[0]
+    lines = [
+        f"{contrast}, item by item: share of the items tuned models solve that their bases solve "
+        "too,",
+        "share of all items that the base solves in no arm or draw, and error consistency κ",
+        f"  {'tasks':<24}{'base too':<18}{'tuned only':>10}{'κ':>8}",
+    ]
+    wide = agreement[agreement["contrast"] == contrast].set_index(["group", "quantity"])
+    for group in wide.index.get_level_values(0).unique():
+        row = wide.loc[(group, "base_given_tuned")]
+        only = wide.loc[(group, "only_tuned"), "estimate"]
+        kappa = wide.loc[(group, "kappa"), "estimate"]
+        share = f"{100 * row['estimate']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+        lines.append(f"  {group:<24}{share:<18}{f'{100 * only:.0f} %':>10}{number(kappa):>8}")
+    return "\n".join([*lines, ""])
+
+
+def _reported(correlations: pd.DataFrame) -> pd.DataFrame:
+    rows = headline(correlations)
+    return rows[rows["level"].isin(REPORTED_LEVELS)]
+
+
+def _ends(row: pd.Series) -> str:
+    return f"[{number(row['low'])}, {number(row['high'])}]"
+
+
+def _spearman(correlations: pd.DataFrame, row: pd.Series) -> float:
+    return _same_scores(headline(correlations, coefficient="spearman"), row)
+
+
+def _disattenuated_r(correlations: pd.DataFrame, row: pd.Series) -> float:
+    return _same_scores(disattenuated(correlations), row)
+
+
+def _same_scores(rows: pd.DataFrame, row: pd.Series) -> float:
+    """The estimate of the same scores among other rows; nan if there is none."""
+    estimates = rows.loc[(rows[_KEYS] == row[_KEYS]).all(axis=1), "estimate"]
+    return float(estimates.iloc[0]) if len(estimates) else math.nan
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _math(text: str) -> str:
+    return text if text == "--" else f"${text}$"

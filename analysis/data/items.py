@@ -1,9 +1,9 @@
-"""Item scores of finished cells, side by side for all pairs.
+"""Item scores of finished cells, aligned over pairs.
 
-In: a run's folder. Out: `ItemScores`: for every arm and task the pairs' answers, arrays over pairs,
-draws and items. Where pairs were asked different items there is nothing to put side by side, and
-the task is left out; so it is for two arms (`both`). A *choice* is a number that is the same for
-the same answer: the likeliest option as the metric weighs it, or a hash of the generated text.
+In: a run, by its folder or as a `Run`. Out: `ItemScores`: for every arm and task the pairs' item
+scores as arrays over pairs, draws and items. Where pairs were evaluated on different items nothing
+can be aligned, and the task is absent. A *choice* is a number that is equal for equal answers: the
+index of the likeliest option, as the metric weighs it, or a hash of the generated text.
 """
 
 from __future__ import annotations
@@ -16,134 +16,133 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from study.config.study import read_study
-from study.results.cell_store.store import Cells
-from study.results.imported import read_imports
-from study.results.ledger import read_ledger
-from study.results.schema import BY_LENGTH, text_code
+from analysis.data.runs import opened
+from study.results.run import Run
+from study.results.schema import BY_LENGTH, ITEMS, text_code
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-COLUMNS = ["item", "score", "logprobs", "lengths", "text"]
+Position = tuple[str, str, str]
+"(arm, task, pair)"
+COLUMNS = [name for name in ITEMS if name in {"item", "score", "logprobs", "lengths", "text"}]
+"The columns of a cell's items that are read."
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What pairs answered to one task in one arm."""
+class TaskItems:
+    """Item scores of several pairs on one task in one arm."""
 
     pairs: tuple[str, ...]
     items: Ints
-    "[items]: their places in the task's split."
+    "[items]: index of each item in the task's split."
     scores: Floats
     "[pairs, draws, items]"
     choices: Ints | None = None
     "[pairs, draws, items]; None where unknown."
 
-    def of(self, pairs: Sequence[str]) -> Answers | None:
-        """Only these, in this order; None if one is not there."""
-        place = {name: i for i, name in enumerate(self.pairs)}
-        if not all(pair in place for pair in pairs):
+    def select(self, pairs: Sequence[str]) -> TaskItems | None:
+        """Restrict to some pairs, in their order; None if one is missing."""
+        index = {name: i for i, name in enumerate(self.pairs)}
+        if not all(pair in index for pair in pairs):
             return None
-        rows = [place[pair] for pair in pairs]
-        chosen = None if self.choices is None else self.choices[rows]
-        return Answers(tuple(pairs), self.items, self.scores[rows], chosen)
+        rows = [index[pair] for pair in pairs]
+        choices = None if self.choices is None else self.choices[rows]
+        return TaskItems(tuple(pairs), self.items, self.scores[rows], choices)
 
 
 @dataclass(frozen=True)
 class ItemScores:
-    """All answers of a run."""
+    """Item scores of a run."""
 
-    answers: Mapping[tuple[str, str], Answers]
-    "By arm and task."
+    by_arm_and_task: Mapping[tuple[str, str], TaskItems]
     passages: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
-    "By task, the passage of each item, where several items share one."
+    "By task, the passage of each item, for tasks in which items share passages."
 
-    def of(self, arm: str, task: str, pairs: Sequence[str]) -> Answers | None:
-        """The answers of these pairs; None if one is not there."""
-        found = self.answers.get((arm, task))
-        return None if found is None else found.of(pairs)
+    def of(self, arm: str, task: str, pairs: Sequence[str]) -> TaskItems | None:
+        """Item scores of these pairs; None if one is missing."""
+        task_items = self.by_arm_and_task.get((arm, task))
+        return None if task_items is None else task_items.select(pairs)
 
     def both(
         self, x_arm: str, y_arm: str, task: str, pairs: Sequence[str]
-    ) -> tuple[Answers, Answers] | None:
-        """Of two arms; None unless they were asked the same items."""
+    ) -> tuple[TaskItems, TaskItems] | None:
+        """Item scores in two arms; None unless both have the same items."""
         x, y = self.of(x_arm, task, pairs), self.of(y_arm, task, pairs)
         if x is None or y is None or not np.array_equal(x.items, y.items):
             return None
         return x, y
 
     def clusters(self, task: str, items: Ints) -> Ints:
-        """[items]: drawn together: passages where all are known, else each item alone."""
-        of = self.passages.get(task, {})
-        if not all(int(item) in of for item in items):
+        """Cluster of each item [items]: its passage if all are known, else one cluster per item."""
+        passages = self.passages.get(task, {})
+        if not all(int(item) in passages for item in items):
             return np.arange(len(items))
-        return np.unique([of[int(item)] for item in items], return_inverse=True)[1]
+        return np.unique([passages[int(item)] for item in items], return_inverse=True)[1]
 
 
 @dataclass(frozen=True)
-class _Cell:
-    """One cell's items."""
+class _CellItems:
+    """The items of one cell."""
 
     items: Ints
     scores: Floats
     choices: Ints | None
 
 
-def load_items(run: str | Path) -> ItemScores:
-    """Every arm and task of which all scores, computed or imported, are of the same items."""
-    run = Path(run)
-    found: dict[tuple[str, str], dict[str, list[_Cell]]] = {}
+def load_items(run: str | Path | Run) -> ItemScores:
+    """Load the item scores of every arm and task that all pairs share.
+
+    An arm and task is included if all its cells, computed or imported, have the same items, and all
+    pairs the same number of draws.
+    """
+    run = opened(run)
+    cells: dict[tuple[str, str], dict[str, list[_CellItems]]] = {}
     for (arm, task, pair), cell in [*_computed(run), *_imported(run)]:
-        found.setdefault((arm, task), {}).setdefault(pair, []).append(cell)
-    answers = {}
-    for at, of_pair in found.items():
-        every = [cell for draws in of_pair.values() for cell in draws]
+        cells.setdefault((arm, task), {}).setdefault(pair, []).append(cell)
+    aligned = {}
+    for arm_and_task, by_pair in cells.items():
+        every = [cell for draws in by_pair.values() for cell in draws]
         same = all(np.array_equal(cell.items, every[0].items) for cell in every)
-        if same and len(set(map(len, of_pair.values()))) == 1:
-            answers[at] = _together(dict(sorted(of_pair.items())))
-    return ItemScores(answers, _passages(run))
+        if same and len(set(map(len, by_pair.values()))) == 1:
+            aligned[arm_and_task] = _align(dict(sorted(by_pair.items())))
+    return ItemScores(aligned, _passages(run))
 
 
-def _together(of_pair: dict[str, list[_Cell]]) -> Answers:
-    """Cells of the same items, by pair and draw."""
-    scores = np.stack([[cell.scores for cell in draws] for draws in of_pair.values()])
-    chosen = [[c.choices for c in draws if c.choices is not None] for draws in of_pair.values()]
-    told = all(len(c) == len(d) for c, d in zip(chosen, of_pair.values(), strict=True))
-    items = next(iter(of_pair.values()))[0].items
-    return Answers(tuple(of_pair), items, scores, np.stack(chosen) if told else None)
+def _align(by_pair: dict[str, list[_CellItems]]) -> TaskItems:
+    """Stack cells of the same items over pairs and draws."""
+    scores = np.stack([[cell.scores for cell in draws] for draws in by_pair.values()])
+    choices = [[c.choices for c in draws if c.choices is not None] for draws in by_pair.values()]
+    known = all(len(c) == len(draws) for c, draws in zip(choices, by_pair.values(), strict=True))
+    items = next(iter(by_pair.values()))[0].items
+    return TaskItems(tuple(by_pair), items, scores, np.stack(choices) if known else None)
 
 
-def _computed(run: Path) -> Iterator[tuple[tuple[str, str, str], _Cell]]:
-    """Of finished cells, in the order of their draws; none where a score is not a number."""
-    if not read_study(run).runs:
+def _computed(run: Run) -> Iterator[tuple[Position, _CellItems]]:
+    """Finished cells in the order of their draws, except those with a score that is not finite."""
+    if not run.study.runs:
         return
-    cells = Cells(run)
-    done = cells.done()
-    read: dict[str, _Cell] = {}
-    for row in read_ledger(run)["rows"]:
+    done = run.cells.done()
+    by_key: dict[str, _CellItems] = {}
+    for row in run.ledger.rows:
         key = row["key"]
         if key in done:
-            if key not in read:
-                read[key] = _cell(cells.items(key, COLUMNS), row["metric"])
-            if np.isfinite(read[key].scores).all():
-                yield (row["arm"], row["task"], row["pair"]), read[key]
+            if key not in by_key:
+                by_key[key] = _cell_items(run.cells.items(key, COLUMNS), row["metric"])
+            if np.isfinite(by_key[key].scores).all():
+                yield (row["arm"], row["task"], row["pair"]), by_key[key]
 
 
-def _cell(table: pa.Table, metric: str) -> _Cell:
+def _cell_items(table: pa.Table, metric: str) -> _CellItems:
     scores = table["score"].to_numpy().astype(float)
-    return _Cell(table["item"].to_numpy(), scores, _choices(table, metric))
+    return _CellItems(table["item"].to_numpy(), scores, _choices(table, metric))
 
 
 def _choices(table: pa.Table, metric: str) -> Ints | None:
-    """The place of the likeliest option, or a hash of the text; None where an item has neither."""
+    """Index of the likeliest option, or a hash of the text; None where an item has neither."""
     logprobs = table["logprobs"].combine_chunks()
     counts = np.diff(logprobs.offsets.to_numpy())
     if (counts == 0).all():
-        if table["text"].null_count:
-            return None
-        texts = table["text"].combine_chunks().dictionary_encode()
-        hashes = [text_code(text) for text in texts.dictionary.to_pylist()]
-        return np.asarray(np.array(hashes)[texts.indices.to_numpy()], dtype=np.int64)
+        return _text_codes(table)
     if (counts < 2).any():
         return None
     values = logprobs.flatten().to_numpy()
@@ -152,29 +151,37 @@ def _choices(table: pa.Table, metric: str) -> Ints | None:
         values = values / np.maximum(lengths, 1)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     best = np.repeat(np.maximum.reduceat(values, starts), counts)
-    places = np.arange(len(values)) - np.repeat(starts, counts)
-    first = np.minimum.reduceat(np.where(values == best, places, counts.max()), starts)
+    indices = np.arange(len(values)) - np.repeat(starts, counts)
+    first = np.minimum.reduceat(np.where(values == best, indices, counts.max()), starts)
     return np.asarray(first, dtype=np.int64)
 
 
-def _imported(run: Path) -> Iterator[tuple[tuple[str, str, str], _Cell]]:
-    for imported in read_imports(run):
+def _text_codes(table: pa.Table) -> Ints | None:
+    if table["text"].null_count:
+        return None
+    texts = table["text"].combine_chunks().dictionary_encode()
+    codes = [text_code(text) for text in texts.dictionary.to_pylist()]
+    return np.asarray(np.array(codes)[texts.indices.to_numpy()], dtype=np.int64)
+
+
+def _imported(run: Run) -> Iterator[tuple[Position, _CellItems]]:
+    for imported in run.imports:
         for number, items in imported.items.items():
             row = imported.rows.iloc[int(number)]
             choices = None if items["choice"] is None else np.array(items["choice"], dtype=np.int64)
             yield (
                 (str(row["arm"]), str(row["task"]), str(row["pair"])),
-                _Cell(np.array(items["item"]), np.array(items["score"], dtype=float), choices),
+                _CellItems(np.array(items["item"]), np.array(items["score"], dtype=float), choices),
             )
 
 
-def _passages(run: Path) -> dict[str, dict[int, int]]:
-    """By task and item, as imports or the run itself know them."""
-    found: dict[str, dict[int, int]] = {}
-    for imported in read_imports(run):
-        for task, of in imported.passages.items():
-            found.setdefault(task, {}).update(of)
-    if read_study(run).runs:
-        for task, named in read_ledger(run)["passages"].items():
-            found.setdefault(task, {}).update({int(item): code for item, code in named.items()})
-    return found
+def _passages(run: Run) -> dict[str, dict[int, int]]:
+    """Passage of each item by task, from imports and from the ledger."""
+    passages: dict[str, dict[int, int]] = {}
+    for imported in run.imports:
+        for task, by_item in imported.passages.items():
+            passages.setdefault(task, {}).update(by_item)
+    if run.study.runs:
+        for task, codes in run.ledger.passages.items():
+            passages.setdefault(task, {}).update({int(item): code for item, code in codes.items()})
+    return passages

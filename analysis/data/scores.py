@@ -1,8 +1,8 @@
-"""The tidy frame of a run's scores, and its contrasts.
+"""The tidy frame of a run's scores, and the run's contrasts.
 
-In: a run's folder, with `results/` as the study layer left it. Out: a data frame with the columns
-of `contract.SCORES`, one row per (pair, role, arm, task, draw). Every cell's files are checked
-against the digests that were written with them.
+In: a run, by its folder or as a `Run`. Out: a data frame with the columns of
+`study.results.schema.SCORES`, one row per (pair, role, arm, task, draw). Every cell's files are
+checked against the digests that were written with them.
 """
 
 from __future__ import annotations
@@ -13,88 +13,116 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.data.items import ItemScores
+from analysis.data.runs import opened
+from analysis.statistics.items.clustered_errors import standard_error
 from study.config.analysis import Contrast
 from study.config.arms import parse_arm
-from study.config.study import Study, read_study, study_file
 from study.errors import StudyError
-from study.results.cell_store.store import Cells
-from study.results.imported import check_unique, read_imports
-from study.results.ledger import read_ledger
+from study.results.imported import check_unique
+from study.results.run import Run
 from study.results.schema import SCORES
 
-SOURCE = "study"
-"What `source` says of scores that this run computed itself."
+COMPUTED = "study"
+"The `source` of scores that the run computed itself."
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Cells that the plan has and the results lack."""
+    """How many planned scores the results lack."""
 
     cells: int
     planned: int
 
 
-def load_scores(run: str | Path) -> pd.DataFrame:
-    """The scores of a run's finished cells; StudyError if there are none, or some are damaged."""
-    scores, _ = load_with_missing(Path(run))
+def load_scores(run: str | Path | Run) -> pd.DataFrame:
+    """Load the scores of a run's finished cells and imports.
+
+    StudyError if there are none, or if a file is corrupted.
+    """
+    scores, _ = load_with_missing(run)
     return scores
 
 
-def load_with_missing(run: Path) -> tuple[pd.DataFrame, Missing]:
-    """The scores, computed and imported, and how many of the planned cells are not there."""
-    study = read_study(run)
-    tables = [imported.rows for imported in read_imports(run)]
+def load_with_missing(run: str | Path | Run) -> tuple[pd.DataFrame, Missing]:
+    """Load the scores, computed and imported, and count the planned scores that are missing."""
+    run = opened(run)
+    tables = [imported.rows for imported in run.imports]
     missing = Missing(0, 0)
-    if study.runs:
-        own, missing = _computed(run, study)
-        tables += [own] if len(own) else []
+    if run.study.runs:
+        computed, missing = _computed(run)
+        tables += [computed] if len(computed) else []
     if not tables:
-        how = f"`study run {run}`" if study.runs else f"`study import {run} FILE`"
-        raise StudyError(run, found="no scores", expected="a finished cell or an import at least",
-                         do=f"Run {how}")  # fmt: skip
-    check_unique([table.assign(_origin=f"{run}") for table in tables])
+        folder = run.folder
+        command = f"`study run {folder}`" if run.study.runs else f"`study import {folder} FILE`"
+        raise StudyError(
+            folder,
+            found="no scores",
+            expected="at least one finished cell or import",
+            do=f"Run {command}",
+        )
+    check_unique([table.assign(_origin=f"{run.folder}") for table in tables])
     return pd.concat(tables, ignore_index=True).astype(SCORES), missing
 
 
-def _computed(run: Path, study: Study) -> tuple[pd.DataFrame, Missing]:
-    ledger = read_ledger(run)
-    if ledger["study"] != study.digest():
+def _computed(run: Run) -> tuple[pd.DataFrame, Missing]:
+    """Scores of finished cells, in the order of the ledger."""
+    if run.ledger.study != run.study.digest():
         raise StudyError(
-            study_file(run),
+            run.study.file,
             found="a study that has changed since it was last run",
-            expected="the one whose results are there",
-            do=f"Run `study run {run}` again: only what the change affects is computed",
+            expected="the study whose results are stored",
+            do=f"Run `study run {run.folder}` again: only what the change affects is computed",
         )
-    cells = Cells(run)
-    done = cells.done()
-    record = cache(cells.record)
+    done = run.cells.done()
+    record_of = cache(run.cells.record)
     rows = []
-    for row in ledger["rows"]:
+    for row in run.ledger.rows:
         if row["key"] in done:
-            result = record(row["key"])
-            measured = {name: result[name] for name in ("score", "stderr", "n_items")}
-            rows.append({**row, **measured, "source": SOURCE})
-    missing = Missing(len(ledger["rows"]) - len(rows), len(ledger["rows"]))
+            record = record_of(row["key"])
+            measured = {name: record[name] for name in ("score", "stderr", "n_items")}
+            rows.append({**row, **measured, "source": COMPUTED})
+    planned = len(run.ledger.rows)
+    missing = Missing(planned - len(rows), planned)
     return pd.DataFrame(rows, columns=list(SCORES)).astype(SCORES), missing
 
 
-def contrasts_of(run: str | Path) -> list[Contrast]:
-    """The study's contrasts, each with its zero-shot control.
+def contrasts_of(run: str | Path | Run) -> list[Contrast]:
+    """Return the study's contrasts, each with its zero-shot control.
 
-    A prediction that the base model makes without demonstrations as well proves nothing about
-    demonstrations, so a contrast with demonstrations on its horizontal axis brings its control
-    with it where the zero-shot arm is there.
+    A base model that predicts the tuned model without demonstrations as well says nothing about
+    demonstrations, so a contrast whose x arm has demonstrations is followed by its control, named
+    `<contrast>-control`, wherever the zero-shot arm exists.
     """
-    run = Path(run)
-    study = read_study(run)
-    arms = set(study.arm_names())
-    for imported in read_imports(run):
+    run = opened(run)
+    arms = set(run.study.arm_names())
+    for imported in run.imports:
         arms |= set(imported.rows["arm"])
-    contrasts = list(study.contrasts)
-    for contrast in study.contrasts:
+    contrasts = list(run.study.contrasts)
+    for contrast in run.study.contrasts:
         arm = parse_arm(contrast.x)
         control = f"{arm.role}-0shot"
-        there = any(c.x == control and c.y == contrast.y for c in contrasts)
-        if arm.shots and not there and control in arms:
+        exists = any(c.x == control and c.y == contrast.y for c in contrasts)
+        if arm.shots and not exists and control in arms:
             contrasts.append(Contrast(name=f"{contrast.name}-control", x=control, y=contrast.y))
     return contrasts
+
+
+def with_clustered_errors(scores: pd.DataFrame, items: ItemScores) -> pd.DataFrame:
+    """Replace standard errors of tasks whose items share passages by clustered ones.
+
+    lm-eval treats every item as independent, which several questions on one passage are not (Miller
+    2024, arXiv 2411.00640). Returns a copy; rows without item scores, and tasks without passages,
+    are unchanged.
+    """
+    clustered = scores.copy()
+    with_passages = scores[scores["task"].isin(items.passages)]
+    for (arm, task, pair), rows in with_passages.groupby(["arm", "task", "pair"]):
+        task_items = items.of(str(arm), str(task), [str(pair)])
+        if task_items is None or task_items.scores.shape[1] != len(rows):
+            continue
+        clusters = items.clusters(str(task), task_items.items)
+        order = rows.sort_values("draw", kind="stable").index
+        for row, item_scores in zip(order, task_items.scores[0], strict=True):
+            clustered.loc[row, "stderr"] = standard_error(item_scores, clusters=clusters)
+    return clustered

@@ -1,17 +1,27 @@
-"""One correlation in three: over all pairs, between the means of families, within families.
+"""The overall correlation over all pairs, between family means, and within families.
 
-`families_apart_data` gives what is drawn; `families_apart` draws it: the same points as they are,
+`families_apart_data` gives what is drawn; `families_apart` draws the same points as they are,
 averaged by family, and as deviations from their family's mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.data.points import contrast_points
-from analysis.figures.plot_style import GREY, PAGE_MM, figure, in_style, looks
-from analysis.report import number
+from analysis.figures.plot_style import (
+    GREY,
+    PAGE_MM,
+    add_legend,
+    canvas,
+    family_styles,
+    in_style,
+)
+from analysis.formatting import number
 from study.config.analysis import Contrast
 
 PANELS = {
@@ -19,20 +29,23 @@ PANELS = {
     "means of families": "between families",
     "within families": "within families",
 }
-"By panel, the check of the table of robustness whose number it shows."
+"By panel, the check of the robustness table whose number it shows."
 
 
 def families_apart_data(scores: pd.DataFrame, *, x_arm: str, y_arm: str) -> pd.DataFrame:
-    """`panel, family, x, y`, over all tasks; families of one have no point within."""
+    """Columns `panel, family, x, y`, over all tasks.
+
+    Families of one pair have no point within families.
+    """
     points = contrast_points(scores, x_arm=x_arm, y_arm=y_arm, level="overall")
     points = points[["family", "x", "y"]]
     means = points.groupby("family", sort=True)[["x", "y"]].mean()
-    apart = points.copy()
-    apart[["x", "y"]] -= means.loc[points["family"]].to_numpy()
-    apart = apart[apart.groupby("family")["x"].transform("size") > 1]
-    parts = (points, means.reset_index(), apart)
-    made = [part.assign(panel=panel) for panel, part in zip(PANELS, parts, strict=True)]
-    return pd.concat(made, ignore_index=True)[["panel", "family", "x", "y"]]
+    deviations = points.copy()
+    deviations[["x", "y"]] -= means.loc[points["family"]].to_numpy()
+    deviations = deviations[deviations.groupby("family")["x"].transform("size") > 1]
+    parts = (points, means.reset_index(), deviations)
+    panels = [part.assign(panel=panel) for panel, part in zip(PANELS, parts, strict=True)]
+    return pd.concat(panels, ignore_index=True)[["panel", "family", "x", "y"]]
 
 
 @in_style
@@ -41,27 +54,38 @@ def families_apart(
     robustness: pd.DataFrame,
     contrast: Contrast,
     *,
+    axes: Sequence[Axes] | None = None,
     width_mm: float = PAGE_MM,
 ) -> Figure:
-    """Draws the three panels; r and intervals are those of `tables/robustness.csv`."""
+    """Draw the three panels, each with r and its interval from `tables/robustness.csv`."""
     data = families_apart_data(scores, x_arm=contrast.x, y_arm=contrast.y)
-    own = robustness[robustness["contrast"] == contrast.name].set_index("check")
-    look = looks(list(data["family"]))
-    drawn, axes = figure(width_mm, width_mm / 3 + 14, columns=len(PANELS))
-    for axis, (panel, check) in zip(axes, PANELS.items(), strict=True):
-        of_panel = data[data["panel"] == panel]
-        for family, group in of_panel.groupby("family", sort=True):
-            colour, marker = look[str(family)]
-            axis.scatter(group["x"], group["y"], color=colour, marker=marker, s=12, linewidths=0.3,
-                         edgecolors="white", label=str(family))  # fmt: skip
+    checks = robustness[robustness["contrast"] == contrast.name].set_index("check")
+    styles = family_styles(list(data["family"]))
+    height_mm = width_mm / 3 + 14
+    figure, panels = canvas(axes, width_mm=width_mm, height_mm=height_mm, columns=len(PANELS))
+    for axis, (panel, check) in zip(panels, PANELS.items(), strict=True):
+        points = data[data["panel"] == panel]
+        for family, group in points.groupby("family", sort=True):
+            colour, marker = styles[str(family)]
+            axis.scatter(
+                group["x"],
+                group["y"],
+                color=colour,
+                marker=marker,
+                s=12,
+                linewidths=0.3,
+                edgecolors="white",
+                label=str(family),
+            )
         if panel == "within families":
             axis.axhline(0, color=GREY, linewidth=0.4)
             axis.axvline(0, color=GREY, linewidth=0.4)
-        said = own.loc[check, ["estimate", "low", "high"]].to_numpy(dtype=float)
-        r, low, high = (number(float(value)) for value in said)
+        values = checks.loc[check, ["estimate", "low", "high"]].to_numpy(dtype=float)
+        r, low, high = (number(float(value)) for value in values)
         axis.set_title(f"{panel}\nr = {r} [{low}, {high}]")
         axis.set_xlabel(contrast.x)
-    axes[0].set_ylabel(contrast.y)
-    handles, labels = axes[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
-    return drawn
+    panels[0].set_ylabel(contrast.y)
+    handles, labels = panels[0].get_legend_handles_labels()
+    place = {"loc": "outside lower center", "ncols": min(6, len(labels))}
+    add_legend(figure, panels, axes, handles=handles, labels=labels, **place)
+    return figure

@@ -1,22 +1,29 @@
-"""What one choice in a recipe gains over another, on three scales.
+"""Gains of recipes over a baseline, on three scales.
 
-`gains_data` gives what is drawn, from `tables/recipe_gains.csv`; `gains` draws it: a panel for each
-scale, a row for each value and mixture.
+`gains_data` gives what is drawn, from `tables/recipe_gains.csv`; `gains` draws a panel for each
+scale and a row for each value and mixture.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.plot_style import COLOURS, GREY, PAGE_MM, figure, in_style
+from analysis.figures.plot_style import COLOURS, GREY, PAGE_MM, canvas, in_style
 from analysis.tables.tuning.recipe_gains import SCALES
 
-TITLES = {"absolute": "score", "log_odds": "log-odds", "relative": "over the baseline's score"}
+TITLES = {
+    "absolute": "gain in score",
+    "log_odds": "gain in log-odds",
+    "relative": "over the baseline's score",
+}
 
 
 def gains_data(recipe_gains: pd.DataFrame) -> pd.DataFrame:
-    """`label, value, arm, scale, estimate, low, high, place`: all tasks, from top to bottom."""
+    """Columns `label, value, arm, scale, estimate, low, high, place`: all tasks, top to bottom."""
     shown = recipe_gains[recipe_gains["task_type"] == ""].copy()
     where = shown["mixture"].where(shown["mixture"] != "", "all mixtures")
     shown["label"] = shown["value"] + ", " + where
@@ -29,19 +36,25 @@ def gains_data(recipe_gains: pd.DataFrame) -> pd.DataFrame:
 
 
 @in_style
-def gains(recipe_gains: pd.DataFrame, *, width_mm: float = PAGE_MM) -> Figure:
-    """Draws all gains with their intervals, and a line at none."""
+def gains(
+    recipe_gains: pd.DataFrame,
+    *,
+    axes: Sequence[Axes] | None = None,
+    width_mm: float = PAGE_MM,
+) -> Figure:
+    """Draw all gains with their intervals, and a line at no gain."""
     data = gains_data(recipe_gains)
     labels = list(dict.fromkeys(data["label"]))
-    drawn, axes = figure(width_mm, 24.0 + 2.6 * len(labels), columns=len(SCALES))
-    values = {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(data["value"].unique())}
-    for axis, scale in zip(axes, SCALES, strict=True):
-        own = data[data["scale"] == scale]
-        colours = [values[value] for value in own["value"]]
+    height_mm = 24.0 + 2.6 * len(labels)
+    figure, panels = canvas(axes, width_mm=width_mm, height_mm=height_mm, columns=len(SCALES))
+    colours = {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(data["value"].unique())}
+    for axis, scale in zip(panels, SCALES, strict=True):
+        rows = data[data["scale"] == scale]
+        row_colours = [colours[value] for value in rows["value"]]
         axis.axvline(0, color=GREY, linewidth=0.6)
-        axis.hlines(own["place"], own["low"], own["high"], colors=colours, linewidth=0.8)
-        axis.scatter(own["estimate"], own["place"], c=colours, s=6, zorder=3)
+        axis.hlines(rows["place"], rows["low"], rows["high"], colors=row_colours, linewidth=0.8)
+        axis.scatter(rows["estimate"], rows["place"], c=row_colours, s=6, zorder=3)
         axis.set_yticks(range(len(labels)), labels if scale == SCALES[0] else [""] * len(labels))
         axis.invert_yaxis()
-        axis.set_xlabel(f"gain in {TITLES[scale]}" if scale != "relative" else TITLES[scale])
-    return drawn
+        axis.set_xlabel(TITLES[scale])
+    return figure

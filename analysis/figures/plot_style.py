@@ -1,6 +1,7 @@
-"""How figures look: sizes of a paper's column, colours that the colour-blind can tell apart.
+"""The style of all figures: sizes of a paper's columns, colours, fonts, and how files are written.
 
-In: nothing. Out: constants, `figure`, `in_style`, `save`. Colours are Okabe & Ito's (2008).
+In: nothing. Out: constants, `canvas`, `add_legend`, `in_style`, `save`. Colours are those of Okabe
+& Ito (2008), which colour-blind readers can tell apart.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from matplotlib.figure import Figure
 from study.results.files import write_whole
 
 COLUMN_MM, PAGE_MM = 85.0, 174.0
-"Width of one column, and of the text of a page, mm."
+"Widths of one column and of the text of a page, mm."
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 GREY = "#7f7f7f"
+MISSING = "#cccccc"
+"Colour of a missing value in a heat map."
+DPI = 300
 _RC: dict[Any, Any] = {
     "font.size": 7.0,
     "font.family": "DejaVu Sans",
@@ -40,33 +44,58 @@ _RC: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "figures",
 }
+PanelAxes = Axes | Sequence[Axes] | None
+"Where to draw: given Axes, or a new figure."
 
 
 Drawing = TypeVar("Drawing", bound=Callable[..., Figure])
 
 
 def in_style(draw: Drawing) -> Drawing:
-    """Makes a drawing function use this style for everything it puts on its axes."""
+    """Decorate a figure function so that everything it draws has this style."""
 
     @functools.wraps(draw)
-    def styled(*arguments: Any, **named: Any) -> Figure:
+    def styled(*arguments: Any, **keywords: Any) -> Figure:
         with matplotlib.rc_context(_RC):
-            return draw(*arguments, **named)
+            return draw(*arguments, **keywords)
 
     return cast(Drawing, styled)
 
 
-def figure(
-    width_mm: float, height_mm: float, rows: int = 1, columns: int = 1
+def canvas(
+    axes: PanelAxes, *, width_mm: float, height_mm: float, rows: int = 1, columns: int = 1
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure of that size and its axes, row by row; it belongs to no window."""
-    made = Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
-    axes = made.subplots(rows, columns, squeeze=False)
-    return made, list(axes.flat)
+    """Return the figure and the Axes to draw on, row by row.
+
+    Without `axes` these are those of a new figure of the given size, which belongs to no window.
+    ValueError if the given `axes` are fewer than `rows` times `columns`.
+    """
+    if axes is None:
+        new = Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
+        return new, list(new.subplots(rows, columns, squeeze=False).flat)
+    given = [axes] if isinstance(axes, Axes) else list(axes)
+    if len(given) < rows * columns:
+        raise ValueError(f"axes must hold {rows * columns} Axes; found {len(given)}")
+    figure = given[0].get_figure(root=True)
+    if figure is None:
+        raise ValueError("axes must belong to a figure; found Axes without one")
+    return figure, given
 
 
-def looks(families: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """A (colour, marker) for each family: colours first, then the next marker."""
+def add_legend(figure: Figure, axes: Sequence[Axes], given: PanelAxes, **keywords: Any) -> None:
+    """Add a legend: outside the panels of a new figure, within the first of given Axes.
+
+    `keywords` are those of `Figure.legend`.
+    """
+    if given is None:
+        figure.legend(**keywords)
+    else:
+        keywords.pop("loc")
+        axes[0].legend(**keywords)
+
+
+def family_styles(families: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """A (colour, marker) for each family: all colours with one marker, then the next marker."""
     names = sorted(set(families))
     return {
         name: (COLOURS[i % len(COLOURS)], MARKERS[(i // len(COLOURS)) % len(MARKERS)])
@@ -76,13 +105,16 @@ def looks(families: Sequence[str]) -> dict[str, tuple[str, str]]:
     }
 
 
-def save(drawn: Figure, path: Path) -> list[Path]:
-    """Writes `path` as PDF and as PNG (300 dots an inch), each whole and without a date."""
-    written = []
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write a figure as PDF and as PNG (300 dots per inch), without dates, and return the paths.
+
+    `path` has no suffix. Each file is written whole.
+    """
+    paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         buffer = io.BytesIO()
         with matplotlib.rc_context(_RC):
-            drawn.savefig(buffer, format=suffix[1:], dpi=300, metadata=metadata)
-        written.append(path.with_suffix(suffix))
-        write_whole(written[-1], buffer.getvalue())
-    return written
+            figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata)
+        paths.append(path.with_suffix(suffix))
+        write_whole(paths[-1], buffer.getvalue())
+    return paths

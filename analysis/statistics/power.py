@@ -1,10 +1,11 @@
-"""What a study could show, before anything is computed: `study power`.
+"""Power of a study before anything is computed: which correlations could it detect?
 
-In: the families of its pairs, the items of its tasks. Out: `Power`, one row per true correlation.
+In: the families of its pairs, and its number of items. Out: `Power`, a row per true correlation.
 
-Pairs of one family count for less than one each: M pairs in families of m on average are worth
-M / (1 + (m - 1)·icc) independent ones. Items blur a score by at most 1/(2√n), which attenuates the
-correlation by the reliability that the spread of pairs' scores leaves.
+Pairs of one family carry less information than independent ones: M pairs in families of m on
+average are worth M / (1 + (m - 1)·icc) independent pairs. Sampling n items gives a score a standard
+error of at most 1/(2√n), which attenuates the correlation by the reliability, given the spread of
+pairs' true scores.
 """
 
 from __future__ import annotations
@@ -15,45 +16,52 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy import stats
 
-from analysis.data.families import Families
-from analysis.report import number, probability
+from analysis.formatting import number, probability
 from analysis.statistics.correlation.equivalence import equivalence
-from analysis.statistics.items.sampling import detectable_difference, pairs_needed
+from analysis.statistics.families import Families
+from analysis.statistics.items.sampling import (
+    check_number,
+    check_share,
+    detectable_difference,
+    pairs_needed,
+)
 from analysis.statistics.resampling.wild_bootstrap import smallest_p
 from analysis.statistics.result import Result
 
-CORRELATIONS = (0.3, 0.5, 0.7, 0.9)
+TRUE_CORRELATIONS = (0.3, 0.5, 0.7, 0.9)
 SPREAD = 0.15
-"Standard deviation of true scores over pairs, where nothing is known yet: that of published ones."
+"Standard deviation of true scores over pairs, typical of published scores."
+DISAGREEMENT = 0.25
+"Share of the items on which two models of similar accuracy disagree."
 
 
 @dataclass(frozen=True)
 class Power(Result):
-    """What `pairs` in `families` can show on tasks of `items`."""
+    """Power of a study of `pairs` pairs in `families` families on `items` items."""
 
     rows: pd.DataFrame
-    """`r` (true), `measured` (attenuated by items), `power` (of .05, two-sided), `pairs_needed`
-    (for power .8)."""
+    """Columns `r` (true), `measured` (attenuated by measurement error), `power` (of a two-sided
+    test) and `pairs_needed` (for power .8)."""
     pairs: int
     families: int
     independent: float
-    "Independent pairs that they are worth."
+    "Number of independent pairs of equal information."
     items: int
     reliability: float
     difference: float
-    "Smallest difference of two models on the same items that shows with power .8."
+    "Smallest difference of two models on the same items that is detected with power .8."
     smallest_p: float
     smallest_bound: float
-    "Smallest |r| that could be excluded, were there no correlation."
+    "Smallest |r| that could be excluded if the true correlation were 0."
     intra_family: float
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each true correlation."""
+        """Return one row per true correlation."""
         about = {name: value for name, value in vars(self).items() if name != "rows"}
         return self.rows.assign(**about)
 
     def sentence(self) -> str:
-        """For a paper."""
+        """Describe the design for a paper."""
         return (
             f"{self.pairs} pairs of {self.families} families (intra-family correlation "
             f"{self.intra_family:g}) are worth {self.independent:.0f} independent pairs; "
@@ -61,7 +69,7 @@ class Power(Result):
         )
 
     def text(self) -> str:
-        """For the terminal."""
+        """Format the power analysis for the terminal."""
         lines = [self.sentence(), "", "  true r   measured   power   pairs for power .8"]
         for _, row in self.rows.iterrows():
             lines.append(
@@ -70,10 +78,11 @@ class Power(Result):
             )
         lines += [
             "",
-            f"no p can be below {probability(self.smallest_p)} with {self.families} families",
-            f"with no correlation at all, |r| below {number(self.smallest_bound)} could be shown",
-            f"two models that differ by {number(self.difference, 3)} on the same items are told "
-            "apart with power .8",
+            f"smallest p attainable with {self.families} families: {probability(self.smallest_p)}",
+            "smallest |r| that could be excluded if there were no correlation: "
+            f"{number(self.smallest_bound)}",
+            "smallest difference of two models on the same items detected with power .8: "
+            f"{number(self.difference, 3)}",
         ]
         return "\n".join(lines)
 
@@ -86,16 +95,29 @@ def power(
     spread: float = SPREAD,
     alpha: float = 0.05,
 ) -> Power:
-    """`items`: of the score that is correlated, all tasks of a type or of the study together."""
+    """Compute the power of a study to detect true correlations of .3, .5, .7 and .9.
+
+    `items` is the number of items of the score that is correlated: all tasks of a type, or of the
+    study. `intra_family` is the correlation of pairs within a family, `spread` the standard
+    deviation of true scores over pairs, `alpha` the two-sided level. ValueError for impossible
+    input.
+    """
     pairs, groups = len(families.labels), families.count
+    if not pairs:
+        raise ValueError("families must hold at least one pair; found none")
+    check_number("items", items, minimum=1)
+    check_number("intra_family", intra_family, minimum=0, maximum=1)
+    if not (math.isfinite(spread) and spread > 0):
+        raise ValueError(f"spread must be finite and above 0; found {spread}")
+    check_share("alpha", alpha)
     per_family = pairs / groups
     independent = pairs / (1 + (per_family - 1) * intra_family)
     reliability = spread**2 / (spread**2 + 0.25 / items)
     rows = []
-    for r in CORRELATIONS:
+    for r in TRUE_CORRELATIONS:
         measured = r * reliability
-        free = independent - 3
-        shift = math.atanh(measured) * math.sqrt(free) if free > 0 else math.nan
+        df = independent - 3
+        shift = math.atanh(measured) * math.sqrt(df) if df > 0 else math.nan
         quantile = float(stats.norm.ppf(1 - alpha / 2))
         reached = float(stats.norm.sf(quantile - shift) + stats.norm.cdf(-quantile - shift))
         needed = pairs_needed(
@@ -113,8 +135,7 @@ def power(
         independent=independent,
         items=items,
         reliability=reliability,
-        # Two models of like accuracy disagree on a quarter of the items, say.
-        difference=detectable_difference(items, 0.25),
+        difference=detectable_difference(items, DISAGREEMENT),
         smallest_p=smallest_p(groups),
         smallest_bound=bound,
         intra_family=intra_family,

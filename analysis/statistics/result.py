@@ -1,6 +1,7 @@
-"""What every estimate and test of the analysis can say of itself.
+"""The interface that all estimates and tests share.
 
-In: a frozen dataclass. Out: a row of a table, and a sentence for a paper.
+In: a frozen dataclass that derives from `Result`. Out: a row of a table, and a sentence for a
+paper.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import pandas as pd
 
 
 class Result(ABC):
-    """Base of frozen dataclasses that hold a result; undefined numbers are nan."""
+    """Base class of frozen dataclasses that hold a result; undefined numbers are nan."""
 
     def to_frame(self) -> pd.DataFrame:
-        """One row with a column for each field; nothing is rounded."""
+        """Return one row with a column per field; nothing is rounded."""
         return pd.DataFrame([asdict(cast(Any, self))])
 
     @abstractmethod
     def sentence(self) -> str:
-        """For a paper."""
+        """Describe the result in one sentence for a paper."""

@@ -1,21 +1,22 @@
-"""What the tuned models solve against what their bases solve: `tables/agreement.csv`.
+"""Agreement of tuned models and their bases, item by item: `tables/agreement.csv`.
 
-In: the scores' frame, the contrasts, item scores. Out: one row per contrast, group of tasks and
+In: the frame of scores, the contrasts, item scores. Out: one row per contrast, group of tasks and
 quantity, over all pairs of the group:
 
-    base_given_tuned   of the items that the tuned model solves, the share its base solves (arm x)
+    base_given_tuned   of the items that the tuned model solves, the share that its base solves
+                       (arm x)
     tuned_given_base   the reverse
-    gained, lost       of all items, those that only one of the two solves
-    tuned_less_base    the difference of the two accuracies, tested on the same items
-    kappa              error consistency, the mean over pairs and draws where it is defined
-    kappa_least, kappa_most   what the accuracies allow it to be
+    gained, lost       share of all items that only the tuned model, or only its base, solves
+    tuned_less_base    difference of the two accuracies, tested on the same items
+    kappa              error consistency, mean over pairs and draws where it is defined
+    kappa_least, kappa_most   smallest and largest kappa that the accuracies allow
     same_wrong         of the items that both get wrong, the share with the same answer
-    only_tuned         of all items, those that the tuned model solves and its base in none of its
+    only_tuned         share of all items that the tuned model solves and its base in none of its
                        arms and draws
 
-Groups are all tasks, each type, and each exposure of the tuning mixture, of tasks for which it is
-one for all pairs. Tasks count alike. Intervals draw items anew (passages whole), the same for all
-pairs, within their tasks: they cover items, and speak of these pairs.
+Groups are all tasks, each type, and each exposure, of the tasks whose exposure is the same for all
+pairs. Tasks have equal weight. Intervals resample items (whole passages), the same for all pairs,
+within tasks: they cover items and describe these pairs.
 """
 
 from __future__ import annotations
@@ -29,34 +30,54 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.data.items import ItemScores
+from analysis.data.items import ItemScores, TaskItems
 from analysis.data.points import contrast_points
+from analysis.statistics.interval import join_noise
 from analysis.statistics.items.paired_items import SUMS, PairedItems, paired_items
 from analysis.tables.exposures import task_exposures
 from study.config.analysis import Contrast
 
 Floats = NDArray[np.float64]
-COLUMNS = ["contrast", "group", "n_pairs", "n_tasks", "n_items", "n_clusters", "quantity",
-           "estimate", "low", "high", "p", "covers", "note"]  # fmt: skip
+COLUMNS = [
+    "contrast",
+    "group",
+    "n_pairs",
+    "n_tasks",
+    "n_items",
+    "n_clusters",
+    "quantity",
+    "estimate",
+    "low",
+    "high",
+    "p",
+    "covers",
+    "note",
+]
 DRAWS, SEED = 2_000, 0
 
 
-def overlap(scores: pd.DataFrame, contrasts: Sequence[Contrast], items: ItemScores) -> pd.DataFrame:
-    """All rows; none for contrasts and tasks whose items are not right or wrong on both sides."""
+def item_agreement(
+    scores: pd.DataFrame, contrasts: Sequence[Contrast], items: ItemScores
+) -> pd.DataFrame:
+    """Compute the table; tasks without right-or-wrong item scores in both arms are skipped."""
     rows: list[dict[str, Any]] = []
     exposures = task_exposures(scores)
     for contrast in contrasts:
         points = contrast_points(scores, x_arm=contrast.x, y_arm=contrast.y, level="task")
         rng = np.random.default_rng(SEED)
         tasks = {
-            str(task): found
-            for task, own in points.groupby("task", sort=True)
-            if (found := _task(contrast, str(task), list(own["pair"]), scores, items, rng))
+            str(task): paired
+            for task, rows_of_task in points.groupby("task", sort=True)
+            if (
+                paired := _paired_task(
+                    contrast, str(task), list(rows_of_task["pair"]), scores, items, rng
+                )
+            )
         }
         types = points.drop_duplicates("task").set_index("task")["task_type"]
         for group, names in _groups(list(tasks), types, exposures):
-            about = {"contrast": contrast.name, "group": group}
-            rows += [{**about, **row} for row in _rows([tasks[name] for name in names])]
+            shared = {"contrast": contrast.name, "group": group}
+            rows += [{**shared, **row} for row in _rows([tasks[name] for name in names])]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -65,13 +86,13 @@ def _groups(
 ) -> Iterator[tuple[str, list[str]]]:
     if tasks:
         yield "all tasks", tasks
-    for label, of in (("", types), ("exposure: ", exposures)):
-        values = sorted({str(of[task]) for task in tasks} - {""})
+    for label, by_task in (("", types), ("exposure: ", exposures)):
+        values = sorted({str(by_task[task]) for task in tasks} - {""})
         for value in values:
-            yield f"{label}{value}", [task for task in tasks if of[task] == value]
+            yield f"{label}{value}", [task for task in tasks if by_task[task] == value]
 
 
-def _task(
+def _paired_task(
     contrast: Contrast,
     task: str,
     pairs: list[str],
@@ -79,15 +100,27 @@ def _task(
     items: ItemScores,
     rng: np.random.Generator,
 ) -> PairedItems | None:
+    """Compare both arms on one task; None without scores of 0 or 1 on the same items."""
     both = items.both(contrast.x, contrast.y, task, pairs)
     if both is None or not all(np.isin(side.scores, (0.0, 1.0)).all() for side in both):
         return None
     x, y = both
     role = contrast.x.split("-")[0]
     arms = sorted(scores.loc[(scores["role"] == role) & (scores["task"] == task), "arm"].unique())
-    ways = [found for arm in arms if (found := items.both(arm, contrast.y, task, pairs))]
-    clusters = items.clusters(task, x.items)
-    return paired_items(x, y, [way.scores for way, _ in ways], clusters, draws=DRAWS, rng=rng)
+    attempts = [sides[0] for arm in arms if (sides := items.both(arm, contrast.y, task, pairs))]
+    return paired_items(
+        x.scores,
+        y.scores,
+        [attempt.scores for attempt in attempts],
+        items.clusters(task, x.items),
+        choices=_choices(x, y),
+        draws=DRAWS,
+        rng=rng,
+    )
+
+
+def _choices(x: TaskItems, y: TaskItems) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    return None if x.choices is None or y.choices is None else (x.choices, y.choices)
 
 
 def _rows(tasks: list[PairedItems]) -> Iterator[dict[str, Any]]:
@@ -96,41 +129,50 @@ def _rows(tasks: list[PairedItems]) -> Iterator[dict[str, Any]]:
         "n_tasks": len(tasks),
         "n_items": sum(task.items for task in tasks),
         "n_clusters": sum(task.clusters for task in tasks),
-        "covers": "items",
+        "covers": join_noise(["items"]),
     }
-    of = dict(zip(SUMS, np.stack([task.sums for task in tasks]).sum(0).T, strict=True))
-    told = [task for task in tasks if task.choices_known]
-    wrong = dict(zip(SUMS, np.sum([t.sums for t in told], axis=0).T, strict=True)) if told else {}
-    nothing = np.full(1 + DRAWS, math.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = {
-            "base_given_tuned": of["both"] / of["tuned"],
-            "tuned_given_base": of["both"] / of["base"],
-            "gained": (of["tuned"] - of["both"]) / of["n"],
-            "lost": (of["base"] - of["both"]) / of["n"],
-            "only_tuned": of["only"] / of["n"],
-            "same_wrong": wrong["same_wrong"] / wrong["wrong"] if told else nothing,
-        }
-    for quantity, values in found.items():
+    for quantity, values in _shares(tasks).items():
         note = "" if math.isfinite(values[0]) else "undefined: no such item"
-        if quantity == "same_wrong" and not told:
-            note = "unknown: what was answered is not recorded"
-        yield {**shared, "quantity": quantity, **_ends(values), "note": note}
+        if quantity == "same_wrong" and not any(task.choices_known for task in tasks):
+            note = "unknown: answers are not recorded"
+        yield {**shared, "quantity": quantity, **_percentiles(values), "note": note}
     yield {**shared, "quantity": "kappa", **_kappa(tasks)}
     for bound in ("kappa_least", "kappa_most"):
-        ends = [end for task in tasks if math.isfinite(end := getattr(task, bound))]
-        estimate = float(np.mean(ends)) if ends else math.nan
-        yield {**shared, "quantity": bound, "estimate": estimate, "covers": "",
-               "note": "" if ends else "undefined"}  # fmt: skip
+        bounds = [value for task in tasks if math.isfinite(value := getattr(task, bound))]
+        yield {
+            **shared,
+            "quantity": bound,
+            "estimate": float(np.mean(bounds)) if bounds else math.nan,
+            "covers": "",
+            "note": "" if bounds else "undefined",
+        }
     yield {**shared, "quantity": "tuned_less_base", **_difference(tasks)}
 
 
-def _ends(values: Floats) -> dict[str, float]:
-    """The estimate and a percentile interval; the latter is none where most draws have no value."""
-    drawn = values[1:][np.isfinite(values[1:])]
+def _shares(tasks: list[PairedItems]) -> dict[str, Floats]:
+    """Shares of items [1 + draws], the first of the items as they are."""
+    sums = dict(zip(SUMS, np.stack([task.sums for task in tasks]).sum(0).T, strict=True))
+    known = [task.sums for task in tasks if task.choices_known]
+    wrong = dict(zip(SUMS, np.sum(known, axis=0).T, strict=True)) if known else {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "base_given_tuned": sums["both"] / sums["tuned"],
+            "tuned_given_base": sums["both"] / sums["base"],
+            "gained": (sums["tuned"] - sums["both"]) / sums["n"],
+            "lost": (sums["base"] - sums["both"]) / sums["n"],
+            "only_tuned": sums["only"] / sums["n"],
+            "same_wrong": wrong["same_wrong"] / wrong["wrong"]
+            if known
+            else np.full(1 + DRAWS, math.nan),
+        }
+
+
+def _percentiles(values: Floats) -> dict[str, float]:
+    """Estimate and percentile interval, which is nan where half of the resamples are undefined."""
+    resampled = values[1:][np.isfinite(values[1:])]
     low = high = math.nan
-    if math.isfinite(values[0]) and 2 * len(drawn) > len(values):
-        low, high = (float(end) for end in np.quantile(drawn, (0.025, 0.975)))
+    if math.isfinite(values[0]) and 2 * len(resampled) > len(values):
+        low, high = (float(end) for end in np.quantile(resampled, (0.025, 0.975)))
     return {"estimate": float(values[0]), "low": low, "high": high}
 
 
@@ -141,7 +183,7 @@ def _kappa(tasks: list[PairedItems]) -> dict[str, Any]:
     note = f"undefined for {undefined} of {compared}" if undefined else ""
     if not usable:
         return {"estimate": math.nan, "low": math.nan, "high": math.nan, "note": note}
-    return {**_ends(np.mean([task.kappa for task in usable], axis=0)), "note": note}
+    return {**_percentiles(np.mean([task.kappa for task in usable], axis=0)), "note": note}
 
 
 def _difference(tasks: list[PairedItems]) -> dict[str, Any]:
@@ -150,28 +192,14 @@ def _difference(tasks: list[PairedItems]) -> dict[str, Any]:
     variances = np.array([task.difference_error for task in tasks]) ** 2
     if not np.isfinite(variances).all() or not (variances > 0).any():
         return {"estimate": estimate, "note": "no interval: one cluster of items, or no difference"}
-    free = np.array([task.clusters - 1 for task in tasks])
+    task_dfs = np.array([task.clusters - 1 for task in tasks])
     error = math.sqrt(float(variances.sum())) / len(tasks)
-    df = float(variances.sum()) ** 2 / float((variances**2 / free).sum())
+    df = float(variances.sum()) ** 2 / float((variances**2 / task_dfs).sum())
     reach = float(stats.t.ppf(0.975, df)) * error
-    return {"estimate": estimate, "low": estimate - reach, "high": estimate + reach,
-            "p": 2 * float(stats.t.sf(abs(estimate) / error, df)), "note": ""}  # fmt: skip
-
-
-def overlap_text(frame: pd.DataFrame) -> str:
-    """For the terminal: the first contrast's groups."""
-    if frame.empty:
-        return ""
-    contrast = frame["contrast"].iloc[0]
-    lines = [f"{contrast}, item by item: of what tuned models solve, their bases solve …"]
-    wide = frame[frame["contrast"] == contrast].set_index(["group", "quantity"])
-    for group in wide.index.get_level_values(0).unique():
-        row = wide.loc[(group, "base_given_tuned")]
-        only = wide.loc[(group, "only_tuned"), "estimate"]
-        kappa = wide.loc[(group, "kappa"), "estimate"]
-        lines.append(
-            f"  {group:<24}{100 * row['estimate']:>4.0f} % [{100 * row['low']:.0f}, "
-            f"{100 * row['high']:.0f}]   in no way {100 * only:>3.0f} % of all items   "
-            f"κ {kappa:.2f}"
-        )
-    return "\n".join([*lines, ""])
+    return {
+        "estimate": estimate,
+        "low": estimate - reach,
+        "high": estimate + reach,
+        "p": 2 * float(stats.t.sf(abs(estimate) / error, df)),
+        "note": "",
+    }

@@ -1,11 +1,11 @@
-"""`tables/correlations.csv`: every contrast at every level, one row for each estimate.
+"""Correlations of every contrast at every level: `tables/correlations.csv`.
 
-In: the scores' frame, the contrasts, and item scores where there are any. Out: a data frame with
-the columns of `contract.CORRELATIONS`.
+In: the frame of scores, the contrasts, and item scores if there are any. Out: a data frame with the
+columns of `study.results.schema.CORRELATIONS`, and selections of its rows.
 
-p is adjusted within a contrast, estimand, coefficient and correction, as the study file says: by
-default by Holm over types, by Benjamini & Hochberg (1995) over tasks. The overall correlation is
-the one primary test and stays as it is.
+p-values are adjusted within a contrast, estimand, coefficient and correction, as the study file
+says: by default by Holm's method over types and by that of Benjamini & Hochberg (1995) over tasks.
+The overall correlation is the one primary test and is not adjusted.
 """
 
 from __future__ import annotations
@@ -15,17 +15,25 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.data.error_variance import group_error_variance
 from analysis.data.items import ItemScores
 from analysis.data.points import Group, groups
+from analysis.statistics.correlation.coefficients import COEFFICIENTS
 from analysis.statistics.correlation.correlate import Correlation, correlate
-from analysis.statistics.correlation.estimands import COEFFICIENTS, ESTIMANDS, LEAST
-from analysis.statistics.disattenuation.error_variance import CorrectedCorrelation, corrected
-from analysis.statistics.disattenuation.split_halves import corrected_by_halves
+from analysis.statistics.correlation.estimands import ESTIMANDS, MIN_POINTS
+from analysis.statistics.disattenuation.disattenuate import (
+    DisattenuatedCorrelation,
+    disattenuate,
+    disattenuate_by_halves,
+)
+from analysis.statistics.interval import join_noise
 from study.config.analysis import Contrast, Multiplicity
 from study.results.schema import CORRELATIONS
 
-STATSMODELS = {"bh": "fdr_bh", "by": "fdr_by"}
-"What statsmodels calls adjustments that it names otherwise."
+REPORTED_LEVELS = ("overall", "type")
+"Levels that reports and figures show."
+STATSMODELS_NAMES = {"bh": "fdr_bh", "by": "fdr_by"}
+"statsmodels' names of adjustments, where they differ from the study file's."
 
 
 def correlations(
@@ -35,11 +43,27 @@ def correlations(
     items: ItemScores | None = None,
     multiplicity: Multiplicity | None = None,
 ) -> pd.DataFrame:
-    """Every contrast, level, estimand, coefficient and correction; a row that cannot be estimated
-    says why."""
+    """Compute the table: every contrast, level, estimand, coefficient and correction.
+
+    Where something cannot be estimated the numbers are empty and the note says why.
+    """
     rows = [row for contrast in contrasts for row in _contrast_rows(scores, contrast, items)]
     frame = pd.DataFrame(rows, columns=list(CORRELATIONS)).astype(CORRELATIONS)
-    return _adjusted(frame, multiplicity or Multiplicity())
+    return _adjust(frame, multiplicity or Multiplicity())
+
+
+def headline(correlations: pd.DataFrame, *, coefficient: str = "pearson") -> pd.DataFrame:
+    """Select the correlations across pairs, as measured."""
+    return correlations[
+        (correlations["estimand"] == "across_pairs")
+        & (correlations["corrected"] == "none")
+        & (correlations["coefficient"] == coefficient)
+    ]
+
+
+def disattenuated(correlations: pd.DataFrame) -> pd.DataFrame:
+    """Select the disattenuated correlations to report; those by split halves are their check."""
+    return correlations[~correlations["corrected"].isin(["none", "halves"])]
 
 
 def _contrast_rows(
@@ -48,17 +72,20 @@ def _contrast_rows(
     for group in groups(scores, x_arm=contrast.x, y_arm=contrast.y):
         shared = _shared(contrast, group)
         for estimand in ESTIMANDS:
-            if estimand != "across_pairs" and len(group.tasks) < LEAST:
+            if estimand != "across_pairs" and len(group.tasks) < MIN_POINTS:
                 continue
             for coefficient in COEFFICIENTS:
-                found = correlate(
+                correlation = correlate(
                     group.x, group.y, group.families, estimand=estimand, coefficient=coefficient
                 )
-                yield {**shared, **_plain(found)}
-        for correct in (corrected, corrected_by_halves):
-            better = correct(group, items=items)
-            if better is not None:
-                yield {**shared, **_without_error(better)}
+                yield {**shared, **_measured_row(correlation)}
+        errors = group_error_variance(group, items)
+        if errors is not None:
+            x, y = group.x.mean(1), group.y.mean(1)
+            yield {**shared, **_disattenuated_row(disattenuate(x, y, group.families, errors))}
+            by_halves = disattenuate_by_halves(x, y, group.families, errors)
+            if by_halves is not None:
+                yield {**shared, **_disattenuated_row(by_halves)}
 
 
 def _shared(contrast: Contrast, group: Group) -> dict[str, Any]:
@@ -75,50 +102,51 @@ def _shared(contrast: Contrast, group: Group) -> dict[str, Any]:
     }
 
 
-def _plain(found: Correlation) -> dict[str, Any]:
-    method = found.interval.method + (f"; p: {found.p_method}" if found.p_method else "")
+def _measured_row(correlation: Correlation) -> dict[str, Any]:
+    p_method = f"; p: {correlation.p_method}" if correlation.p_method else ""
     return {
-        "estimand": found.estimand,
-        "coefficient": found.coefficient,
+        "estimand": correlation.estimand,
+        "coefficient": correlation.coefficient,
         "corrected": "none",
-        "estimate": found.estimate,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "p": found.p,
-        "p_adjusted": found.p,
-        "method": method,
-        "covers": "+".join(found.interval.covers),
-        "note": found.note,
+        "estimate": correlation.estimate,
+        "low": correlation.interval.low,
+        "high": correlation.interval.high,
+        "p": correlation.p,
+        "p_adjusted": correlation.p,
+        "method": correlation.interval.method + p_method,
+        "covers": join_noise(correlation.interval.covers),
+        "note": correlation.note,
     }
 
 
-def _without_error(found: CorrectedCorrelation) -> dict[str, Any]:
-    of = found.corrected
-    reliabilities = f"reliabilities {of.reliability_x!r} and {of.reliability_y!r}"
+def _disattenuated_row(correlation: DisattenuatedCorrelation) -> dict[str, Any]:
+    result = correlation.disattenuation
+    reliabilities = f"reliabilities {result.reliability_x!r} and {result.reliability_y!r}"
     return {
         "estimand": "across_pairs",
         "coefficient": "pearson",
-        "corrected": of.method,
-        "estimate": of.estimate,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "p": found.p,
-        "p_adjusted": found.p,
-        "method": f"{found.interval.method}; {reliabilities}",
-        "covers": "+".join(found.interval.covers),
-        "note": found.note,
+        "corrected": result.method,
+        "estimate": result.estimate,
+        "low": correlation.interval.low,
+        "high": correlation.interval.high,
+        "p": correlation.p,
+        "p_adjusted": correlation.p,
+        "method": f"{correlation.interval.method}; {reliabilities}",
+        "covers": join_noise(correlation.interval.covers),
+        "note": correlation.note,
     }
 
 
-def _adjusted(frame: pd.DataFrame, multiplicity: Multiplicity) -> pd.DataFrame:
+def _adjust(frame: pd.DataFrame, multiplicity: Multiplicity) -> pd.DataFrame:
+    """Fill in `p_adjusted`."""
     from statsmodels.stats.multitest import multipletests
 
-    together = ["contrast", "level", "estimand", "coefficient", "corrected"]
-    chosen = multiplicity.model_dump()
-    for (_, level, *_), group in frame.groupby(together):
+    keys = ["contrast", "level", "estimand", "coefficient", "corrected"]
+    methods = multiplicity.model_dump()
+    for (_, level, *_), group in frame.groupby(keys):
         tested = group["p"].dropna()
-        method = chosen.get(str(level), "none")
+        method = methods.get(str(level), "none")
         if method != "none" and len(tested):
-            name = STATSMODELS.get(method, method)
+            name = STATSMODELS_NAMES.get(method, method)
             frame.loc[tested.index, "p_adjusted"] = multipletests(tested.to_numpy(), method=name)[1]
     return frame

@@ -1,10 +1,10 @@
-"""Further intervals, beside the default one: `tables/intervals.csv`, where the study asks for them.
+"""Further confidence intervals beside the default one: `tables/intervals.csv`.
 
-In: the scores' frame, the contrasts, which intervals. Out: a row per contrast, group of tasks and
-interval of Pearson's r across pairs: the family jackknife's (the default, in every other table),
-BCa over families (Efron 1987), and Fisher's, which takes pairs for independent. By simulation with
-6 to 15 families of intra-family correlation .5 they cover .94 to .97, .88 to .93 and .86 to .91
-where .95 is meant.
+In: the frame of scores, the contrasts, the kinds of intervals that the study asks for
+(`analysis.beside`). Out: one row per contrast, group of tasks and interval of Pearson's r across
+pairs: the family jackknife's (the default, in all other tables), BCa over families (Efron 1987),
+and Fisher's, which treats pairs as independent. In simulations with 6 to 15 families of
+intra-family correlation .5, at a nominal .95, they cover .94 to .97, .88 to .93 and .86 to .91.
 """
 
 from __future__ import annotations
@@ -19,20 +19,33 @@ import pandas as pd
 from analysis.data.points import Group, groups
 from analysis.statistics.correlation.correlate import correlate
 from analysis.statistics.correlation.dependent import fisher_interval
-from analysis.statistics.interval import Interval
+from analysis.statistics.interval import Interval, join_noise
+from analysis.statistics.resampling.bca import METHOD as BCA
 from analysis.statistics.resampling.bca import bca
 from study.config.analysis import Contrast
 
-COLUMNS = ["contrast", "level", "task_type", "task", "n_pairs", "n_families", "estimate", "low",
-           "high", "method", "covers", "note"]  # fmt: skip
+COLUMNS = [
+    "contrast",
+    "level",
+    "task_type",
+    "task",
+    "n_pairs",
+    "n_families",
+    "estimate",
+    "low",
+    "high",
+    "method",
+    "covers",
+    "note",
+]
 SEED = 0
-FISHER = "Fisher's z, pairs taken for independent"
+FISHER = "Fisher's z, pairs treated as independent"
 
 
-def intervals_beside(
+def further_intervals(
     scores: pd.DataFrame, contrasts: Sequence[Contrast], *, kinds: Sequence[str]
 ) -> pd.DataFrame:
-    """`kinds`: of `bca` and `fisher`; what cannot be estimated says why."""
+    """Compute the table for `kinds`, of "bca" and "fisher"."""
     rows = [
         {"contrast": contrast.name, **row}
         for contrast in contrasts
@@ -43,19 +56,20 @@ def intervals_beside(
 
 
 def _rows(group: Group, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
-    found = correlate(group.x, group.y, group.families)
-    r, pairs = found.estimate, len(group.pairs)
-    intervals = [(found.interval, found.note)]
+    default = correlate(group.x, group.y, group.families)
+    r, pairs = default.estimate, len(group.pairs)
+    intervals = [(default.interval, default.note)]
     if "bca" in kinds:
-        x, y = group.x.mean(1), group.y.mean(1)
-        made = Interval(math.nan, math.nan, 0.95, "BCa over families", found.interval.covers)
+        interval = Interval(math.nan, math.nan, 0.95, BCA, default.interval.covers)
         if not math.isnan(r):
-            made = bca(x, y, group.families, rng=np.random.default_rng(SEED))
-        intervals.append((made, "no interval: too few families" if math.isnan(made.low) else ""))
+            x, y = group.x.mean(1), group.y.mean(1)
+            interval = bca(x, y, group.families, rng=np.random.default_rng(SEED))
+        note = "no interval: too few families" if math.isnan(interval.low) else ""
+        intervals.append((interval, note))
     if "fisher" in kinds:
-        fine = pairs > 3 and abs(r) < 1
-        low, high = fisher_interval(r, pairs) if fine else (math.nan, math.nan)
-        note = "" if fine else "no interval: four pairs are needed, and |r| below 1"
+        defined = pairs > 3 and abs(r) < 1
+        low, high = fisher_interval(r, pairs) if defined else (math.nan, math.nan)
+        note = "" if defined else "no interval: four pairs are needed, and |r| below 1"
         intervals.append((Interval(low, high, 0.95, FISHER, ("items", "draws")), note))
     for interval, note in intervals:
         yield {
@@ -68,6 +82,6 @@ def _rows(group: Group, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
             "low": interval.low,
             "high": interval.high,
             "method": interval.method,
-            "covers": "+".join(interval.covers),
+            "covers": join_noise(interval.covers),
             "note": note,
         }

@@ -1,11 +1,12 @@
-"""Two correlations that share a variable, or the models: which is larger?
+"""Tests of the difference between two correlations, dependent or independent.
 
-In: correlations and the number of independent observations. Out: `Comparison`. The notation is that
-of the sources: r_jk and r_jh share j (tuned scores, say, against base scores with and without
-demonstrations), r_kh lies between the other two.
+In: correlations and the number of independent observations. Out: `CorrelationComparison`, or the
+ends of an interval. The notation is that of the sources: r_jk and r_jh share variable j (tuned
+scores, say, against base scores with and without demonstrations), r_kh is the correlation of the
+other two.
 
-These closed forms take observations for independent. Where models come in families the jackknife of
-the difference (`differences.py`) is the primary result, and these are its reference.
+These closed forms assume independent observations. For pairs in families the jackknife of the
+difference (tables/robustness/checks.py) is the primary result, and these are its reference.
 
 Sources: Williams 1959; Steiger 1980; Dunn & Clark 1969; Meng, Rosenthal & Rubin 1992; Zou 2007.
 """
@@ -21,12 +22,12 @@ from analysis.statistics.result import Result
 
 
 @dataclass(frozen=True)
-class Comparison(Result):
+class CorrelationComparison(Result):
     """A test of the difference between two correlations."""
 
     method: str
     difference: float
-    "First minus second."
+    "The first correlation minus the second."
     statistic: float
     p: float
     "Two-sided."
@@ -35,48 +36,51 @@ class Comparison(Result):
     high: float = math.nan
 
     def sentence(self) -> str:
-        """For a paper."""
+        """Describe the test for a paper."""
         ends = "" if math.isnan(self.low) else f", 95 % CI [{self.low:.2f}, {self.high:.2f}]"
         return f"Δr = {self.difference:.2f}{ends}, p = {self.p:.3f} ({self.method}, n = {self.n})."
 
 
-def williams(r_jk: float, r_jh: float, r_kh: float, n: int) -> Comparison:
-    """Williams's t with n - 3 degrees of freedom (1959; Steiger 1980, equation 7)."""
+def williams(r_jk: float, r_jh: float, r_kh: float, n: int) -> CorrelationComparison:
+    """Williams's t test of r_jk = r_jh, n - 3 degrees of freedom (Steiger 1980, equation 7)."""
     _check(n, 4, r_jk, r_jh, r_kh)
     determinant = 1 + 2 * r_jk * r_jh * r_kh - r_jk**2 - r_jh**2 - r_kh**2
     mean = (r_jk + r_jh) / 2
-    below = 2 * (n - 1) / (n - 3) * determinant + mean**2 * (1 - r_kh) ** 3
-    t = (r_jk - r_jh) * math.sqrt((n - 1) * (1 + r_kh) / below)
+    denominator = 2 * (n - 1) / (n - 3) * determinant + mean**2 * (1 - r_kh) ** 3
+    t = (r_jk - r_jh) * math.sqrt((n - 1) * (1 + r_kh) / denominator)
     p = 2 * float(stats.t.sf(abs(t), n - 3))
-    return Comparison("Williams 1959", r_jk - r_jh, t, p, n)
+    return CorrelationComparison("Williams 1959", r_jk - r_jh, t, p, n)
 
 
-def steiger(r_jk: float, r_jh: float, r_kh: float, n: int) -> Comparison:
-    """Steiger's z with the mean correlation in the covariance (1980, equation 14)."""
+def steiger(r_jk: float, r_jh: float, r_kh: float, n: int) -> CorrelationComparison:
+    """Steiger's z test of r_jk = r_jh, with the mean correlation in the covariance.
+
+    Steiger (1980), equation 14.
+    """
     _check(n, 4, r_jk, r_jh, r_kh)
     mean = (r_jk + r_jh) / 2
     return _dunn_clark("Steiger 1980", r_jk, r_jh, _covariance(mean, mean, r_kh), n)
 
 
-def dunn_clark(r_jk: float, r_jh: float, r_kh: float, n: int) -> Comparison:
-    """Dunn & Clark's z (1969) on Fisher's transforms."""
+def dunn_clark(r_jk: float, r_jh: float, r_kh: float, n: int) -> CorrelationComparison:
+    """Dunn & Clark's z test (1969) of r_jk = r_jh on Fisher's scale."""
     _check(n, 4, r_jk, r_jh, r_kh)
     return _dunn_clark("Dunn & Clark 1969", r_jk, r_jh, _covariance(r_jk, r_jh, r_kh), n)
 
 
 def _covariance(a: float, b: float, between: float) -> float:
-    """Of two Fisher transforms that share a variable, times n - 3 (Dunn & Clark 1969)."""
-    above = between * (1 - a**2 - b**2) - 0.5 * a * b * (1 - a**2 - b**2 - between**2)
-    return above / ((1 - a**2) * (1 - b**2))
+    """(n - 3) times the covariance of two Fisher transforms that share a variable (ibid.)."""
+    numerator = between * (1 - a**2 - b**2) - 0.5 * a * b * (1 - a**2 - b**2 - between**2)
+    return numerator / ((1 - a**2) * (1 - b**2))
 
 
-def _dunn_clark(method: str, a: float, b: float, c: float, n: int) -> Comparison:
+def _dunn_clark(method: str, a: float, b: float, c: float, n: int) -> CorrelationComparison:
     z = (math.atanh(a) - math.atanh(b)) * math.sqrt(n - 3) / math.sqrt(2 - 2 * c)
-    return Comparison(method, a - b, z, 2 * float(stats.norm.sf(abs(z))), n)
+    return CorrelationComparison(method, a - b, z, 2 * float(stats.norm.sf(abs(z))), n)
 
 
-def meng(r_jk: float, r_jh: float, r_kh: float, n: int) -> Comparison:
-    """Meng, Rosenthal & Rubin's z (1992, equations 1 to 3)."""
+def meng(r_jk: float, r_jh: float, r_kh: float, n: int) -> CorrelationComparison:
+    """Meng, Rosenthal & Rubin's z test of r_jk = r_jh (1992, equations 1 to 3)."""
     _check(n, 4, r_jk, r_jh, r_kh)
     squares = (r_jk**2 + r_jh**2) / 2
     f = min(1.0, (1 - r_kh) / (2 * (1 - squares)))
@@ -84,13 +88,13 @@ def meng(r_jk: float, r_jh: float, r_kh: float, n: int) -> Comparison:
     difference = math.atanh(r_jk) - math.atanh(r_jh)
     z = difference * math.sqrt((n - 3) / (2 * (1 - r_kh) * h))
     p = 2 * float(stats.norm.sf(abs(z)))
-    return Comparison("Meng, Rosenthal & Rubin 1992", r_jk - r_jh, z, p, n)
+    return CorrelationComparison("Meng, Rosenthal & Rubin 1992", r_jk - r_jh, z, p, n)
 
 
 def zou(
     r_jk: float, r_jh: float, r_kh: float, n: int, *, level: float = 0.95
 ) -> tuple[float, float]:
-    """Zou's interval (2007, section on overlapping correlations) for r_jk - r_jh."""
+    """Zou's interval of r_jk - r_jh (2007, section on overlapping correlations): (low, high)."""
     _check(n, 4, r_jk, r_jh, r_kh)
     (l1, u1), (l2, u2) = (fisher_interval(r, n, level=level) for r in (r_jk, r_jh))
     c = (r_kh - r_jk * r_jh / 2) * (1 - r_jk**2 - r_jh**2 - r_kh**2) + r_kh**3
@@ -104,36 +108,41 @@ def zou(
 
 
 def fisher_interval(r: float, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """tanh(atanh r ± z/√(n - 3)): for independent observations (Fisher 1921)."""
+    """Fisher's interval tanh(atanh r ± z/√(n - 3)) of n independent observations (Fisher 1921)."""
     _check(n, 4, r)
     reach = float(stats.norm.ppf(0.5 + level / 2)) / math.sqrt(n - 3)
     return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
 
 
 def bonett_wright_interval(rho: float, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Of Spearman's ρ, with variance (1 + ρ²/2)/(n - 3) of its transform (Bonett & Wright 2000)."""
+    """Interval of Spearman's ρ of n independent observations (Bonett & Wright 2000).
+
+    The variance of Fisher's transform is (1 + ρ²/2)/(n - 3).
+    """
     _check(n, 4, rho)
     reach = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
     return math.tanh(math.atanh(rho) - reach), math.tanh(math.atanh(rho) + reach)
 
 
-def independent(r1: float, n1: int, r2: float, n2: int) -> Comparison:
-    """Fisher's z of two correlations over different observations."""
+def independent(r1: float, n1: int, r2: float, n2: int) -> CorrelationComparison:
+    """Fisher's z test of two correlations of different observations."""
     _check(min(n1, n2), 4, r1, r2)
     z = (math.atanh(r1) - math.atanh(r2)) / math.sqrt(1 / (n1 - 3) + 1 / (n2 - 3))
-    return Comparison("Fisher 1921", r1 - r2, z, 2 * float(stats.norm.sf(abs(z))), n1 + n2)
+    return CorrelationComparison(
+        "Fisher 1921", r1 - r2, z, 2 * float(stats.norm.sf(abs(z))), n1 + n2
+    )
 
 
 def steiger_nonoverlapping(
     r_jk: float, r_hm: float, r_jh: float, r_jm: float, r_kh: float, r_km: float, n: int
-) -> Comparison:
-    """Steiger's z of r_jk and r_hm over the same observations (1980, equation 15).
+) -> CorrelationComparison:
+    """Steiger's z test of r_jk = r_hm over the same observations (1980, equation 15).
 
-    One type's base against tuned and another type's, say, over the same pairs.
+    For example base against tuned scores on two task types, over the same pairs.
     """
     _check(n, 4, r_jk, r_hm, r_jh, r_jm, r_kh, r_km)
     r = (r_jk + r_hm) / 2
-    # Pearson & Filon's covariance (1898) with the mean in place of both.
+    # Pearson & Filon's covariance (1898), with the mean in place of both correlations.
     psi = (
         (r_jh - r * r_kh) * (r_km - r_kh * r)
         + (r_jm - r_jh * r) * (r_kh - r * r_jh)
@@ -143,8 +152,8 @@ def steiger_nonoverlapping(
     return _dunn_clark("Steiger 1980, non-overlapping", r_jk, r_hm, psi / (1 - r**2) ** 2, n)
 
 
-def _check(n: int, least: int, *correlations: float) -> None:
-    if n < least:
-        raise ValueError(f"{n} observations are too few; {least} are needed")
+def _check(n: int, minimum: int, *correlations: float) -> None:
+    if n < minimum:
+        raise ValueError(f"{n} observations are too few; {minimum} are needed")
     if wrong := [r for r in correlations if not -1 < r < 1]:
         raise ValueError(f"a correlation must lie between -1 and 1, found {wrong[0]}")

@@ -1,8 +1,9 @@
-"""That there is no relation to speak of: p > .05 does not show it, this does.
+"""Equivalence tests: is a correlation equivalent to zero?
 
 In: a correlation and its standard error on Fisher's scale. Out: `Equivalence`: two one-sided tests
-against ±bound (Schuirmann 1987; for correlations Goertzen & Cribbie 2010), with the smallest bound
-that the data could prove, were the correlation exactly 0.
+(TOST) against ±bound (Schuirmann 1987; for correlations Goertzen & Cribbie 2010), and the smallest
+bound within which a correlation of exactly 0 could be shown to lie. A p-value above .05 of the
+usual test does not show that there is no relation.
 """
 
 from __future__ import annotations
@@ -17,30 +18,41 @@ from analysis.statistics.result import Result
 
 @dataclass(frozen=True)
 class Equivalence(Result):
-    """Whether |correlation| < bound."""
+    """A test of |correlation| < bound."""
 
     bound: float
     p: float
-    "The larger of the two one-sided p."
+    "The larger p-value of the two one-sided tests."
     low: float
-    "The ends of the interval of level 1 - 2 alpha: within ±bound if and only if p < alpha."
+    "Lower end of the interval of level 1 - 2 alpha, which lies within ±bound iff p < alpha."
     high: float
+    "Upper end of that interval."
     smallest_bound: float
+    "Smallest bound for which a correlation of exactly 0 would be significant."
     method: str
 
     def sentence(self) -> str:
-        """For a paper."""
+        """Describe the test for a paper."""
         return (
-            f"|r| < {self.bound:g}: p = {self.p:.3f} ({self.method}; a bound below "
-            f"{self.smallest_bound:.2f} could not be proved with these data)."
+            f"|r| < {self.bound:g}: p = {self.p:.3f} ({self.method}; these data cannot show a "
+            f"bound below {self.smallest_bound:.2f})."
         )
 
 
 def equivalence(
-    r: float, *, bound: float, n: int | None = None, error: float | None = None,
-    n_families: int | None = None, alpha: float = 0.05,
-) -> Equivalence:  # fmt: skip
-    """With `n` independent pairs, or with the jackknife's `error` of atanh r over `n_families`."""
+    r: float,
+    *,
+    bound: float,
+    n: int | None = None,
+    error: float | None = None,
+    n_families: int | None = None,
+    alpha: float = 0.05,
+) -> Equivalence:
+    """Test that |r| is below `bound`.
+
+    Give either `n` independent pairs, or the jackknife standard `error` of atanh r and the
+    `n_families` that it is over. ValueError if neither is given, or `bound` is not between 0 and 1.
+    """
     if not 0 < bound < 1:
         raise ValueError(f"bound must lie between 0 and 1, found {bound}")
     if n is not None:
@@ -48,8 +60,8 @@ def equivalence(
         upper, quantile = stats.norm.sf, float(stats.norm.ppf(1 - alpha))
     elif error is not None and n_families is not None:
         scale, method = error, "TOST on Fisher's z, family jackknife, t(G-1)"
-        of_t = stats.t(n_families - 1)
-        upper, quantile = of_t.sf, float(of_t.ppf(1 - alpha))
+        t = stats.t(n_families - 1)
+        upper, quantile = t.sf, float(t.ppf(1 - alpha))
     else:
         raise ValueError("give n, or error and n_families")
     z, z0 = math.atanh(r), math.atanh(bound)

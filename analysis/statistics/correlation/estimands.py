@@ -1,12 +1,13 @@
-"""Which correlation: the four estimands, each a function of scores by pair and task.
+"""The four estimands: which correlation is meant, as a function of scores by pair and task.
 
-In: scores x and y [pairs, tasks] and a coefficient. Out: one number, or why there is none.
+In: scores x and y [pairs, tasks] and a coefficient. Out: one number, or the reason for nan.
 
-`across_pairs` (the headline) correlates the pairs' means. `across_tasks` is what the source paper
-reports: the correlation over tasks within each pair, averaged on Fisher's scale; tasks that are
-easy for one model are easy for all, so it is high whether or not anything is carried over. `pooled`
-takes every pair and task as a point. `double_centred` takes both main effects away: whether a pair
-that is better at a task as a base than it and the task would suggest stays so when tuned.
+`across_pairs`, the main estimand, correlates the pairs' means. `across_tasks`, which the source
+paper reports, is the correlation over tasks within each pair, averaged on Fisher's scale; tasks
+that are easy for one model are easy for all, so it is high whether or not base scores predict tuned
+scores. `pooled` treats every combination of pair and task as a point. `double_centred` removes both
+main effects first: does a pair whose base does better on a task than the pair's and the task's
+means predict also do better when tuned?
 """
 
 from __future__ import annotations
@@ -16,72 +17,52 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from analysis.statistics.correlation.coefficients import Coefficient, coefficient_of
 
 Floats = NDArray[np.float64]
-Coefficient = Literal["pearson", "spearman", "kendall"]
 Estimand = Literal["across_pairs", "across_tasks", "pooled", "double_centred"]
 
-COEFFICIENTS: tuple[Coefficient, ...] = ("pearson", "spearman", "kendall")
 ESTIMANDS: tuple[Estimand, ...] = ("across_pairs", "across_tasks", "pooled", "double_centred")
-LEAST = 3
+MIN_POINTS = 3
 "Points that a correlation needs."
 
 
-def coefficient_of(xs: Floats, ys: Floats, kind: Coefficient) -> float:
-    """Pearson's r, Spearman's ρ (Pearson's r of mid-ranks) or Kendall's τ_b; nan if either is
-    constant."""
-    if np.ptp(xs) == 0 or np.ptp(ys) == 0:
-        return math.nan
-    if kind != "pearson":
-        xs, ys = ranks(xs), ranks(ys)
-    if kind == "kendall":
-        return float(stats.kendalltau(xs, ys).statistic)
-    dx, dy = xs - xs.mean(), ys - ys.mean()
-    scale = math.sqrt(float(dx @ dx) * float(dy @ dy))
-    return max(-1.0, min(1.0, float(dx @ dy) / scale)) if scale > 0 else math.nan
-
-
-def ranks(values: Floats) -> Floats:
-    """Mid-ranks, of values that are one but for rounding too: means of the same scores, summed in
-    another order, are ties."""
-    scale = float(np.abs(values).max(initial=0)) or 1.0
-    return np.asarray(stats.rankdata(np.round(values / scale, 12)))
-
-
 def estimate(x: Floats, y: Floats, estimand: Estimand, kind: Coefficient) -> tuple[float, str]:
-    """(the correlation, why it is nan), from scores [pairs, tasks]."""
+    """Estimate a correlation of scores [pairs, tasks]; return (value, reason if it is nan)."""
     pairs, tasks = x.shape
     if estimand == "across_pairs":
-        return _of_points(x.mean(1), y.mean(1), kind, "pairs")
-    if tasks < LEAST:
-        return math.nan, f"not estimable: {tasks} tasks, {LEAST} are needed"
+        return _correlate_points(x.mean(1), y.mean(1), kind, "pairs")
+    if tasks < MIN_POINTS:
+        return math.nan, f"not estimable: {tasks} tasks, {MIN_POINTS} are needed"
     if estimand == "across_tasks":
-        return _averaged([_of_points(a, b, kind, "tasks") for a, b in zip(x, y, strict=True)])
+        rows = zip(x, y, strict=True)
+        return _average([_correlate_points(a, b, kind, "tasks") for a, b in rows])
     if estimand == "double_centred":
-        if pairs < LEAST:
-            return math.nan, f"not estimable: {pairs} pairs, {LEAST} are needed"
-        x, y = _centred(x), _centred(y)
-    return _of_points(x.ravel(), y.ravel(), kind, "points")
+        if pairs < MIN_POINTS:
+            return math.nan, f"not estimable: {pairs} pairs, {MIN_POINTS} are needed"
+        x, y = _double_centre(x), _double_centre(y)
+    return _correlate_points(x.ravel(), y.ravel(), kind, "points")
 
 
-def _of_points(xs: Floats, ys: Floats, kind: Coefficient, what: str) -> tuple[float, str]:
-    if len(xs) < LEAST:
-        return math.nan, f"not estimable: {len(xs)} {what}, {LEAST} are needed"
-    for axis, values in (("x", xs), ("y", ys)):
+def _correlate_points(x: Floats, y: Floats, kind: Coefficient, unit: str) -> tuple[float, str]:
+    if len(x) < MIN_POINTS:
+        return math.nan, f"not estimable: {len(x)} {unit}, {MIN_POINTS} are needed"
+    for axis, values in (("x", x), ("y", y)):
         if np.ptp(values) == 0:
             return math.nan, f"not estimable: the scores of {axis} are all {values[0]:g}"
-    return coefficient_of(xs, ys, kind), ""
+    return coefficient_of(x, y, kind), ""
 
 
-def _averaged(found: list[tuple[float, str]]) -> tuple[float, str]:
-    for value, why in found:
-        if why or abs(value) == 1:
-            return math.nan, f"a pair's own correlation: {why or f'it is {value:g}'}"
-    return math.tanh(float(np.mean([math.atanh(value) for value, _ in found]))), ""
+def _average(correlations: list[tuple[float, str]]) -> tuple[float, str]:
+    """Average the pairs' correlations on Fisher's scale."""
+    for value, reason in correlations:
+        if reason or abs(value) == 1:
+            return math.nan, f"the correlation within one pair: {reason or f'it is {value:g}'}"
+    return math.tanh(float(np.mean([math.atanh(value) for value, _ in correlations]))), ""
 
 
-def _centred(scores: Floats) -> Floats:
+def _double_centre(scores: Floats) -> Floats:
     centred = scores - scores.mean(1, keepdims=True) - scores.mean(0, keepdims=True) + scores.mean()
-    # What rounding leaves of no residual at all is no residual.
+    # Residuals that consist of rounding error alone count as zero.
     return np.where(np.abs(centred) < 1e-12 * np.abs(scores).max(initial=0), 0.0, centred)

@@ -1,1 +1,1 @@
-"""."""
+"""Correction of correlations for measurement error."""

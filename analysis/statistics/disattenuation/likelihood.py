@@ -1,8 +1,8 @@
-"""Correlation of true scores by maximum likelihood, from mean scores with known error covariances.
+"""Disattenuated correlation by maximum likelihood, from mean scores with known error covariances.
 
-In: both sides' mean scores [models] and the covariances of their errors [models, 2, 2]. Out:
-`Likelihood`: the distribution of true scores, the correlation's likelihood-ratio test, and the line
-of y on x without error in either (for figures). The errors may differ from model to model.
+In: mean scores [models] of both arms and their error covariances [models, 2, 2], which may differ
+between models. Out: `TrueScores`: the fitted distribution of true scores, a likelihood-ratio test
+of their correlation, and the line of true y on true x (for figures).
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Likelihood(Result):
-    """Bivariate normal true scores with known error covariances, fitted."""
+class TrueScores(Result):
+    """The fitted bivariate normal distribution of true scores."""
 
     means: Floats
     "[2]"
     mean_errors: Floats
-    "Their standard errors [2]."
+    "Standard errors of the means [2]."
     covariance: Floats
-    "Of the true scores [2, 2]."
+    "Covariance of the true scores [2, 2]."
     rho: float
+    "Correlation of the true scores."
     p: float
-    "Of no correlation, by the likelihood ratio."
+    "Likelihood-ratio p-value of no correlation; nan if it was not asked for."
     slope: float
-    "Of y on x, both without error: ρ τ_y / τ_x."
+    "Slope of true y on true x, ρ τ_y / τ_x."
     log_likelihood: float
     at_boundary: bool
-    "Whether a variance is 0 or |ρ| 1: then ρ says little."
+    "Whether a variance is 0 or |ρ| is 1, where ρ carries little information."
 
     def to_frame(self) -> pd.DataFrame:
-        """One row, matrices entry by entry."""
+        """Return one row, vectors and matrices entry by entry."""
         fields = asdict(self)
         (xx, xy), (_, yy) = fields.pop("covariance")
         fields["mean_x"], fields["mean_y"] = fields.pop("means")
@@ -49,21 +50,23 @@ class Likelihood(Result):
         return pd.DataFrame([{**fields, "variance_x": xx, "covariance": xy, "variance_y": yy}])
 
     def sentence(self) -> str:
-        """For a paper."""
-        edge = " at the boundary of what is possible" if self.at_boundary else ""
+        """Describe the fit for a paper."""
+        edge = " (at the boundary)" if self.at_boundary else ""
         test = "" if math.isnan(self.p) else f" (p = {self.p:.3f}, likelihood ratio)"
         return (
-            f"True scores correlate {self.rho:.2f}{edge}{test}; a point of x is worth "
-            f"{self.slope:.2f} of y, both without measurement error."
+            f"The correlation of true scores is {self.rho:.2f}{edge}{test}; the slope of true y on "
+            f"true x is {self.slope:.2f}."
         )
 
 
 def by_likelihood(
     x: ArrayLike, y: ArrayLike, errors: ArrayLike, *, restricted: bool = False, test: bool = True
-) -> Likelihood:
-    """From mean scores [models] and their error covariances [models, 2, 2]; `p` only if `test`.
+) -> TrueScores:
+    """Fit y_m ~ N(μ, T + E_m) over μ and T (Fuller 1987; van Houwelingen et al. 2002).
 
-    y_m ~ N(μ, T + E_m), maximised over μ and T (Fuller 1987; van Houwelingen et al. 2002).
+    `x` and `y` are mean scores [models], `errors` their error covariances E [models, 2, 2];
+    `restricted` maximises the restricted likelihood; `test` also computes `p`. ValueError if the
+    shapes disagree.
     """
     from scipy import optimize, stats
 
@@ -80,14 +83,14 @@ def by_likelihood(
             return -_likelihood(units, noise, _covariance(parameters, free), restricted)[0]
 
         first, *others = _starts(np.cov(units.T) - noise.mean(0), free)
-        found = optimize.minimize(loss, first, method="BFGS", options={"gtol": 1e-6})
-        if abs(math.tanh(found.x[-1])) > 0.99 or not np.isfinite(found.x).all():
-            # At the edge the surface is flat: begin elsewhere too, and go on without slopes.
+        optimum = optimize.minimize(loss, first, method="BFGS", options={"gtol": 1e-6})
+        if abs(math.tanh(optimum.x[-1])) > 0.99 or not np.isfinite(optimum.x).all():
+            # The likelihood is flat near the boundary: use other starts, then no gradient.
             more = [optimize.minimize(loss, start, method="BFGS") for start in others]
-            best = min([found, *more], key=lambda result: result.fun)
-            polish = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000}
-            found = optimize.minimize(loss, best.x, method="Nelder-Mead", options=polish)
-        return found
+            best = min([optimum, *more], key=lambda result: result.fun)
+            options = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000}
+            optimum = optimize.minimize(loss, best.x, method="Nelder-Mead", options=options)
+        return optimum
 
     best = fit(True)
     p = math.nan
@@ -98,7 +101,7 @@ def by_likelihood(
     covariance = within * np.outer(scale, scale)
     rho = correlation_of(within)
     boundary = bool(min(np.diag(within)) < 1e-6 or abs(rho) > 1 - 1e-6)
-    return Likelihood(
+    return TrueScores(
         means=mu * scale,
         mean_errors=np.sqrt(np.diag(np.linalg.inv(information))) * scale,
         covariance=covariance,
@@ -111,16 +114,16 @@ def by_likelihood(
 
 
 def _starts(moments: Floats, free: bool) -> list[list[float]]:
-    """Where to begin: at the moments, and with |ρ| large."""
+    """Starting values: the moments, and a large |ρ|."""
     a, b = (math.log(max(float(moments[i, i]), 0.02)) / 2 for i in (0, 1))
     rho = float(moments[0, 1]) / math.exp(a + b)
-    own = math.atanh(min(max(rho, -0.95), 0.95))
-    return [[a, b, own], [a, b, 1.5 if own < 0 else -1.5]] if free else [[a, b, 0.0]]
+    z = math.atanh(min(max(rho, -0.95), 0.95))
+    return [[a, b, z], [a, b, 1.5 if z < 0 else -1.5]] if free else [[a, b, 0.0]]
 
 
 def _covariance(parameters: Floats, free: bool) -> Floats:
-    """Standard deviations by their logarithms, the correlation by its transform."""
-    # A score without error makes a variance of 0 infinitely likely: a thousandth is small enough.
+    """Covariance [2, 2] from the log standard deviations and Fisher's z of the correlation."""
+    # Scores without error make a variance of 0 infinitely likely: bound the deviations below.
     a, b = (math.exp(min(max(value, -7.0), 7.0)) for value in parameters[:2])
     off = (1 - 1e-7) * math.tanh(parameters[2]) * a * b if free else 0.0
     return np.array([[a * a, off], [off, b * b]])
@@ -129,15 +132,15 @@ def _covariance(parameters: Floats, free: bool) -> Floats:
 def _likelihood(
     data: Floats, noise: Floats, true: Floats, restricted: bool
 ) -> tuple[float, Floats, Floats]:
-    """(log-likelihood, means, their information); inverses of 2 by 2 written out, for speed."""
+    """Return (log-likelihood, means, their information), with 2 by 2 inverses written out."""
     a, b, c = (true[i, j] + noise[:, i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
     determinant = a * c - b * b
     ia, ib, ic = c / determinant, -b / determinant, a / determinant
     information = np.array([[ia.sum(), ib.sum()], [ib.sum(), ic.sum()]])
     x, y = data[:, 0], data[:, 1]
     (jxx, jxy), (_, jyy) = information
-    of_x, of_y = ia @ x + ib @ y, ib @ x + ic @ y
-    mu = np.array([jyy * of_x - jxy * of_y, jxx * of_y - jxy * of_x]) / (jxx * jyy - jxy**2)
+    bx, by = ia @ x + ib @ y, ib @ x + ic @ y
+    mu = np.array([jyy * bx - jxy * by, jxx * by - jxy * bx]) / (jxx * jyy - jxy**2)
     x, y = x - mu[0], y - mu[1]
     fit = float(ia @ (x * x) + 2 * (ib @ (x * y)) + ic @ (y * y))
     value = -0.5 * (float(np.log(determinant).sum()) + fit + data.size * math.log(2 * math.pi))

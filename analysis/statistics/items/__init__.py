@@ -1,1 +1,1 @@
-"""."""
+"""Statistics over the items of a task: standard errors, sample sizes, agreement."""

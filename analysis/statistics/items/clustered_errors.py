@@ -1,28 +1,43 @@
-"""Standard errors of scores whose items share passages.
+"""Standard errors of mean scores over items, also over items that come in clusters.
 
-In: the scores' frame and item scores. Out: the frame, with the standard errors of such tasks taken
-over passages: lm-eval's own take every item for a draw of its own, which several questions on one
-text are not (Miller 2024, arXiv 2411.00640).
+In: item scores. Out: standard errors. Items that share a passage or a template are sampled
+together, and two models on the same items are compared item by item (Miller 2024,
+arXiv 2411.00640).
 """
 
 from __future__ import annotations
 
-import pandas as pd
+import math
 
-from analysis.data.items import ItemScores
-from analysis.statistics.items.sampling import standard_error
+import numpy as np
+from numpy.typing import ArrayLike
 
 
-def with_clustered_errors(scores: pd.DataFrame, items: ItemScores) -> pd.DataFrame:
-    """A copy; rows without item scores, and tasks without passages, keep what they have."""
-    made = scores.copy()
-    of_task = scores[scores["task"].isin(items.passages)]
-    for (arm, task, pair), rows in of_task.groupby(["arm", "task", "pair"]):
-        found = items.of(str(arm), str(task), [str(pair)])
-        if found is None or found.scores.shape[1] != len(rows):
-            continue
-        clusters = items.clusters(str(task), found.items)
-        order = rows.sort_values("draw", kind="stable").index
-        for row, of_draw in zip(order, found.scores[0], strict=True):
-            made.loc[row, "stderr"] = standard_error(of_draw, clusters=clusters)
-    return made
+def standard_error(
+    scores: ArrayLike, *, clusters: ArrayLike | None = None, few_clusters: bool = True
+) -> float:
+    """Standard error of the mean of item scores [n]: sd/√n, or clustered,
+
+        SE² = Σ_c (Σ_{i∈c} (s_i - s̄))² / n²,
+
+    times G/(G-1) with `few_clusters`.
+
+    `clusters` [n] holds a label for each item. Returns nan with fewer than two items or clusters.
+    """
+    s = np.asarray(scores, dtype=float)
+    if clusters is None:
+        return float(s.std(ddof=1) / math.sqrt(len(s))) if len(s) > 1 else math.nan
+    codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    groups = int(codes.max()) + 1
+    if groups < 2:
+        return math.nan
+    sums = np.bincount(codes, weights=s - s.mean())
+    correction = groups / (groups - 1) if few_clusters else 1.0
+    return math.sqrt(correction * float(sums @ sums)) / len(s)
+
+
+def paired_standard_error(
+    a: ArrayLike, b: ArrayLike, *, clusters: ArrayLike | None = None
+) -> float:
+    """Standard error of the difference of two mean scores over the same items [n]."""
+    return standard_error(np.asarray(a, float) - np.asarray(b, float), clusters=clusters)

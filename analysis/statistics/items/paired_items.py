@@ -1,9 +1,11 @@
-"""One task's items, base against tuned, summed over pairs, and what they would be for other items.
+"""Agreement on one task, summed over pairs, with a bootstrap over items.
 
-In: answers of both sides to the same items. Out: `PairedItems`: sums of what agreement is made of,
-for the items as they are and for items (or passages, whole) drawn anew.
+In: item scores of both arms on the same items, [pairs, draws, items]. Out: `PairedItems`: the sums
+that shares of items are made of, for the items as they are and for resampled items (whole clusters,
+such as the questions on one passage).
 
-With several draws of demonstrations every draw of one side meets every draw of the other.
+With several draws of demonstrations, every draw of one arm is compared with every draw of the
+other.
 """
 
 from __future__ import annotations
@@ -15,109 +17,128 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.data.items import Answers
 from analysis.statistics.items.agreement import error_consistency_of
-from analysis.statistics.items.sampling import standard_error
+from analysis.statistics.items.clustered_errors import standard_error
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 SUMS = ("n", "both", "base", "tuned", "only", "wrong", "same_wrong")
+MIN_DISAGREEMENT = 1e-12
+"Expected disagreement below which kappa counts as undefined."
 
 
 @dataclass(frozen=True)
 class PairedItems:
-    """Rows of the sums and of κ: the first as the items are, the others for items drawn anew."""
+    """Sums and kappas of one task: row 0 of the items as they are, further rows of resamples."""
 
     pairs: int
     items: int
     clusters: int
     sums: Floats
-    """[1 + draws, SUMS]: of pairs times items, those that count; that both solve; the base; the
-    tuned model; the tuned model and its base in no arm or draw; that both get wrong, and with the
-    same answer. Shares: each row is divided by its number of items."""
+    """[1 + draws, SUMS]: sums over pairs, divided by the number of items: of all pairs; of those
+    that both solve; the base solves; the tuned model solves; the tuned model solves and its base
+    in no attempt; both get wrong; both get wrong with the same answer."""
     kappa: Floats
-    "[1 + draws]: mean error consistency over pairs and draws where it is defined."
+    "[1 + draws]: error consistency, the mean over pairs and draws where it is defined."
     kappa_least: float
-    "The least and the greatest that the accuracies allow, means over the same."
+    "Smallest mean kappa that the accuracies allow."
     kappa_most: float
+    "Largest mean kappa that the accuracies allow."
     undefined: int
-    "Pairs and draws for which κ is undefined,"
+    "Number of comparisons (pairs times draws) for which kappa is undefined."
     compared: int
-    "of so many."
+    "Number of comparisons."
     difference: float
-    "Tuned less base, the mean over pairs and items,"
+    "Mean score of tuned models minus that of bases, over pairs and items."
     difference_error: float
-    "and its standard error over clusters of items."
+    "Standard error of the difference, over clusters of items."
     choices_known: bool
 
 
 def paired_items(
-    base: Answers,
-    tuned: Answers,
-    ways: Sequence[Floats],
+    base: Floats,
+    tuned: Floats,
+    base_attempts: Sequence[Floats],
     clusters: Ints,
     *,
+    choices: tuple[Ints, Ints] | None,
     draws: int,
     rng: np.random.Generator,
 ) -> PairedItems:
-    """`ways`: scores [pairs, draws, items] of every arm of the base on these items."""
-    x, y = base.scores, tuned.scores
-    unsolved = 1 - np.max([way.max(1) for way in ways], axis=0)
-    wrong, same = _wrong_alike(base, tuned)
-    of_x, of_y = x.mean(1), y.mean(1)
+    """Compare scores [pairs, draws, items] of base and tuned models on the same items.
+
+    `base_attempts` holds the scores of every arm of the base on these items; `clusters` [items]
+    labels items that are resampled together; `choices` are the answers of both arms, in the shape
+    of their scores, or None where they are unknown. `draws` resamples are drawn.
+    """
+    unsolved = 1 - np.max([attempt.max(1) for attempt in base_attempts], axis=0)
+    wrong, same = _same_wrong_answers(base, tuned, choices)
+    base_means, tuned_means = base.mean(1), tuned.mean(1)
     table = np.column_stack(
-        [np.full(x.shape[2], float(len(x))), (of_x * of_y).sum(0), of_x.sum(0), of_y.sum(0),
-         (of_y * unsolved).sum(0), wrong, same]
-    )  # fmt: skip
+        [
+            np.full(base.shape[2], float(len(base))),
+            (base_means * tuned_means).sum(0),
+            base_means.sum(0),
+            tuned_means.sum(0),
+            (tuned_means * unsolved).sum(0),
+            wrong,
+            same,
+        ]
+    )
     codes = np.unique(clusters, return_inverse=True)[1]
-    number = int(codes.max()) + 1
-    counts = np.vstack(
-        [np.ones(number), rng.multinomial(number, np.full(number, 1 / number), size=draws)]
-    )[:, codes]
+    n_clusters = int(codes.max()) + 1
+    resamples = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=draws)
+    counts = np.vstack([np.ones(n_clusters), resamples])[:, codes]
     sums = counts @ table
-    kappa, undefined, compared = _kappas(x, y, counts)
-    least, most = _attainable(x, y)
-    apart = (of_y - of_x).mean(0)
+    kappa, undefined, compared = _kappas(base, tuned, counts)
+    least, most = _kappa_bounds(base, tuned)
+    differences = (tuned_means - base_means).mean(0)
     return PairedItems(
-        pairs=len(x),
-        items=x.shape[2],
-        clusters=number,
+        pairs=len(base),
+        items=base.shape[2],
+        clusters=n_clusters,
         sums=sums / counts.sum(1, keepdims=True),
         kappa=kappa,
         kappa_least=least,
         kappa_most=most,
         undefined=undefined,
         compared=compared,
-        difference=float(apart.mean()),
-        difference_error=standard_error(apart, clusters=codes),
-        choices_known=base.choices is not None and tuned.choices is not None,
+        difference=float(differences.mean()),
+        difference_error=standard_error(differences, clusters=codes),
+        choices_known=choices is not None,
     )
 
 
-def _wrong_alike(base: Answers, tuned: Answers) -> tuple[Floats, Floats]:
-    """[items]: in how many pairs both are wrong, and with the same answer; draws averaged."""
-    wrong = (1 - base.scores)[:, :, None] * (1 - tuned.scores)[:, None]
-    if base.choices is None or tuned.choices is None:
-        nothing = np.zeros(wrong.shape[-1])
-        return nothing, nothing
-    same = wrong * (base.choices[:, :, None] == tuned.choices[:, None])
+def _same_wrong_answers(
+    base: Floats, tuned: Floats, choices: tuple[Ints, Ints] | None
+) -> tuple[Floats, Floats]:
+    """[items]: number of pairs in which both are wrong, and with the same answer; mean of draws."""
+    wrong = (1 - base)[:, :, None] * (1 - tuned)[:, None]
+    if choices is None:
+        zeros = np.zeros(wrong.shape[-1])
+        return zeros, zeros
+    base_choices, tuned_choices = choices
+    same = wrong * (base_choices[:, :, None] == tuned_choices[:, None])
     return wrong.mean((1, 2)).sum(0), same.mean((1, 2)).sum(0)
 
 
-def _kappas(x: Floats, y: Floats, counts: Floats) -> tuple[Floats, int, int]:
-    """(means [rows of counts], undefined at first, compared); pair by pair, which bounds memory."""
+def _kappas(base: Floats, tuned: Floats, counts: Floats) -> tuple[Floats, int, int]:
+    """Return (mean kappa of each row of counts, undefined in the first row, compared).
+
+    Pairs are handled one at a time, which bounds memory.
+    """
     n = counts.sum(1)
     total, defined = np.zeros(len(counts)), np.zeros(len(counts))
     compared = 0
-    for of_x, of_y in zip(x, y, strict=True):
-        pb = (counts @ of_x.T / n[:, None])[:, :, None]
-        pt = (counts @ of_y.T / n[:, None])[:, None, :]
-        together = (of_x[:, None] * of_y[None]).reshape(-1, x.shape[2])
-        both = (counts @ together.T / n[:, None]).reshape(len(counts), len(of_x), len(of_y))
-        expected = pb * pt + (1 - pb) * (1 - pt)
-        fine = expected < 1 - 1e-12
-        room = np.where(fine, 1 - expected, 1.0)
-        kappa = np.where(fine, (1 - pb - pt + 2 * both - expected) / room, 0.0)
+    for x, y in zip(base, tuned, strict=True):
+        px = (counts @ x.T / n[:, None])[:, :, None]
+        py = (counts @ y.T / n[:, None])[:, None, :]
+        together = (x[:, None] * y[None]).reshape(-1, base.shape[2])
+        both = (counts @ together.T / n[:, None]).reshape(len(counts), len(x), len(y))
+        expected = px * py + (1 - px) * (1 - py)
+        fine = expected < 1 - MIN_DISAGREEMENT
+        denominator = np.where(fine, 1 - expected, 1.0)
+        kappa = np.where(fine, (1 - px - py + 2 * both - expected) / denominator, 0.0)
         total += kappa.sum((1, 2))
         defined += fine.sum((1, 2))
         compared += fine[0].size
@@ -125,16 +146,18 @@ def _kappas(x: Floats, y: Floats, counts: Floats) -> tuple[Floats, int, int]:
     return means, compared - int(defined[0]), compared
 
 
-def _attainable(x: Floats, y: Floats) -> tuple[float, float]:
-    """Bounds of the mean κ, given both sides' accuracies; nan where κ is nowhere defined."""
-    found = [
-        (error_consistency_of(max(0.0, pb + pt - 1), pb, pt),
-         error_consistency_of(min(pb, pt), pb, pt))
-        for of_x, of_y in zip(x.mean(2).tolist(), y.mean(2).tolist(), strict=True)
-        for pb in of_x
-        for pt in of_y
-    ]  # fmt: skip
-    defined = np.array([ends for ends in found if np.isfinite(ends).all()])
+def _kappa_bounds(base: Floats, tuned: Floats) -> tuple[float, float]:
+    """Bounds of the mean kappa, given the accuracies; nan where kappa is nowhere defined."""
+    bounds = [
+        (
+            error_consistency_of(max(0.0, px + py - 1), px, py),
+            error_consistency_of(min(px, py), px, py),
+        )
+        for x, y in zip(base.mean(2).tolist(), tuned.mean(2).tolist(), strict=True)
+        for px in x
+        for py in y
+    ]
+    defined = np.array([pair for pair in bounds if np.isfinite(pair).all()])
     if not len(defined):
         return math.nan, math.nan
     least, most = defined.mean(0)

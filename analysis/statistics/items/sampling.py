@@ -1,50 +1,19 @@
-"""Standard errors of a model's score over items, and how many items a difference needs.
+"""Scores over a sample of items: intervals of a share, and how many items show a difference.
 
-In: item scores. Out: standard errors, intervals, numbers of items. After Miller 2024
-(arXiv 2411.00640): items that share a passage or a template are drawn together, two models on the
-same items are compared item by item, and several draws of demonstrations divide only the part of
-the variance that is theirs.
+In: counts, variances, error rates. Out: intervals, numbers of items, differences. Sample sizes are
+after Miller 2024 (arXiv 2411.00640): two models on the same items are compared item by item, and
+several draws of demonstrations divide only the part of the variance within items.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
 
-def standard_error(
-    scores: ArrayLike, *, clusters: ArrayLike | None = None, few_clusters: bool = True
-) -> float:
-    """Of the mean of item scores [n]: sd/√n, or over `clusters` of items [n]
-
-        SE² = Σ_c (Σ_{i∈c} (s_i - s̄))² / n², times G/(G-1) for `few_clusters`.
-
-    nan with fewer than two items or clusters.
-    """
-    s = np.asarray(scores, dtype=float)
-    if clusters is None:
-        return float(s.std(ddof=1) / math.sqrt(len(s))) if len(s) > 1 else math.nan
-    codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    groups = int(codes.max()) + 1
-    if groups < 2:
-        return math.nan
-    sums = np.bincount(codes, weights=s - s.mean())
-    correction = groups / (groups - 1) if few_clusters else 1.0
-    return math.sqrt(correction * float(sums @ sums)) / len(s)
-
-
-def paired_standard_error(
-    a: ArrayLike, b: ArrayLike, *, clusters: ArrayLike | None = None
-) -> float:
-    """Of the difference of two means over the same items."""
-    return standard_error(np.asarray(a, float) - np.asarray(b, float), clusters=clusters)
-
-
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """For a share of few items (Wilson 1927).
+    """Wilson's interval (1927) of the share `successes / n`.
 
     >>> low, high = wilson_interval(81, 263)
     >>> round(low, 6), round(high, 6)
@@ -57,14 +26,14 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[flo
 
 
 def empirical_logit(successes: float, n: float) -> tuple[float, float]:
-    """(log((k + ½)/(n - k + ½)), its variance): for scores near 0 and 1.
+    """Empirical logit log((k + ½)/(n - k + ½)) and its variance, for shares near 0 and 1.
 
     >>> value, variance = empirical_logit(9, 10)
     >>> round(value, 7), round(variance, 7)
     (1.8458267, 0.7719298)
     """
-    k, rest = successes + 0.5, n - successes + 0.5
-    return math.log(k / rest), 1 / k + 1 / rest
+    k, failures = successes + 0.5, n - successes + 0.5
+    return math.log(k / failures), 1 / k + 1 / failures
 
 
 def items_needed(
@@ -77,16 +46,18 @@ def items_needed(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> int:
-    """Items that show a difference of two models on the same items (Miller 2024, equation 9).
+    """Number of items that show a difference of two models (Miller 2024, equation 9).
 
-    `between_items` is the variance of the items' differences (ω²), `within_*` those of one
-    answer's score given its item (σ²).
+    `between_items` is the variance of the items' differences (ω²); `within_x` and `within_y` are
+    the variances of one response's score given its item (σ²). ValueError for impossible input.
 
     >>> items_needed(0.03, 1 / 9)
     969
     """
-    variance = between_items + (within_x + within_y) / draws
-    return math.ceil(_quantiles(alpha, power) ** 2 * variance / difference**2)
+    if difference == 0 or not math.isfinite(difference):
+        raise ValueError(f"difference must be finite and not 0; found {difference}")
+    variance = _variance(between_items, within_x, within_y, draws)
+    return math.ceil(normal_quantiles(alpha, power) ** 2 * variance / difference**2)
 
 
 def detectable_difference(
@@ -99,9 +70,10 @@ def detectable_difference(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> float:
-    """The smallest difference that so many items show; the inverse of `items_needed`."""
-    variance = between_items + (within_x + within_y) / draws
-    return _quantiles(alpha, power) * math.sqrt(variance / n_items)
+    """Smallest difference that `n_items` show; the inverse of `items_needed`."""
+    check_number("n_items", n_items, minimum=1)
+    variance = _variance(between_items, within_x, within_y, draws)
+    return normal_quantiles(alpha, power) * math.sqrt(variance / n_items)
 
 
 def pairs_needed(
@@ -112,15 +84,47 @@ def pairs_needed(
     per_family: float = 1.0,
     intra_family: float = 0.0,
 ) -> int:
-    """Pairs that show a correlation: ((z_{α/2} + z_β)/atanh r)² + 3 independent ones, times
-    1 + (m - 1)·icc for families of m pairs on average.
+    """Number of pairs that show a correlation `r`.
+
+    ((z_{α/2} + z_β)/atanh r)² + 3 independent pairs, times 1 + (m - 1)·icc for families of
+    `per_family` = m pairs on average and intra-family correlation `intra_family`. ValueError for
+    impossible input.
 
     >>> pairs_needed(0.3), pairs_needed(0.5)
     (85, 30)
     """
-    independent = (_quantiles(alpha, power) / math.atanh(abs(r))) ** 2 + 3
+    if r == 0 or not -1 < r < 1:
+        raise ValueError(f"r must lie between -1 and 1 and not be 0; found {r}")
+    check_number("per_family", per_family, minimum=1)
+    check_number("intra_family", intra_family, minimum=0, maximum=1)
+    independent = (normal_quantiles(alpha, power) / math.atanh(abs(r))) ** 2 + 3
     return math.ceil(independent * (1 + (per_family - 1) * intra_family))
 
 
-def _quantiles(alpha: float, power: float) -> float:
+def normal_quantiles(alpha: float, power: float) -> float:
+    """z_{α/2} + z_β of a two-sided test; ValueError unless both lie between 0 and 1."""
+    check_share("alpha", alpha)
+    check_share("power", power)
     return float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power))
+
+
+def check_number(name: str, value: float, *, minimum: float, maximum: float = math.inf) -> None:
+    """ValueError unless `value` is finite and within [minimum, maximum]."""
+    if not (math.isfinite(value) and minimum <= value <= maximum):
+        most = "" if math.isinf(maximum) else f" and at most {maximum:g}"
+        raise ValueError(f"{name} must be at least {minimum:g}{most}; found {value}")
+
+
+def check_share(name: str, value: float) -> None:
+    """ValueError unless 0 < value < 1."""
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1; found {value}")
+
+
+def _variance(between_items: float, within_x: float, within_y: float, draws: int) -> float:
+    """Variance of one item's difference of scores, averaged over draws."""
+    check_number("between_items", between_items, minimum=0)
+    check_number("within_x", within_x, minimum=0)
+    check_number("within_y", within_y, minimum=0)
+    check_number("draws", draws, minimum=1)
+    return between_items + (within_x + within_y) / draws

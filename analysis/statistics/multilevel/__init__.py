@@ -1,1 +1,1 @@
-"""."""
+"""Meta-analysis over tasks, and mixed models over all cells."""

@@ -1,10 +1,11 @@
-"""Correlations of several tasks taken together: their mean, how much they differ, and by what.
+"""Random-effects meta-analysis of the correlations of several tasks.
 
-In: estimates (Fisher's z of tasks) with their variances, or their joint covariance. Out: `Meta`.
+In: estimates (Fisher's z of tasks) with their variances, or their joint covariance. Out:
+`MetaAnalysis`: the mean, its heterogeneity, and coefficients of moderators.
 
-The same pairs stand behind every task, so estimates are dependent: pass the jackknife's joint
-covariance (jackknife.py) and the mean is weighted, and its error found, with it. With variances
-alone this is the usual random-effects meta-analysis, which then only describes.
+The same pairs stand behind every task, so the estimates are dependent: pass the joint covariance of
+the jackknife (jackknife.py), which then weights the mean and gives its standard error. With
+variances alone this is the usual meta-analysis of independent studies and only descriptive here.
 
 Sources: DerSimonian & Laird 1986; Paule & Mandel 1982; Viechtbauer 2005 (REML); Hartung & Knapp
 2001; Higgins, Thompson & Spiegelhalter 2009 (prediction interval).
@@ -25,18 +26,21 @@ from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]
 Method = Literal["REML", "DL", "PM"]
+Test = Literal["z", "hartung-knapp"]
 
 
 @dataclass(frozen=True)
-class Meta(Result):
-    """A random-effects summary on the scale of the estimates."""
+class MetaAnalysis(Result):
+    """A random-effects summary, on the scale of the estimates."""
 
     coefficients: Floats
-    "The mean, or one value per column of the moderators."
+    "The mean, or one coefficient per column of the moderators."
     errors: Floats
+    "Standard errors of the coefficients."
     tau2: float
-    "Variance between true values; 0 where the estimates differ no more than their errors do."
+    "Variance of the true values; 0 where the estimates differ no more than by their errors."
     q: float
+    "Cochran's Q."
     q_p: float
     i2: float
     "100 · max(0, (Q - df)/Q)"
@@ -44,30 +48,40 @@ class Meta(Result):
     high: Floats
     p: Floats
     predicted_low: float
-    "Where the true value of another task would lie; nan with moderators."
+    "Lower end of the prediction interval of another task's true value; nan with moderators."
     predicted_high: float
     n: int
     method: Method
-    test: Literal["z", "hartung-knapp"]
+    test: Test
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per coefficient."""
+        """Return one row per coefficient."""
         return pd.DataFrame(
             {
-                "estimate": self.coefficients, "stderr": self.errors, "low": self.low,
-                "high": self.high, "p": self.p, "tau2": self.tau2, "q": self.q, "q_p": self.q_p,
-                "i2": self.i2, "predicted_low": self.predicted_low,
-                "predicted_high": self.predicted_high, "n": self.n, "method": self.method,
+                "estimate": self.coefficients,
+                "stderr": self.errors,
+                "low": self.low,
+                "high": self.high,
+                "p": self.p,
+                "tau2": self.tau2,
+                "q": self.q,
+                "q_p": self.q_p,
+                "i2": self.i2,
+                "predicted_low": self.predicted_low,
+                "predicted_high": self.predicted_high,
+                "n": self.n,
+                "method": self.method,
                 "test": self.test,
             }
-        )  # fmt: skip
+        )
 
     def sentence(self) -> str:
-        """For a paper; estimates are taken for Fisher's z."""
+        """Describe the summary for a paper, the estimates being Fisher's z."""
         mean, low, high = (math.tanh(v[0]) for v in (self.coefficients, self.low, self.high))
         return (
-            f"Mean r over {self.n} tasks = {mean:.2f} [{low:.2f}, {high:.2f}], another task would "
-            f"lie in [{math.tanh(self.predicted_low):.2f}, {math.tanh(self.predicted_high):.2f}] "
+            f"Mean r over {self.n} tasks = {mean:.2f} [{low:.2f}, {high:.2f}], prediction interval "
+            f"of another task [{math.tanh(self.predicted_low):.2f}, "
+            f"{math.tanh(self.predicted_high):.2f}] "
             f"(τ² = {self.tau2:.3f}, I² = {self.i2:.0f} %)."
         )
 
@@ -78,11 +92,14 @@ def meta_analysis(
     *,
     moderators: ArrayLike | None = None,
     method: Method = "REML",
-    test: Literal["z", "hartung-knapp"] = "hartung-knapp",
+    test: Test = "hartung-knapp",
     level: float = 0.95,
-) -> Meta:
-    """`variances` [k], or the joint covariance [k, k]; `moderators` [k, columns], the constant
-    included."""
+) -> MetaAnalysis:
+    """Summarise estimates [k] with variances [k], or a joint covariance [k, k].
+
+    `moderators` [k, columns] includes the constant. `method` estimates τ²: restricted maximum
+    likelihood, DerSimonian & Laird's or Paule & Mandel's. ValueError with no degree of freedom.
+    """
     y = np.asarray(estimates, dtype=float)
     known = np.asarray(variances, dtype=float)
     known = np.diag(known) if known.ndim == 1 else known
@@ -91,7 +108,7 @@ def meta_analysis(
     df = k - x.shape[1]
     if df < 1:
         raise ValueError(f"{k} estimates are too few for {x.shape[1]} coefficients")
-    tau2 = {"REML": _reml, "DL": _dl, "PM": _pm}[method](y, known, x)
+    tau2 = {"REML": _reml, "DL": _dersimonian_laird, "PM": _paule_mandel}[method](y, known, x)
     beta, covariance, fit = _gls(y, known + tau2 * np.eye(k), x)
     q = _gls(y, known, x)[2]
     if test == "hartung-knapp":
@@ -101,8 +118,8 @@ def meta_analysis(
         quantile, tail = float(stats.norm.ppf(0.5 + level / 2)), stats.norm.sf
     errors = np.sqrt(np.diag(covariance))
     spread = quantile * math.sqrt(float(covariance[0, 0]) + tau2)
-    alone = moderators is None
-    return Meta(
+    only_mean = moderators is None
+    return MetaAnalysis(
         coefficients=beta,
         errors=errors,
         tau2=tau2,
@@ -112,8 +129,8 @@ def meta_analysis(
         low=beta - quantile * errors,
         high=beta + quantile * errors,
         p=2 * tail(np.abs(beta) / errors),
-        predicted_low=float(beta[0]) - spread if alone else math.nan,
-        predicted_high=float(beta[0]) + spread if alone else math.nan,
+        predicted_low=float(beta[0]) - spread if only_mean else math.nan,
+        predicted_high=float(beta[0]) + spread if only_mean else math.nan,
         n=k,
         method=method,
         test=test,
@@ -121,24 +138,24 @@ def meta_analysis(
 
 
 def _gls(y: Floats, v: Floats, x: Floats) -> tuple[Floats, Floats, float]:
-    """(coefficients, their covariance, weighted sum of squared residuals)."""
+    """Generalised least squares: (coefficients, covariance, weighted residual sum of squares)."""
     inverse = np.linalg.inv(v)
     covariance: Floats = np.asarray(np.linalg.inv(x.T @ inverse @ x), dtype=float)
     beta = covariance @ x.T @ inverse @ y
-    apart = y - x @ beta
-    return beta, covariance, float(apart @ inverse @ apart)
+    residuals = y - x @ beta
+    return beta, covariance, float(residuals @ inverse @ residuals)
 
 
-def _dl(y: Floats, v: Floats, x: Floats) -> float:
-    """Method of moments: (Q - df) / tr(P), floored at 0."""
+def _dersimonian_laird(y: Floats, v: Floats, x: Floats) -> float:
+    """Moment estimate of τ²: (Q - df) / tr(P), floored at 0."""
     inverse = np.linalg.inv(v)
     hat = inverse - inverse @ x @ np.linalg.inv(x.T @ inverse @ x) @ x.T @ inverse
     excess = float(y @ hat @ y) - float(len(y) - x.shape[1])
     return max(0.0, excess / float(np.trace(hat)))
 
 
-def _pm(y: Floats, v: Floats, x: Floats) -> float:
-    """The τ² at which the weighted residual sum of squares is what it should be."""
+def _paule_mandel(y: Floats, v: Floats, x: Floats) -> float:
+    """The τ² for which the weighted residual sum of squares equals its degrees of freedom."""
     df = len(y) - x.shape[1]
 
     def excess(tau2: float) -> float:
@@ -149,17 +166,20 @@ def _pm(y: Floats, v: Floats, x: Floats) -> float:
     top = float(np.var(y)) + 1.0
     while excess(top) > 0:
         top *= 2
-    found: float = optimize.brentq(excess, 0.0, top, xtol=1e-14, rtol=1e-12)
-    return found
+    tau2: float = optimize.brentq(excess, 0.0, top, xtol=1e-14, rtol=1e-12)
+    return tau2
 
 
 def _reml(y: Floats, v: Floats, x: Floats) -> float:
+    """Restricted maximum likelihood estimate of τ²."""
+
     def loss(tau2: float) -> float:
         total = v + tau2 * np.eye(len(y))
         _, covariance, fit = _gls(y, total, x)
         return float(np.linalg.slogdet(total)[1] - np.linalg.slogdet(covariance)[1] + fit)
 
     top = 10 * (float(np.var(y)) + float(np.diag(v).mean()))
-    found = optimize.minimize_scalar(loss, bounds=(0.0, top), method="bounded",
-                                     options={"xatol": 1e-12})  # fmt: skip
-    return 0.0 if loss(0.0) <= found.fun else float(found.x)
+    optimum = optimize.minimize_scalar(
+        loss, bounds=(0.0, top), method="bounded", options={"xatol": 1e-12}
+    )
+    return 0.0 if loss(0.0) <= optimum.fun else float(optimum.x)

@@ -1,1 +1,1 @@
-"""."""
+"""Inference clustered by model family: jackknife, wild bootstrap, permutation tests, BCa."""

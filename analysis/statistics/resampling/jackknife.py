@@ -1,12 +1,12 @@
-"""Leave one family out: standard errors and intervals for any statistic, several at once.
+"""Delete-one-family jackknife: standard errors and intervals of any statistics, jointly.
 
 In: a statistic of a selection of pairs, and the families. Out: `Jackknife`: estimates, replicates
 and their joint covariance (CV3; MacKinnon, Nielsen & Webb 2023),
 
     V = (G-1)/G · Σ_g (θ_(-g) - θ̄)(θ_(-g) - θ̄)'.
 
-The replicates of several statistics come from the same families left out, so V also holds how they
-go together: of the same contrast on many tasks, or of a contrast and its control.
+The replicates of several statistics leave out the same families, so V also holds their covariances:
+of one contrast on many tasks, or of a contrast and its control.
 """
 
 from __future__ import annotations
@@ -19,72 +19,82 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.data.families import Families
-from analysis.statistics.interval import EVERY_NOISE, Interval
+from analysis.statistics.families import Families
+from analysis.statistics.interval import FAMILY_NOISE, Interval
 
 Floats = NDArray[np.float64]
-LEAST_FAMILIES = 3
+MIN_FAMILIES = 3
+"Families that an interval needs."
 METHOD = "family jackknife"
 
 
 @dataclass(frozen=True)
 class Jackknife:
-    """Estimates [k] and what each is without each family [G, k], on the scale of the statistic."""
+    """Estimates and their delete-one-family replicates, on the scale of the statistics."""
 
     estimates: Floats
+    "[k]"
     replicates: Floats
+    "[families, k]: each statistic without each family."
     families: tuple[str, ...]
 
     @property
     def covariance(self) -> Floats:
-        """[k, k]"""
+        """Joint covariance [k, k] of the estimates."""
         groups = len(self.families)
-        apart = self.replicates - self.replicates.mean(0)
-        return np.asarray((groups - 1) / groups * apart.T @ apart)
+        deviations = self.replicates - self.replicates.mean(0)
+        return np.asarray((groups - 1) / groups * deviations.T @ deviations)
 
     def interval(
-        self, which: int = 0, *, level: float = 0.95, fisher: bool = False
+        self, index: int = 0, *, level: float = 0.95, fisher: bool = False
     ) -> tuple[Interval, float, str]:
-        """(interval, two-sided p of 0, note); with `fisher` the ends go back through tanh."""
+        """Return (interval, two-sided p of zero, note) of one statistic.
+
+        With `fisher` the statistic is a Fisher transform, and the ends are transformed back.
+        """
         method = f"{METHOD}, Fisher's z, t(G-1)" if fisher else f"{METHOD}, t(G-1)"
-        nothing = Interval(math.nan, math.nan, level, method, EVERY_NOISE)
+        undefined = Interval(math.nan, math.nan, level, method, FAMILY_NOISE)
         groups = len(self.families)
-        if groups < LEAST_FAMILIES:
-            why = f"no interval: {groups} families, {LEAST_FAMILIES} are needed"
-            return nothing, math.nan, why
-        undefined = np.flatnonzero(~np.isfinite(self.replicates[:, which]))
-        if not math.isfinite(self.estimates[which]):
-            return nothing, math.nan, "not estimable"
-        if len(undefined):
-            why = f"no interval: not estimable without {self.families[undefined[0]]}"
-            return nothing, math.nan, why
-        error = math.sqrt(float(self.covariance[which, which]))
+        if groups < MIN_FAMILIES:
+            reason = f"no interval: {groups} families, {MIN_FAMILIES} are needed"
+            return undefined, math.nan, reason
+        missing = np.flatnonzero(~np.isfinite(self.replicates[:, index]))
+        if not math.isfinite(self.estimates[index]):
+            return undefined, math.nan, "not estimable"
+        if len(missing):
+            reason = f"no interval: not estimable without {self.families[missing[0]]}"
+            return undefined, math.nan, reason
+        error = math.sqrt(float(self.covariance[index, index]))
         if error == 0:
-            return nothing, math.nan, "no interval: it does not change with any family"
-        theta = float(self.estimates[which])
+            return undefined, math.nan, "no interval: no family changes the estimate"
+        theta = float(self.estimates[index])
         reach = float(stats.t.ppf(0.5 + level / 2, groups - 1)) * error
         low, high = theta - reach, theta + reach
         if fisher:
             low, high = math.tanh(low), math.tanh(high)
         p = 2 * float(stats.t.sf(abs(theta) / error, groups - 1))
-        return Interval(low, high, level, method, EVERY_NOISE), p, ""
+        return Interval(low, high, level, method, FAMILY_NOISE), p, ""
 
 
 def family_jackknife(
     statistic: Callable[[NDArray[np.bool_]], float | Floats], families: Families
 ) -> Jackknife:
-    """Evaluates `statistic` on all pairs and without each family; nan where it is undefined."""
+    """Evaluate `statistic` on all pairs and without each family.
+
+    `statistic` takes a boolean selection [pairs] and returns a number or an array [k], nan where it
+    is undefined.
+    """
     everyone = np.ones(len(families.labels), dtype=np.bool_)
     estimates = np.atleast_1d(np.asarray(statistic(everyone), dtype=float))
     replicates = [
-        np.atleast_1d(np.asarray(statistic(rest), dtype=float))
-        for _, rest in families.without_each()
+        np.atleast_1d(np.asarray(statistic(remaining), dtype=float))
+        for _, remaining in families.without_each()
     ]
     return Jackknife(estimates, np.stack(replicates), families.names)
 
 
 def fisher_z(r: float) -> float:
-    """atanh r, and nan where |r| is 1 or more.
+    """Fisher's transform atanh r; nan where |r| is 1 or more.
 
     >>> fisher_z(1.0)
     nan

@@ -1,11 +1,13 @@
-"""Permutation tests that respect families.
+"""Permutation tests clustered by family.
 
-In: two arrays and the pairs' families. Out: `PermutationTest`. Pairs of one family are alike, so
-shuffling pairs freely rejects far too often (.20 for .05 with 12 families of intra-family
-correlation .6). Three schemes keep to what may be exchanged (Winkler et al. 2014): pairs within
-their family, which tests the relation within families; family means; and the signs of the families'
-contributions Σ (x - x̄)(y - ȳ), which both test the relation over all. Statistics are studentised
-(DiCiccio & Romano 2017), lest rejection mean dependence of another kind.
+In: two arrays and the pairs' families. Out: `PermutationTest`.
+
+Pairs of one family are alike, so permuting all pairs freely rejects far too often (.20 at a nominal
+.05, with 12 families of intra-family correlation .6). Three schemes permute only what is
+exchangeable (Winkler et al. 2014): pairs within their family, which tests the relation within
+families; family means; and the signs of the families' contributions Σ (x - x̄)(y - ȳ), both of which
+test the overall relation. Statistics are studentised (DiCiccio & Romano 2017), so that the test is
+valid for correlation 0 under other kinds of dependence.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.data.families import Families
+from analysis.statistics.families import Families
 from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]
 Scheme = Literal["within families", "family means", "family signs"]
-ENUMERATED = 10_000
-"Rearrangements up to which all are tried."
+MAX_ENUMERATED = 10_000
+"Number of rearrangements up to which all are enumerated."
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,16 @@ class PermutationTest(Result):
 
     scheme: Scheme
     p: float
-    "Two-sided; nan where the statistic is undefined."
+    "Two-sided p-value; nan where the statistic is undefined."
     rearrangements: int
     enumerated: bool
     smallest_p: float
 
     def sentence(self) -> str:
-        """For a paper."""
-        how = "all" if self.enumerated else "random"
+        """Describe the test for a paper."""
+        which = "all" if self.enumerated else "random"
         return (
-            f"p = {self.p:.3f} ({how} {self.rearrangements} rearrangements of {self.scheme}; the "
+            f"p = {self.p:.3f} ({which} {self.rearrangements} rearrangements of {self.scheme}; the "
             f"smallest attainable p is {self.smallest_p:.3g})."
         )
 
@@ -56,10 +58,14 @@ def permutation_test(
     rng: np.random.Generator,
     draws: int = 9_999,
 ) -> PermutationTest:
-    """Rearranges y, or signs; all ways where they are few, else `draws` and p = (b + 1)/(B + 1)."""
+    """Test the relation of x and y [pairs] by rearranging y, or signs of families.
+
+    All rearrangements are enumerated where there are at most 10,000; otherwise `draws` random ones
+    are used, with p = (b + 1)/(B + 1).
+    """
     xs, ys = np.asarray(x, float), np.asarray(y, float)
     if scheme == "family signs":
-        return _signs(xs, ys, families, rng, draws)
+        return _sign_test(xs, ys, families, rng, draws)
     if scheme == "family means":
         members = families.members()
         sizes = members.sum(1)
@@ -68,57 +74,56 @@ def permutation_test(
     else:
         labels = np.asarray(families.labels)
         blocks = [np.flatnonzero(labels == name) for name in families.names]
-        xs, ys = _centred(xs, blocks), _centred(ys, blocks)
+        xs, ys = _centre(xs, blocks), _centre(ys, blocks)
     orders, enumerated = _orders(blocks, len(xs), rng, draws)
-    statistic = np.abs(_studentised(xs, ys[orders]))
-    return _result(scheme, statistic, abs(_studentised(xs, ys[None, :])[0]), enumerated)
+    statistics = np.abs(_studentised(xs, ys[orders]))
+    return _test(scheme, statistics, abs(_studentised(xs, ys[None, :])[0]), enumerated)
 
 
 def _orders(
     blocks: list[NDArray[np.int64]], n: int, rng: np.random.Generator, draws: int
 ) -> tuple[NDArray[np.int64], bool]:
-    """Orders [rearrangements, n] that move nothing out of its block."""
-    ways = math.prod(math.factorial(len(block)) for block in blocks)
-    if ways <= ENUMERATED:
-        made = np.empty((ways, n), dtype=np.int64)
-        of_blocks = (itertools.permutations(block.tolist()) for block in blocks)
-        for row, parts in enumerate(itertools.product(*of_blocks)):
+    """Orders [rearrangements, n] that move nothing out of its block, and whether they are all."""
+    count = math.prod(math.factorial(len(block)) for block in blocks)
+    if count <= MAX_ENUMERATED:
+        orders = np.empty((count, n), dtype=np.int64)
+        permutations = (itertools.permutations(block.tolist()) for block in blocks)
+        for row, parts in enumerate(itertools.product(*permutations)):
             for block, part in zip(blocks, parts, strict=True):
-                made[row, block] = part
-        return made, True
-    made = np.empty((draws, n), dtype=np.int64)
+                orders[row, block] = part
+        return orders, True
+    orders = np.empty((draws, n), dtype=np.int64)
     for block in blocks:
-        made[:, block] = rng.permuted(np.tile(block, (draws, 1)), axis=1)
-    return made, False
+        orders[:, block] = rng.permuted(np.tile(block, (draws, 1)), axis=1)
+    return orders, False
 
 
-def _signs(
+def _sign_test(
     x: Floats, y: Floats, families: Families, rng: np.random.Generator, draws: int
 ) -> PermutationTest:
-    parts = families.members() @ ((x - x.mean()) * (y - y.mean()))
+    contributions = families.members() @ ((x - x.mean()) * (y - y.mean()))
     groups = families.count
-    enumerated = 2**groups <= ENUMERATED
+    enumerated = 2**groups <= MAX_ENUMERATED
     if enumerated:
         signs = 1.0 - 2.0 * ((np.arange(2**groups)[:, None] >> np.arange(groups)) & 1)
     else:
         signs = rng.choice([-1.0, 1.0], size=(draws, groups))
-    return _result("family signs", np.abs(signs @ parts), abs(float(parts.sum())), enumerated)
+    statistics = np.abs(signs @ contributions)
+    return _test("family signs", statistics, abs(float(contributions.sum())), enumerated)
 
 
-def _result(
-    scheme: Scheme, statistics: Floats, observed: float, enumerated: bool
-) -> PermutationTest:
-    number = len(statistics)
-    smallest = 1 / number if enumerated else 1 / (number + 1)
+def _test(scheme: Scheme, statistics: Floats, observed: float, enumerated: bool) -> PermutationTest:
+    count = len(statistics)
+    smallest = 1 / count if enumerated else 1 / (count + 1)
     if math.isnan(observed):
-        return PermutationTest(scheme, math.nan, number, enumerated, smallest)
+        return PermutationTest(scheme, math.nan, count, enumerated, smallest)
     extreme = int(np.sum(~(statistics < observed * (1 - 1e-10))))
-    p = extreme / number if enumerated else (extreme + 1) / (number + 1)
-    return PermutationTest(scheme, p, number, enumerated, smallest)
+    p = extreme / count if enumerated else (extreme + 1) / (count + 1)
+    return PermutationTest(scheme, p, count, enumerated, smallest)
 
 
 def _studentised(x: Floats, ys: Floats) -> Floats:
-    """√n · mean(dx dy) / sd(dx dy) for each row of `ys`."""
+    """√n · mean(dx dy) / sd(dx dy) of each row of `ys` [rearrangements, n]."""
     dx, dy = x - x.mean(), ys - ys.mean(1, keepdims=True)
     products = dx * dy
     spread = np.sqrt((dx**2 * dy**2).mean(1))
@@ -128,8 +133,9 @@ def _studentised(x: Floats, ys: Floats) -> Floats:
         )
 
 
-def _centred(values: Floats, blocks: list[NDArray[np.int64]]) -> Floats:
-    made = values.copy()
+def _centre(values: Floats, blocks: list[NDArray[np.int64]]) -> Floats:
+    """Subtract the mean of each block."""
+    centred = values.copy()
     for block in blocks:
-        made[block] -= made[block].mean()
-    return made
+        centred[block] -= centred[block].mean()
+    return centred

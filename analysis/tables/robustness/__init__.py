@@ -1,1 +1,1 @@
-"""."""
+"""Robustness of the overall correlation: `tables/robustness.csv`."""

@@ -1,7 +1,7 @@
-"""Rows of the table of robustness.
+"""Rows of the robustness table.
 
-In: a check's name and what is correlated in it. Out: a row with estimate, interval, p and, where
-there is no number, why.
+In: the name of a check and what it correlates. Out: a row with estimate, interval and p, or with a
+note that says why they are missing.
 """
 
 from __future__ import annotations
@@ -13,45 +13,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.data.families import Families
+from analysis.statistics.correlation.coefficients import coefficient_of
 from analysis.statistics.correlation.correlate import correlate
-from analysis.statistics.correlation.estimands import coefficient_of
+from analysis.statistics.families import Families
 from analysis.statistics.resampling.jackknife import family_jackknife, fisher_z
 
 Floats = NDArray[np.float64]
 
 
-def pearson(a: Floats, b: Floats) -> float:
-    """Pearson's r; nan of fewer than three pairs, or where either is constant."""
-    return coefficient_of(a, b, "pearson") if len(a) > 2 else math.nan
+def pearson(x: Floats, y: Floats) -> float:
+    """Pearson's r; nan for fewer than three pairs, or if either is constant."""
+    return coefficient_of(x, y, "pearson") if len(x) > 2 else math.nan
 
 
-def plain_row(check: str, x: Floats, y: Floats, families: Families) -> dict[str, Any]:
-    """Pearson's r of x and y [pairs]."""
-    found = correlate(x, y, families)
+def correlation_row(check: str, x: Floats, y: Floats, families: Families) -> dict[str, Any]:
+    """Row of Pearson's r of x and y [pairs]."""
+    correlation = correlate(x, y, families)
     return {
         "check": check,
-        "n_pairs": found.n_pairs,
-        "n_families": found.n_families,
-        "estimate": found.estimate,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "p": found.p,
-        "method": found.interval.method,
-        "note": found.note,
+        "n_pairs": correlation.n_pairs,
+        "n_families": correlation.n_families,
+        "estimate": correlation.estimate,
+        "low": correlation.interval.low,
+        "high": correlation.interval.high,
+        "p": correlation.p,
+        "method": correlation.interval.method,
+        "note": correlation.note,
     }
 
 
-def jackknifed_row(
+def jackknife_row(
     check: str, statistic: Callable[[NDArray[np.bool_]], float], families: Families
 ) -> dict[str, Any]:
-    """A correlation of a selection of pairs [pairs]; nan where it is undefined."""
-    found = family_jackknife(lambda rest: fisher_z(statistic(rest)), families)
-    interval, p, note = found.interval(fisher=True)
-    row = nothing_row(check, families, note)
+    """Row of a correlation that is a function of a selection [pairs]; nan where undefined."""
+    jackknife = family_jackknife(lambda remaining: fisher_z(statistic(remaining)), families)
+    interval, p, note = jackknife.interval(fisher=True)
     return {
-        **row,
-        "estimate": math.tanh(found.estimates[0]),
+        **empty_row(check, families, note),
+        "estimate": math.tanh(jackknife.estimates[0]),
         "low": interval.low,
         "high": interval.high,
         "p": p,
@@ -59,10 +58,16 @@ def jackknifed_row(
     }
 
 
-def nothing_row(check: str, families: Families, note: str) -> dict[str, Any]:
-    """A row without a number, and why."""
+def empty_row(check: str, families: Families, note: str) -> dict[str, Any]:
+    """Row without a number, and the reason."""
     return {
-        "check": check, "n_pairs": len(families.labels), "n_families": families.count,
-        "estimate": math.nan, "low": math.nan, "high": math.nan, "p": math.nan, "method": "",
+        "check": check,
+        "n_pairs": len(families.labels),
+        "n_families": families.count,
+        "estimate": math.nan,
+        "low": math.nan,
+        "high": math.nan,
+        "p": math.nan,
+        "method": "",
         "note": note,
-    }  # fmt: skip
+    }

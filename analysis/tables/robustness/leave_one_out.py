@@ -1,7 +1,7 @@
-"""The correlation over all tasks without each family, each third of sizes and each task in turn.
+"""The overall correlation without each family, each third of model sizes, and each task.
 
-In: a group of scores. Out: rows of the table of robustness. A relation that one of them makes is
-seen here.
+In: a group of scores. Out: rows of the robustness table. They show a relation that depends on one
+family, size or task.
 """
 
 from __future__ import annotations
@@ -13,30 +13,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.data.points import Group
-from analysis.tables.robustness.assembly import plain_row
+from analysis.tables.robustness.assembly import correlation_row
 
 Floats = NDArray[np.float64]
 WITHOUT = "without "
-FAMILY, SIZE, TASK = (f"{WITHOUT}{what}: " for what in ("family", "sizes", "task"))
-"What a check's name begins with."
+FAMILY, SIZE, TASK = (f"{WITHOUT}{kind}: " for kind in ("family", "sizes", "task"))
+"Prefixes of the names of the checks."
 SIZES = ("the smallest", "the middle", "the largest")
 
 
-def left_out_rows(group: Group) -> Iterator[dict[str, Any]]:
-    """Families, then sizes where they are known, then tasks where there are several."""
+def leave_one_out_rows(group: Group) -> Iterator[dict[str, Any]]:
+    """Yield families, then sizes if they are known, then tasks if there are several."""
     x, y, families = group.x.mean(1), group.y.mean(1), group.families
-    for family, rest in families.without_each():
-        yield plain_row(f"{FAMILY}{family}", x[rest], y[rest], families.select(rest))
-    for name, rest in _size_classes(np.log(group.params_b)):
-        yield plain_row(f"{SIZE}{name}", x[rest], y[rest], families.select(rest))
+    for family, remaining in families.without_each():
+        yield correlation_row(
+            f"{FAMILY}{family}", x[remaining], y[remaining], families.select(remaining)
+        )
+    for name, remaining in _without_sizes(np.log(group.params_b)):
+        yield correlation_row(
+            f"{SIZE}{name}", x[remaining], y[remaining], families.select(remaining)
+        )
     if len(group.tasks) > 1:
         for i, task in enumerate(group.tasks):
             others = np.arange(len(group.tasks)) != i
             x, y = group.x[:, others].mean(1), group.y[:, others].mean(1)
-            yield plain_row(f"{TASK}{task}", x, y, families)
+            yield correlation_row(f"{TASK}{task}", x, y, families)
 
 
-def _size_classes(log_size: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _without_sizes(log_size: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield each third of the sizes with the selection of the other pairs."""
     if not np.isfinite(log_size).all() or len(np.unique(log_size)) < 3:
         return
     low, high = np.quantile(log_size, [1 / 3, 2 / 3])

@@ -1,1 +1,1 @@
-"""."""
+"""Tables of studies that tune their models."""

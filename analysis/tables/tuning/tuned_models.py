@@ -1,7 +1,7 @@
-"""What was tuned in a run, and how it went: `tables/tuning.csv`, and the curves of the losses.
+"""The models that a run tuned: `tables/tuning.csv`.
 
-In: a run's folder. Out: one row per pair that the study tunes, with its recipe's values, tokens by
-kind, and measures of fit and of learning by heart; the loss of every step.
+In: a run. Out: one row per pair that the study tunes, with the values of its recipe, tokens by
+kind, losses before and after, and measures of memorisation.
 """
 
 from __future__ import annotations
@@ -12,28 +12,53 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.data.runs import opened
 from study.errors import StudyError
-from study.results.ledger import read_ledger
+from study.results.run import Run
 
 AXES = ["mixture", "format", "loss", "indicator", "optimiser", "adapter", "seed"]
-COLUMNS = ["pair", "base", "family", "grid", *AXES, "rows", "dropped", "truncated", "marked_turns",
-           "tokens", "template_tokens", "instruction_tokens", "output_tokens", "loss_tokens",
-           "steps", "first_loss", "last_loss", "base_train_loss", "base_unseen_loss",
-           "train_loss", "unseen_loss", "train_regenerated", "unseen_regenerated",
-           "tokens_per_second", "data_digest", "key"]  # fmt: skip
+"What recipes may differ in."
+COLUMNS = [
+    "pair",
+    "base",
+    "family",
+    "grid",
+    *AXES,
+    "rows",
+    "dropped",
+    "truncated",
+    "marked_turns",
+    "tokens",
+    "template_tokens",
+    "instruction_tokens",
+    "output_tokens",
+    "loss_tokens",
+    "steps",
+    "first_loss",
+    "last_loss",
+    "base_train_loss",
+    "base_unseen_loss",
+    "train_loss",
+    "unseen_loss",
+    "train_regenerated",
+    "unseen_regenerated",
+    "tokens_per_second",
+    "data_digest",
+    "key",
+]
 
 
-def tuned_models(run: Path) -> pd.DataFrame:
-    """One row per tuned pair that is finished; none where the study tunes nothing."""
+def tuned_models(run: str | Path | Run) -> pd.DataFrame:
+    """Load the records of all finished models; StudyError if one is corrupted."""
     rows = []
-    for pair, about in read_ledger(run).get("tuned", {}).items():
-        path = Path(about["folder"]) / "tuning.json"
+    for pair, entry in opened(run).ledger.tuned.items():
+        path = Path(entry["folder"]) / "tuning.json"
         if path.is_file():
-            rows.append({"pair": pair, **about, **_told(path)})
+            rows.append({"pair": pair, **entry, **_read_record(path)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _told(path: Path) -> dict[str, Any]:
+def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         data, measures = record["data"], record["measures"]
@@ -65,31 +90,5 @@ def _told(path: Path) -> dict[str, Any]:
             path,
             found=f"{type(error).__name__} {error}",
             expected="a record of tuning",
-            do="Remove its folder: the model is then tuned anew",
+            do="Remove its folder; the model is then tuned again",
         ) from None
-
-
-def loss_curves(run: Path) -> pd.DataFrame:
-    """Columns pair, step, loss."""
-    parts = []
-    for pair, about in read_ledger(run).get("tuned", {}).items():
-        path = Path(about["folder"]) / "losses.csv"
-        if path.is_file():
-            parts.append(pd.read_csv(path).assign(pair=pair))
-    if not parts:
-        return pd.DataFrame(columns=["pair", "step", "loss"])
-    return pd.concat(parts, ignore_index=True)[["pair", "step", "loss"]]
-
-
-def turn_scores(run: Path) -> pd.DataFrame:
-    """What indicators thought of every turn: mixture, indicator, source, score, marked. One of the
-    models of each mixture and indicator speaks for all: rows and scores do not depend on the base.
-    """
-    parts, seen = [], set()
-    for about in read_ledger(run).get("tuned", {}).values():
-        path, of = Path(about["folder"]) / "turn_scores.csv", (about["mixture"], about["indicator"])
-        if path.is_file() and of not in seen:
-            seen.add(of)
-            parts.append(pd.read_csv(path).assign(mixture=of[0], indicator=of[1]))
-    columns = ["mixture", "indicator", "source", "score", "marked"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
