@@ -62,7 +62,7 @@ class CachedEncodingLM(HFLM):  # type: ignore[misc]
         self._encoder = Encoder(self.tokenizer)
         self._prefix_text = self.tokenizer.decode(self.prefix_token_id)
 
-    def encode_texts(self, texts: Sequence[str]) -> list[list[int]]:
+    def encoded(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts, as the model reads them."""
         self._encoder.add({text: self._special_tokens_option(text) for text in texts})
         return [self.tok_encode(text) for text in texts]

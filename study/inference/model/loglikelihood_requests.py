@@ -30,7 +30,7 @@ class LoglikelihoodLM(RequestPathLM):
         for context, continuation in (request.args for request in requests):
             # lm-eval encodes the whole text, and the context without trailing spaces.
             texts += [context + continuation, context.rstrip()] if context else []
-        self.encode_texts(list(dict.fromkeys(texts)))
+        self.encoded(list(dict.fromkeys(texts)))
         scores: list[Score] = super().loglikelihood(requests, disable_tqdm)
         return scores
 

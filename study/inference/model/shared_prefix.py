@@ -21,6 +21,6 @@ class SharedPrefixLM(LoglikelihoodLM, GenerationLM):
 
     - `report()`: which path requests took, and the result of the probe
     - `plain_path(reason)`: a context in which no request is packed
-    - `encode_texts(texts)`: token ids of many texts at once
+    - `encoded(texts)`: token ids of many texts at once
     - `probe`: the result of the probe
     """

@@ -48,7 +48,7 @@ def test_the_cache_is_emptied_when_it_is_full(monkeypatch: pytest.MonkeyPatch) -
 
 def test_token_ids_are_those_of_hf() -> None:
     ours, theirs = windowed_pair()
-    assert ours.encode_texts(TEXTS) == [theirs.tok_encode(text) for text in TEXTS]
+    assert ours.encoded(TEXTS) == [theirs.tok_encode(text) for text in TEXTS]
     assert ours.tok_encode("the bath", left_truncate_len=2) == theirs.tok_encode(
         "the bath", left_truncate_len=2
     )

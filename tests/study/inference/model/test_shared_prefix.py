@@ -71,8 +71,8 @@ def test_applies_the_chat_template_of_the_tokenizer() -> None:
     prompt = ours.apply_chat_template(messages)
     assert prompt == theirs.apply_chat_template(messages)
     assert prompt.startswith(ours.tokenizer.bos_token)
-    assert ours.encode_texts([prompt]) == [theirs.tok_encode(prompt)]
-    assert ours.encode_texts([prompt])[0].count(ours.tokenizer.bos_token_id) == 1
+    assert ours.encoded([prompt]) == [theirs.tok_encode(prompt)]
+    assert ours.encoded([prompt])[0].count(ours.tokenizer.bos_token_id) == 1
     requests = lm_requests("generate_until", [(prompt, {"until": ["\n"], "max_gen_toks": 8})])
     assert ours.generate_until(requests) == theirs.generate_until(requests)
 
