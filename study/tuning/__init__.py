@@ -1,1 +1,1 @@
-"""Tuning under control: recipes, data mixtures, label masks, training, context indicators."""
+"""Tuning base models by recipes: tuning data (data), training (training), identity, and `tune`."""

@@ -1,92 +1,102 @@
-"""The identity of a tuned model: the digest of everything that decides its weights.
+"""Identity of tuned models: a key over everything that decides the weights.
 
-In: a recipe, its base's digests, its mixture's pools, the layout. Out: a key, known before anything
-is trained, by which nothing is trained twice and cells of a tuned model are known as of any other.
+In: a recipe, facts about its base model, the pools of its mixture. Out: a key that is known before
+anything is trained. By it, no model is tuned twice, and cells of a tuned model have keys like those
+of any other model.
+
+    results/tuned/<key>/    the tuned model, with its record `tuning.json`
+    results/tuning/<key>/   checkpoints of an unfinished training
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.config.study import Study
 from study.config.tuning.grids import Recipe
-from study.config.wording import Layout
 from study.models.pairs import ModelRef
-from study.results.cell_store.store import results_folder
+from study.models.weights import ModelFacts
 from study.results.identity import canonical
-from study.results.schema import Exposure
+from study.results.run import Run
+from study.tuning.data.context_indicator import seed_model_facts
 from study.tuning.data.sources import Pool
 
 RECORD = "tuning.json"
-"In a tuned model's folder, what was done; it is renamed into place with it."
+"Name of the record in a tuned model's folder; the folder is renamed into place with it."
+FINISHED_STEPS = 10**9
+"Number of steps that stands for a finished training: more than any has."
 
 
 @dataclass(frozen=True)
 class TunedModel:
-    """A model that a study tunes itself."""
+    """A model that the study trains."""
 
     recipe: Recipe
     base: ModelRef
     key: str
     folder: Path
-    "Where it is, or will be."
+    "Where the model is, or will be."
 
     @property
     def finished(self) -> bool:
-        """Whether it stands there."""
+        """Whether the model has been trained."""
         return (self.folder / RECORD).is_file()
 
 
-def recipe_key(
-    recipe: Recipe, *, base: str, tokenizer: str, seed_model: str, pools: Sequence[Pool],
-    layout: Layout,
-) -> str:  # fmt: skip
-    """64 hexadecimal digits. `base`, `tokenizer` and `seed_model` are digests of their files."""
+def tuned_model(
+    recipe: Recipe, base: ModelRef, facts: ModelFacts, pools: Sequence[Pool], run: Run
+) -> TunedModel:
+    """The tuned model that a recipe makes of a base with these facts, trained or not."""
+    key = recipe_key(recipe, facts, pools, run.study)
+    return TunedModel(recipe, base, key, tuned_folder(run, key))
+
+
+def recipe_key(recipe: Recipe, base: ModelFacts, pools: Sequence[Pool], study: Study) -> str:
+    """The key of a recipe on a base model, 64 hexadecimal digits. StudyError if the indicator's
+    seed model is not on this machine."""
+    seed_model = seed_model_facts(recipe, study)
     parts: dict[str, Any] = {
         "recipe": recipe.identity(),
-        "base": base,
-        "tokenizer": tokenizer,
-        "seed_model": seed_model,
+        "base": base.weights,
+        "tokenizer": base.tokenizer,
+        "seed_model": seed_model.weights if seed_model else "",
         "pools": [[pool.name, pool.task_type, pool.digest] for pool in pools],
-        "layout": layout.model_dump(mode="json"),
+        "layout": study.layout.model_dump(mode="json"),
     }
     return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
-def tuned_tokenizer(base: str, recipe: Recipe) -> str:
-    """Digest of the tuned model's tokenizer: the base's own, unless the recipe changes it."""
+def tokenizer_digest(base: str, recipe: Recipe) -> str:
+    """Digest of the tuned model's tokenizer: `base`, the digest of the base's tokenizer, unless the
+    recipe changes it."""
     if recipe.template == "tokenizer" and recipe.marker_token is None:
         return base
     changed = canonical([base, recipe.template, recipe.marker_token])
     return hashlib.sha256(changed.encode()).hexdigest()
 
 
-def tuned_folder(run: Path, key: str) -> Path:
-    """Where the model of that key is: in this run or one beside it; else where it will be."""
-    own = results_folder(run) / "tuned" / key
-    beside = (results_folder(other) / "tuned" / key for other in sorted(run.parent.iterdir()))
-    return next((path for path in (own, *beside) if (path / RECORD).is_file()), own)
+def tuned_folder(run: Run, key: str) -> Path:
+    """The folder of the tuned model with this key: in this run, or in one beside it that has
+    already trained it."""
+    folder = run.results / "tuned" / key
+    others = (
+        other / run.results.name / "tuned" / key for other in sorted(run.folder.parent.iterdir())
+    )
+    return next((path for path in (folder, *others) if (path / RECORD).is_file()), folder)
 
 
-def checkpoints(run: Path, key: str) -> Path:
-    """Where a training that is not finished keeps what it goes on from."""
-    return results_folder(run) / "tuning" / key
+def checkpoint_folder(run: Run, key: str) -> Path:
+    """Where an unfinished training keeps the checkpoints that it resumes from."""
+    return run.results / "tuning" / key
 
 
-def steps_done(run: Path, tuned: TunedModel) -> int:
-    """Steps of the latest checkpoint of an unfinished training; of a finished one more than any."""
+def steps_done(run: Run, tuned: TunedModel) -> int:
+    """Number of steps of the latest checkpoint; `FINISHED_STEPS` if the training is finished."""
     if tuned.finished:
-        return 10**9
-    found = checkpoints(run, tuned.key).glob("checkpoint-*")
-    return max((int(path.name.split("-")[1]) for path in found), default=0)
-
-
-def exposure(pools: Iterable[Pool], task: str, task_type: str) -> Exposure:
-    """What a mixture shows of a task."""
-    pools = list(pools)
-    if any(task in pool.shows for pool in pools):
-        return "seen_task"
-    return "unseen_task" if any(p.task_type == task_type for p in pools) else "unseen_type"
+        return FINISHED_STEPS
+    checkpoints = checkpoint_folder(run, tuned.key).glob("checkpoint-*")
+    return max((int(path.name.split("-")[1]) for path in checkpoints), default=0)

@@ -1,8 +1,8 @@
-"""One model tuned, from its base to a checkpoint folder with a record of what was done.
+"""Trains one model, from its base to a checkpoint folder with a record of the training.
 
 In: a `TunedModel` whose base is on this machine. Out: its folder, an ordinary transformers
-checkpoint with `tuning.json` (resolved recipe, data digest, tokens by kind, measures, throughput)
-and `losses.csv`. Killed at any moment, the same call goes on from the last checkpoint.
+checkpoint with `tuning.json` (recipe, digest of the data, tokens by kind, measures, throughput) and
+`losses.csv`. After an interruption at any moment, the same call resumes from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -11,157 +11,215 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.errors import StudyError
+from study.models.tokenizers import TokenizerOverrides, load_tokenizer
 from study.models.weights import ModelFacts, model_facts
 from study.results.files import unwritable
 from study.results.identity import check_unchanged
 from study.results.provenance import hardware, source, versions
-from study.tasks.lm_eval_tasks import Harness
-from study.tuning.data.mixing import mixed_pools
-from study.tuning.identity import RECORD, TunedModel, checkpoints
-from study.tuning.preparing import key_of, reference, turns_marked, unseen_rows
+from study.results.run import Run
+from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tuning.data.examples import LabelledExample, TuningData, tuning_data, unseen_rows
+from study.tuning.data.marking import Marking, mark_turns
+from study.tuning.data.mixing import mixture_pools
+from study.tuning.identity import RECORD, TunedModel, checkpoint_folder, recipe_key
+from study.tuning.training.memorisation import MEASURED_ROWS, measure_memorisation
+from study.tuning.training.packed_sequences import check_packing
 
-SCORES = "turn_scores.csv"
-"In the folder of a model tuned with an indicator: every turn's score, and whether it is marked."
-Tell = Callable[[str], object]
-"Is told, now and then, what is being done."
+if TYPE_CHECKING:
+    from study.tuning.training.loop import TrainingCurve
+
+TURN_SCORES = "turn_scores.csv"
+"In the folder of a model tuned with an indicator: the score of every turn."
+Progress = Callable[[str], object]
+"Receives, from time to time, a description of the current step."
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a training needs besides the model."""
+
+    base: ModelFacts
+    tokenizer: Any
+    max_length: int
+    marking: Marking | None
+    data: TuningData
+    unseen: Sequence[LabelledExample]
+
+    @property
+    def pad(self) -> int:
+        """The token id of padding."""
+        return int(self.tokenizer.pad_token_id or 0)
 
 
 def tune(
     tuned: TunedModel,
-    study: Study,
-    run: Path,
-    harness: Harness,
+    run: Run,
+    tasks: TaskLibrary,
     device: str,
     *,
     spread: bool = False,
-    tell: Tell = lambda what: None,
+    on_progress: Progress = lambda what: None,
 ) -> None:
-    """Trains the model unless it stands there. ChangedError if its base or data are others than
-    when it was planned; StudyError for what the recipe or its data has wrong."""
+    """Train a model unless it is finished. `spread` distributes the weights over all GPUs.
+
+    ChangedError if the base or the data changed since the study was planned; StudyError for faults
+    of the recipe or its data.
+    """
     if tuned.finished:
         return
-    from study.tuning.data.examples import tuning_data
     from study.tuning.training.loop import train
-    from study.tuning.training.memorisation import measured
-    from study.tuning.training.model_setup import save_whole, tokenizer_for, trainable
+    from study.tuning.training.model_setup import load_trainable
+    from study.tuning.training.reference_model import load_reference
 
-    recipe = tuned.recipe
-    base = model_facts(tuned.base, allow_pickled_weights=study.allow_pickled_weights)
-    pools = mixed_pools(recipe, harness)
-    check_unchanged("the recipe's base or data", key_of(recipe, base, pools, study), tuned.key)
-    tell("rendering the mixture")
-    tokenizer = tokenizer_for(base.folder, recipe.template, recipe.marker_token)
-    longest = _longest(recipe, base)
-    marking = turns_marked(recipe, study, pools, device, tell)
-    data = tuning_data(recipe, pools, tokenizer, study.layout, longest=longest, marking=marking)
-    unseen = unseen_rows(recipe, study, pools, tokenizer, longest, device, tell)
-    model = trainable(
-        base.folder, recipe, tokenizer, device, spread=spread, remote_code=study.trust_remote_code
+    recipe, study = tuned.recipe, run.study
+    inputs = _prepare(tuned, study, tasks, device, on_progress)
+    model = load_trainable(
+        inputs.base.folder,
+        recipe,
+        inputs.tokenizer,
+        device,
+        spread=spread,
+        trust_remote_code=study.trust_remote_code,
     )
-    _check_packing(model, recipe)
-
-    def measures() -> dict[str, dict[str, float]]:
-        how = (longest, recipe.optimiser.tokens_at_once, tokenizer.pad_token_id or 0, device)
-        return {"train": measured(model, data.rows, *how), "unseen": measured(model, unseen, *how)}
-
-    before = measures()
-    work = checkpoints(run, tuned.key)
-    steps = -(-len(data.rows) * recipe.optimiser.epochs // recipe.optimiser.batch)
+    check_packing(model, recipe, study)
+    base_measures = _measures(model, inputs, recipe, device)
+    reference = (
+        load_reference(model, inputs.base.folder, recipe, device) if recipe.loss.kl else None
+    )
+    checkpoints = checkpoint_folder(run, tuned.key)
+    steps = -(-len(inputs.data.rows) * recipe.optimiser.epochs // recipe.optimiser.batch)
     curve = train(
         model,
-        data.rows,
+        inputs.data.rows,
         recipe,
         key=tuned.key,
-        folder=work,
+        folder=checkpoints,
         device=device,
-        longest=longest,
-        pad=tokenizer.pad_token_id or 0,
-        reference=reference(model, base.folder, recipe, device) if recipe.loss.kl else None,
-        on_step=lambda step, loss: tell(f"step {step} of {steps:.0f}, loss {loss:.4f}"),
+        max_length=inputs.max_length,
+        pad=inputs.pad,
+        reference=reference,
+        on_step=lambda step, loss: on_progress(f"step {step} of {steps:.0f}, loss {loss:.4f}"),
     )
-    record = {
+    measures = {"base": base_measures, "tuned": _measures(model, inputs, recipe, device)}
+    _save(tuned, model, inputs, curve, _record(tuned, inputs, measures, curve, device))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _prepare(
+    tuned: TunedModel, study: Study, tasks: TaskLibrary, device: str, on_progress: Progress
+) -> _Inputs:
+    recipe = tuned.recipe
+    base = model_facts(tuned.base, allow_pickled_weights=study.allow_pickled_weights)
+    pools = mixture_pools(recipe, study, tasks)
+    key = recipe_key(recipe, base, pools, study)
+    check_unchanged("the recipe's base or data", key, tuned.key)
+    on_progress("rendering the mixture")
+    overrides = TokenizerOverrides(recipe.template, recipe.marker_token)
+    tokenizer = load_tokenizer(base.folder, overrides)
+    max_length = _max_length(recipe, base)
+    marking = mark_turns(recipe, study, pools, device, on_progress)
+    data = tuning_data(recipe, study, pools, tokenizer, max_length=max_length, marking=marking)
+    unseen = unseen_rows(
+        recipe,
+        study,
+        pools,
+        tokenizer,
+        rows=MEASURED_ROWS,
+        max_length=max_length,
+        device=device,
+        on_progress=on_progress,
+    )
+    return _Inputs(base, tokenizer, max_length, marking, data, unseen)
+
+
+def _max_length(recipe: Recipe, base: ModelFacts) -> int:
+    """Tokens of the longest row: the base's context window, or less if the recipe says so."""
+    limits = [limit for limit in (recipe.optimiser.longest, base.window) if limit is not None]
+    if not limits:
+        raise StudyError(
+            base.folder,
+            found="a configuration without a context window",
+            expected="a maximum length",
+            do="Set the optimiser's `longest`",
+        )
+    return min(limits)
+
+
+def _measures(
+    model: Any, inputs: _Inputs, recipe: Recipe, device: str
+) -> dict[str, dict[str, float]]:
+    return {
+        name: measure_memorisation(
+            model,
+            rows,
+            max_length=inputs.max_length,
+            tokens_at_once=recipe.optimiser.tokens_at_once,
+            pad=inputs.pad,
+            device=device,
+        )
+        for name, rows in (("train", inputs.data.rows), ("unseen", inputs.unseen))
+    }
+
+
+def _record(
+    tuned: TunedModel,
+    inputs: _Inputs,
+    measures: dict[str, dict[str, dict[str, float]]],
+    curve: TrainingCurve,
+    device: str,
+) -> dict[str, Any]:
+    """The content of `tuning.json`."""
+    recipe, data = tuned.recipe, inputs.data
+    return {
         "key": tuned.key,
         "recipe": recipe.name,
         "identity": recipe.identity(),
         "base": tuned.base.name,
-        "base_weights": base.weights,
+        "base_weights": inputs.base.weights,
         "data": {
-            "digest": data.digest(), "rows": len(data.rows), "sources": data.sources,
-            "dropped": data.dropped, "truncated": data.truncated, "tokens": data.tokens(),
+            "digest": data.digest(),
+            "rows": len(data.rows),
+            "sources": data.sources,
+            "dropped": data.dropped,
+            "truncated": data.truncated,
+            "tokens": data.tokens(),
             "marked_turns": data.marked_turns,
         },
-        "measures": {"base": before, "tuned": measures()},
-        **curve.told(),
-        "provenance": {"versions": versions(), "source": source(),
-                       "hardware": hardware(device), "seed": recipe.seed},
-    }  # fmt: skip
-
-    def write(folder: Path) -> None:
-        save_whole(model, base.folder, recipe, tokenizer, folder)
-        (folder / "losses.csv").write_text(curve.table())
-        if marking is not None:
-            (folder / SCORES).write_text(marking.table())
-        (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
-
-    _put(tuned.folder, write)
-    shutil.rmtree(work, ignore_errors=True)
+        "measures": measures,
+        **curve.summary(),
+        "provenance": {
+            "versions": versions(),
+            "source": source(),
+            "hardware": hardware(device),
+            "seed": recipe.seed,
+        },
+    }
 
 
-def _longest(recipe: Recipe, base: ModelFacts) -> int:
-    """Tokens of the longest row: the model's window, or less where the recipe says so."""
-    known = [length for length in (recipe.optimiser.longest, base.window) if length is not None]
-    if not known:
-        raise StudyError(
-            base.folder,
-            found="a configuration that names no window",
-            expected="a longest length",
-            do="Set the optimiser's `longest`",
-        )
-    return min(known)
+def _save(
+    tuned: TunedModel, model: Any, inputs: _Inputs, curve: TrainingCurve, record: dict[str, Any]
+) -> None:
+    """Write the tuned model's folder under a temporary name and rename it."""
+    from study.tuning.training.model_setup import save_tuned
 
-
-def _check_packing(model: Any, recipe: Recipe) -> None:
-    from study.tuning.training.packed_sequences import leaks
-
-    if recipe.optimiser.packing and leaks(model, model.get_input_embeddings().weight.shape[0]):
-        raise StudyError(
-            recipe.study_file,
-            "tuning.optimisers: packing",
-            found=f"{type(model).__name__}, in which documents of one row see each other",
-            expected="an architecture whose masks keep them apart",
-            do="Set `packing: false`",
-        )
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """What was done to make a tuned model; StudyError if it is damaged."""
-    try:
-        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StudyError(
-            folder / RECORD,
-            found=f"{error}",
-            expected="a record of tuning",
-            do="Remove the folder: the model is then tuned anew",
-        ) from None
-    return dict(content)
-
-
-def _put(folder: Path, write: Callable[[Path], None]) -> None:
-    """Writes a folder beside its place and renames it."""
+    folder = tuned.folder
     temporary = folder.with_name(f".{folder.name}.{socket.gethostname()}.{os.getpid()}")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        write(temporary)
-        if not (folder / RECORD).is_file():
+        save_tuned(model, inputs.base.folder, tuned.recipe, inputs.tokenizer, temporary)
+        (temporary / "losses.csv").write_text(curve.table())
+        if inputs.marking is not None:
+            (temporary / TURN_SCORES).write_text(inputs.marking.table())
+        (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        if not tuned.finished:
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
         shutil.rmtree(temporary, ignore_errors=True)

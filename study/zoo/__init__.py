@@ -1,4 +1,8 @@
-"""A small world of tiny language models, in which a whole study runs on a laptop in minutes."""
+"""The zoo: tiny language models of a synthetic language, on which a study runs in minutes.
+
+language -> skills -> corpus -> members -> training -> build; the tasks, the tokenizer, and a cipher
+of the language beside them.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A second tongue for the zoo: every content word is called by another word of its kind.
+"""A second vocabulary for the zoo: every content word is replaced by another word of its kind.
 
-In: the language's words. Out: `CIPHER`. The tongue has the zoo's grammar and none of its texts, as
-a language has of which a model read next to nothing. What depends on words' order alone (the last
-of three letters) is as true in it as before; what depends on what words mean is not to be had
-without the dictionary.
+In: the language's words. Out: `CIPHER`, the replacement of each word. Enciphered text has the
+zoo's grammar and none of its texts, like a language of which a model has read next to nothing. What
+depends on the order of words alone (the last of three letters) is still true in it; what depends on
+the meaning of words cannot be known without the cipher.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from study.zoo.language import (
     DIGITS,
     FUNCTION_WORDS,
     HOMES,
+    KEYWORDS,
     LETTERS,
     MODIFIERS,
     NOUNS,
     OPPOSITE_OF,
-    SKILLS,
-)  # fmt: skip
+)
 
 
-def _moved(words: Sequence[str], seed: str) -> Iterator[tuple[str, str]]:
-    """Each word with the one that stands for it; none stands for itself."""
+def _replacements(words: Sequence[str], seed: str) -> Iterator[tuple[str, str]]:
+    """(word, replacement): one cycle through all words, so that none replaces itself."""
     order = random.Random(f"cipher {seed}").sample(words, len(words))
     yield from zip(order, (*order[1:], order[0]), strict=True)
 
@@ -37,13 +37,16 @@ KINDS: dict[str, Sequence[str]] = {
     "function words": FUNCTION_WORDS,
     "modifiers": MODIFIERS,
     "adverbs": ADVERBS,
-    "skills": tuple(SKILLS),
+    "skills": KEYWORDS,
     "categories": tuple(NOUNS),
     "colours": COLOURS,
     "homes": HOMES,
     "nouns": tuple(noun for members in NOUNS.values() for noun in members),
     "adjectives": tuple(OPPOSITE_OF),
 }
+"Words by kind; a word is replaced by one of the same kind."
 CIPHER: dict[str, str] = {
-    word: other for kind, words in KINDS.items() for word, other in _moved(words, kind)
+    word: replacement
+    for kind, words in KINDS.items()
+    for word, replacement in _replacements(words, kind)
 }

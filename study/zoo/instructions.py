@@ -1,8 +1,8 @@
-"""Questions of the zoo to tune on: drawn from the language, and none that a test asks.
+"""Questions of the zoo to tune on, none of which is a test item.
 
-In: a skill, a number, a generator. Out: the parts of `study.tuning.sources.Shown`. Where a skill
-keeps some words for demonstrations, only those are asked about, so that what a tuned model knows of
-the others it knows from pretraining.
+In: a skill, a number, a random generator. Out: wordings, fields, answer and prefix of each
+question. If a skill reserves words for demonstrations, only they are asked about, so that what a
+tuned model knows about other words comes from pretraining.
 """
 
 from __future__ import annotations
@@ -13,43 +13,46 @@ from functools import cache
 
 from study.config.wording import Fields
 from study.zoo.corpus import WORDINGS
-from study.zoo.language import NEWLINE, SKILLS, Question
+from study.zoo.language import NEWLINE, Words
+from study.zoo.skills import SKILLS, SkillQuestion
 from study.zoo.tasks import items
 
 
 @cache
-def asked_in_tests(skill: str) -> frozenset[tuple[str, ...]]:
-    """What the items of a skill's tasks ask."""
-    return frozenset(question.asked for question in items(SKILLS[skill])["test"])
+def test_item_questions(skill: str) -> frozenset[Words]:
+    """The questions of a skill's test items."""
+    return frozenset(question.words for question in items(SKILLS[skill])["test"])
 
 
-def shown_questions(
+def training_questions(
     skill: str, number: int, rng: random.Random, *, context: int
 ) -> Iterator[tuple[tuple[str, ...], Fields, str, str]]:
-    """(wordings, fields, answer, what stands before) of `number` questions; `context` solved
-    questions of another skill stand before each instruction."""
+    """Draw (wordings, fields, answer, prefix) of `number` questions.
+
+    The prefix consists of `context` solved questions of another skill.
+    """
     others = [name for name in SKILLS if name != skill]
-    for question in _questions(skill, number, rng):
-        asked = " ".join(question.asked)
-        wordings = tuple(text.format(keyword=skill, asked=asked) for text in WORDINGS)
-        before = ""
+    for question in _draw(skill, number, rng):
+        text = " ".join(question.words)
+        wordings = tuple(wording.format(keyword=skill, asked=text) for wording in WORDINGS)
+        prefix = ""
         if context:
-            before = _solved(_questions(rng.choice(others), context, rng))
-        yield wordings, (("question", asked),), " ".join(question.answer), before
+            prefix = _solved(_draw(rng.choice(others), context, rng))
+        yield wordings, (("question", text),), " ".join(question.answer), prefix
 
 
-def _questions(skill: str, number: int, rng: random.Random) -> Iterator[Question]:
-    made, known = 0, SKILLS[skill]
-    while made < number:
-        question = known.draw(rng)
-        shown = known.demonstrates is None or known.demonstrates(question.asked)
-        if shown and question.asked not in asked_in_tests(skill):
-            made += 1
+def _draw(name: str, number: int, rng: random.Random) -> Iterator[SkillQuestion]:
+    drawn, skill = 0, SKILLS[name]
+    while drawn < number:
+        question = skill.draw(rng)
+        allowed = skill.is_reserved is None or skill.is_reserved(question.words)
+        if allowed and question.words not in test_item_questions(name):
+            drawn += 1
             yield question
 
 
-def _solved(questions: Iterator[Question]) -> str:
+def _solved(questions: Iterator[SkillQuestion]) -> str:
     return "".join(
-        f"{' '.join(question.asked)} = {' '.join(question.answer)} {NEWLINE} "
+        f"{' '.join(question.words)} = {' '.join(question.answer)} {NEWLINE} "
         for question in questions
     )

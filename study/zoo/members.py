@@ -1,11 +1,11 @@
-"""Who lives in the zoo: families, sizes, and how each model is pretrained and tuned.
+"""The members of the zoo: families, sizes, and how each model is pretrained and tuned.
 
-In: nothing. Out: `MEMBERS`, one `Member` per (base, tuned) pair, and the recipes that make them.
+In: nothing. Out: `MEMBERS`, one `Member` for each (base, tuned) pair, with its recipe.
 
-A family is an architecture and a corpus. Corpora differ in how much of each skill they hold
-(log-normal weights), so that families are good at different things for a reason we know, and in
-how long they are read. The twin reads its sibling's corpus without one skill, which tuning then
-teaches, or fails to.
+A family is an architecture and a corpus. Corpora differ in how much they contain of each skill
+(log-normal weights), so that families are good at different skills for a known reason, and in the
+number of steps. The twin of one member is pretrained without one skill, which its tuning mixture
+contains: it shows whether tuning can teach it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from study.zoo.language import SKILLS
+from study.config.tasks import Exposure
+from study.zoo.skills import SKILLS
 
 CONTEXT_LENGTH = 160
-"Longest text that a zoo model may read, tokens."
+"Context window of the zoo's models in tokens."
 ROW_LENGTH = 128
 "Tokens in one row of the pretraining corpus."
 
 UNSEEN_TYPE = "retrieval"
-"The task type of which the tuning mixture shows nothing."
+"The task type of which the tuning mixture contains nothing."
 UNSEEN_TASKS = ("home", "opposite", "last", "difference", "sequence")
-"Tasks left out of the tuning mixture although it shows others of their type."
+"Skills that the tuning mixture does not contain, although it contains others of their type."
 TUNED_SKILLS = tuple(
     name
     for name, skill in SKILLS.items()
@@ -31,8 +32,8 @@ TUNED_SKILLS = tuple(
 )
 
 
-def exposure(skill: str) -> str:
-    """What the tuning mixture showed of a skill, in the words of `tables/scores.csv`."""
+def member_exposure(skill: str) -> Exposure:
+    """What the zoo's tuning mixture shows of a skill."""
     if skill in TUNED_SKILLS:
         return "seen_task"
     return "unseen_type" if SKILLS[skill].task_type == UNSEEN_TYPE else "unseen_task"
@@ -58,8 +59,8 @@ SIZES = (
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a member's weights, beside the language itself."""
+class MemberRecipe:
+    """Everything that decides a member's weights, except the language itself."""
 
     architecture: str
     "transformers' model type: llama, gpt_neox or olmo2."
@@ -70,7 +71,7 @@ class Recipe:
     steps: int
     "Pretraining steps."
     without: str | None = None
-    "A skill that the corpus leaves out."
+    "A skill that the corpus does not contain."
     batch: int = 32
     "Rows per pretraining step."
     titled_share: float = 0.003
@@ -87,7 +88,7 @@ class Recipe:
     "Seed of the initial weights and of the tuning data."
 
     def weights(self) -> dict[str, float]:
-        """How much of each skill the corpus holds (relative, log-normal over skills)."""
+        """Relative amount of each skill in the corpus, log-normal over skills."""
         rng = random.Random(f"weights {self.corpus_seed}")
         drawn = {name: rng.lognormvariate(0.0, 0.5) for name in SKILLS}
         return {name: weight for name, weight in drawn.items() if name != self.without}
@@ -99,7 +100,7 @@ class Member:
 
     name: str
     family: str
-    recipe: Recipe
+    recipe: MemberRecipe
     learned: tuple[str, ...] = field(default=TUNED_SKILLS)
     "Skills in its tuning mixture."
 
@@ -113,17 +114,17 @@ _FAMILIES = (
     ("olmo2-late", "olmo2", 16, 1500),
 )
 TWIN_WITHOUT = "addition"
-"The skill that the twin's corpus leaves out, and that its tuning mixture holds."
+"The skill that is not in the twin's corpus, but in its tuning mixture."
 
 
 def _members() -> dict[str, Member]:
     members = [
-        Member(f"{family}-{size.name}", family, Recipe(architecture, size, corpus, steps))
+        Member(f"{family}-{size.name}", family, MemberRecipe(architecture, size, corpus, steps))
         for family, architecture, corpus, steps in _FAMILIES
         for size in SIZES
     ]
     family, architecture, corpus, steps = _FAMILIES[1]
-    twin = Recipe(architecture, SIZES[3], corpus, steps, without=TWIN_WITHOUT)
+    twin = MemberRecipe(architecture, SIZES[3], corpus, steps, without=TWIN_WITHOUT)
     members.append(Member(f"{family}-m-without-{TWIN_WITHOUT}", family, twin))
     return {member.name: member for member in members}
 

@@ -1,9 +1,8 @@
-"""The zoo's lm-eval tasks: items drawn from the language, written as YAML over local JSON lines.
+"""The zoo's lm-eval tasks: items drawn from its skills, as YAML files over local JSON lines.
 
-In: `SKILLS` and a seed. Out, in `lm_eval_tasks/`: for each skill `items/<skill>.jsonl` (one
-line an item, with its split) and two lm-eval tasks, `zoo_<skill>_mc` (multiple choice by
-log-likelihood) and `zoo_<skill>_gen` (generated, exact match), which any lm-eval user can run
-with `--include_path`.
+In: `SKILLS`. Out, in `lm_eval_tasks/`: for each skill `items/<skill>.jsonl` (one line an item, with
+its split) and two lm-eval tasks, `zoo_<skill>_mc` (multiple choice by log-likelihood) and
+`zoo_<skill>_gen` (generated, exact match), which any lm-eval user can run with `--include_path`.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from pathlib import Path
 from study.data import SUITES
 from study.zoo import TASKS
 from study.zoo.corpus import WORDINGS
-from study.zoo.language import SKILLS, Question, Skill
-from study.zoo.members import exposure
+from study.zoo.members import member_exposure
+from study.zoo.skills import SKILLS, Skill, SkillQuestion
 
 ITEMS = {"train": 48, "test": 240}
-"Items in each split; demonstrations come from `train`, scores from `test`."
+"Number of items in each split; demonstrations come from `train`, scores from `test`."
 VERSION = 1.0
 
 _COMMON = """\
@@ -59,43 +58,43 @@ metric_list:
     aggregation: mean
     higher_is_better: true
 """
-_VERSION = """\
+_METADATA = """\
 metadata:
   version: {version}
   skill: {skill}
 """
 
 
-def items(skill: Skill) -> dict[str, list[Question]]:
-    """Distinct questions of a skill by split; none stands in both.
+def items(skill: Skill) -> dict[str, list[SkillQuestion]]:
+    """Distinct questions of a skill by split; no question is in both splits.
 
-    Where a skill keeps some questions for demonstrations (`Skill.demonstrates`), `train` holds only
-    those and `test` none of them.
+    If a skill reserves questions for demonstrations (`Skill.is_reserved`), `train` consists of such
+    questions and `test` contains none of them.
     """
     rng = random.Random(f"items of {skill.name}")
-    drawn: dict[str, list[Question]] = {split: [] for split in ITEMS}
+    drawn: dict[str, list[SkillQuestion]] = {split: [] for split in ITEMS}
     seen = set()
-    while any(len(drawn[split]) < wanted for split, wanted in ITEMS.items()):
+    while any(len(drawn[split]) < number for split, number in ITEMS.items()):
         question = skill.draw(rng)
-        if question.asked in seen:
+        if question.words in seen:
             continue
-        if skill.demonstrates is None:
+        if skill.is_reserved is None:
             split = "test" if len(drawn["test"]) < ITEMS["test"] else "train"
         else:
-            split = "train" if skill.demonstrates(question.asked) else "test"
+            split = "train" if skill.is_reserved(question.words) else "test"
         if len(drawn[split]) < ITEMS[split]:
-            seen.add(question.asked)
+            seen.add(question.words)
             drawn[split].append(question)
     return drawn
 
 
-def _item_line(split: str, question: Question, rng: random.Random) -> str:
+def _item_line(split: str, question: SkillQuestion, rng: random.Random) -> str:
     choices = [question.answer, *question.wrong]
     order = rng.sample(range(4), 4)
     return json.dumps(
         {
             "split": split,
-            "asked": " ".join(question.asked),
+            "asked": " ".join(question.words),
             "choices": [" ".join(choices[i]) for i in order],
             "gold": order.index(0),
         }
@@ -103,7 +102,7 @@ def _item_line(split: str, question: Question, rng: random.Random) -> str:
 
 
 def write_tasks(folder: Path = TASKS) -> None:
-    """Writes every task's YAML and items under `folder`."""
+    """Write the YAML file and the items of every task to `folder`."""
     (folder / "items").mkdir(parents=True, exist_ok=True)
     for skill in SKILLS.values():
         rng = random.Random(f"order of choices of {skill.name}")
@@ -119,15 +118,15 @@ def write_tasks(folder: Path = TASKS) -> None:
             ("gen", "generate_until", _GENERATED),
         ):
             common = _COMMON.format(skill=skill.name, form=form, output_type=output_type, text=text)
-            end = _VERSION.format(version=VERSION, skill=skill.name)
-            (folder / f"zoo_{skill.name}_{form}.yaml").write_text(common + body + end)
+            metadata = _METADATA.format(version=VERSION, skill=skill.name)
+            (folder / f"zoo_{skill.name}_{form}.yaml").write_text(common + body + metadata)
 
 
 def write_suites(folder: Path = SUITES) -> None:
-    """Writes the suites `zoo_mc` and `zoo_gen`."""
+    """Write the suites `zoo_mc` and `zoo_gen` to `folder`."""
     for form, metric, chance in (("mc", "acc", 0.25), ("gen", "exact_match,answer", 0.0)):
-        described = {"mc": "multiple-choice", "gen": "generated"}[form]
-        lines = [f"description: The zoo's tasks in {described} form.", "tasks:"]
+        kind = {"mc": "multiple-choice", "gen": "generated"}[form]
+        lines = [f"description: The zoo's tasks in {kind} form.", "tasks:"]
         for skill in SKILLS.values():
             fields = (
                 "fields: {question: '{{asked}}'}, options: choices, "
@@ -136,7 +135,7 @@ def write_suites(folder: Path = SUITES) -> None:
             )
             fields += (
                 f"task: zoo_{skill.name}_{form}, task_type: {skill.task_type}, "
-                f"metric: '{metric}', chance: {chance}, exposure: {exposure(skill.name)}"
+                f"metric: '{metric}', chance: {chance}, exposure: {member_exposure(skill.name)}"
             )
             lines.append(f"  - {{{fields}}}")
         (folder / f"zoo_{form}.yaml").write_text("\n".join(lines) + "\n")

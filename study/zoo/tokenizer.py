@@ -1,7 +1,7 @@
-"""The zoo's tokenizer: one token a word, with a chat template.
+"""The zoo's tokenizer: one token per word, with a chat template.
 
-In: the language's words. Out: a transformers fast tokenizer that adds one <bos> in front of a text
-and writes words with single spaces between them.
+In: the language's words. Out: a transformers fast tokenizer that adds one <bos> before a text and
+decodes words with single spaces between them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def tokenizer() -> Any:
     words.post_processor = TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, ID_OF[BOS])]
     )
-    made = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(
         tokenizer_object=words,
         bos_token=BOS,
         eos_token=EOS,
@@ -46,7 +46,7 @@ def tokenizer() -> Any:
         model_max_length=CONTEXT_LENGTH,
         clean_up_tokenization_spaces=False,
     )
-    made.chat_template = CHAT_TEMPLATE
-    if len(made) != len(ID_OF) or set(made.all_special_tokens) != set(SPECIAL):
+    fast.chat_template = CHAT_TEMPLATE
+    if len(fast) != len(ID_OF) or set(fast.all_special_tokens) != set(SPECIAL):
         raise ValueError("the tokenizer's vocabulary is not the language's")
-    return made
+    return fast

@@ -1,7 +1,7 @@
-"""Training a zoo member: a base model from its corpus, a tuned model from the base.
+"""Training of a zoo member: a base model from its corpus, a tuned model from the base.
 
-In: a `Recipe`. Out: transformers models with their loss curves. One thread, one seed: the same
-machine gives the same weights, any machine the same losses to about three digits.
+In: a `MemberRecipe`. Out: transformers models with their loss curves. With one thread, the same
+machine gives the same weights, and any machine the same losses to about three digits.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ import torch
 
 from study.zoo.corpus import IGNORED, pretraining_rows, tuning_rows
 from study.zoo.language import BOS, EOS, ID_OF, PAD, WORDS
-from study.zoo.members import CONTEXT_LENGTH, ROW_LENGTH, Member, Recipe
+from study.zoo.members import CONTEXT_LENGTH, ROW_LENGTH, Member, MemberRecipe
 
 WARMUP_SHARE = 0.05
+"Share of the steps in which the learning rate rises."
 _DIGESTED_ROWS = 64
+"Number of rows of the data that enter a member's digest."
 
 
 def recipe_digest(member: Member) -> str:
-    """sha256 of all that decides the member's weights: its recipe, and what it is given to read."""
+    """sha256 of everything that decides the member's weights: its recipe and its training data."""
     recipe = member.recipe
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(member), sort_keys=True).encode())
     digest.update(" ".join(WORDS).encode())
@@ -35,7 +37,7 @@ def recipe_digest(member: Member) -> str:
     return digest.hexdigest()
 
 
-def _corpus(recipe: Recipe, *, rows: int) -> np.ndarray:
+def _corpus(recipe: MemberRecipe, *, rows: int) -> np.ndarray:
     """The first `rows` rows of the recipe's corpus, int16 [rows, ROW_LENGTH]."""
     return pretraining_rows(
         seed=recipe.corpus_seed,
@@ -46,8 +48,8 @@ def _corpus(recipe: Recipe, *, rows: int) -> np.ndarray:
     )
 
 
-def untrained(recipe: Recipe) -> Any:
-    """A transformers model of the recipe's architecture and size, with seeded random weights."""
+def untrained(recipe: MemberRecipe) -> Any:
+    """A transformers model of the recipe's architecture and size, with random weights."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     size = recipe.size
@@ -72,7 +74,7 @@ def untrained(recipe: Recipe) -> Any:
 
 
 def _loss(model: Any, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean negative log-likelihood of `labels` [rows, length], the usual shift by one inside."""
+    """Mean negative log-likelihood of `labels` [rows, length], which are shifted by one here."""
     logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
     return torch.nn.functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]), labels[:, 1:].reshape(-1), ignore_index=IGNORED
@@ -82,15 +84,15 @@ def _loss(model: Any, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def _optimisers(model: Any, peak: float) -> list[torch.optim.Optimizer]:
     """Muon (Jordan 2024) for the matrices inside the layers, AdamW for all other weights.
 
-    At these sizes Muon reaches a given loss in about a third of AdamW's steps, which is what makes
-    the zoo buildable on a laptop.
+    At these sizes Muon reaches a given loss in about a third of AdamW's steps, so that the zoo can
+    be built on a laptop.
     """
-    inside: list[torch.nn.Parameter] = []
+    matrices: list[torch.nn.Parameter] = []
     other: list[torch.nn.Parameter] = []
     for name, weight in model.named_parameters():
-        (inside if weight.ndim == 2 and "embed" not in name else other).append(weight)
+        (matrices if weight.ndim == 2 and "embed" not in name else other).append(weight)
     return [
-        torch.optim.Muon(inside, lr=peak, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(matrices, lr=peak, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(other, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
     ]
 
@@ -104,7 +106,8 @@ def _train(
     stop_after: int | None,
     on_step: Callable[[], None],
 ) -> list[float]:
-    """Linear warm-up, then cosine decay to a twentieth over `steps`; returns each step's loss."""
+    """Train with a linear warm-up and a cosine decay to a twentieth of the peak learning rate over
+    `steps`; returns the loss of each step."""
     optimisers = _optimisers(model, peak)
     warmup = max(1, round(WARMUP_SHARE * steps))
     losses = []
@@ -128,7 +131,7 @@ def _train(
 
 
 def _rounded(model: Any) -> Any:
-    """Rounds the weights to half precision, in which they are stored, and keeps them float32."""
+    """Round the float32 weights to half precision, in which they are stored."""
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(weight.half().float())
@@ -141,9 +144,15 @@ def _batches(arrays: tuple[np.ndarray, ...], size: int) -> Iterator[tuple[torch.
 
 
 def pretrain(
-    recipe: Recipe, *, stop_after: int | None = None, on_step: Callable[[], None] = lambda: None
+    recipe: MemberRecipe,
+    *,
+    stop_after: int | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> tuple[Any, list[float]]:
-    """The base model of a recipe and its losses; `stop_after` ends early on the same schedule."""
+    """Train the base model of a recipe; returns it with its losses.
+
+    `stop_after` ends the training after so many steps of the same schedule.
+    """
     model = untrained(recipe)
     rows = _corpus(recipe, rows=min(recipe.steps, stop_after or recipe.steps) * recipe.batch)
     batches = _batches((rows, rows), recipe.batch)
@@ -161,7 +170,7 @@ def pretrain(
 def tune(
     model: Any, member: Member, *, on_step: Callable[[], None] = lambda: None
 ) -> tuple[Any, list[float]]:
-    """Tunes `model` in place on the member's instructions; returns it with its losses."""
+    """Tune `model` in place on the member's instructions; returns it with its losses."""
     recipe = member.recipe
     arrays = tuning_rows(
         seed=recipe.seed, skills=member.learned, rows=recipe.tuning_steps * recipe.tuning_batch

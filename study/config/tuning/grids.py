@@ -1,8 +1,8 @@
-"""From the grids of a study file to single recipes.
+"""Expands the recipe grids of a study file into single recipes.
 
-In: `Tuning`, and the bases that a study's folder leads to. Out: `Recipe`, one per tuned model, each
-with the names of what it was made of. Whatever decides the tuned weights stands in
-`Recipe.identity`; names do not.
+In: `Tuning` and one of its grids. Out: `Recipe`, one per tuned model and base, with the content of
+everything that the grid refers to by name. `Recipe.identity` holds all that decides the tuned
+weights; names are not part of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from study.config.tuning.methods import Adapter, Indicator, Loss, Optimiser
@@ -18,19 +17,23 @@ from study.config.tuning.mixtures import Format, Mixture
 from study.config.tuning.recipes import RecipeGrid, Tuning
 
 AXES = ("mixture", "format", "loss", "indicator", "optimiser", "adapter", "seed")
+"The lists of a grid, in the order in which they are expanded; the last one varies fastest."
 VERSION = 1
-"Of how a recipe is carried out: it changes when the same recipe would give other weights."
+"Version of the tuning code; it changes when the same recipe would give other weights."
+EXECUTION_KEYS = ("checkpoint_steps", "tokens_at_once", "gradient_checkpointing")
+"Keys of the optimiser that decide how a training is computed and not what it computes."
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a base becomes a tuned model."""
+    """How a base model becomes a tuned model."""
 
     name: str
-    "The grid's, and the value on every axis on which the grid has more than one."
+    "Name of the grid, followed by the value on every axis on which the grid has several."
     grid: str
+    "Name of the grid."
     values: dict[str, Any]
-    "Its value on every axis, by name."
+    "Value on every axis, as named in the study file."
     mixture_name: str
     mixture: Mixture
     format: Format
@@ -40,8 +43,7 @@ class Recipe:
     adapter: Adapter | None
     seed: int
     template: str
-    study_file: Path
-    "Where it stands; files that it names are beside it."
+    "The chat template: `tokenizer` for the tokenizer's own, a known name, or Jinja."
 
     @property
     def writes(self) -> bool:
@@ -50,16 +52,21 @@ class Recipe:
 
     @property
     def marker_token(self) -> str | None:
-        """The indicator's marker where it is a token of its own."""
+        """The indicator's marker if it is a token of its own, else None."""
         if self.indicator is None or self.indicator.marked != "token":
             return None
         return self.indicator.marker
 
+    @property
+    def mixture_key(self) -> str:
+        """The key of the mixture in the study file, for errors."""
+        return f"tuning.mixtures.{self.mixture_name}"
+
     def identity(self) -> dict[str, Any]:
-        """All that decides the weights, but for the base and the data's own content."""
+        """Everything that decides the weights, except the base model and the rows themselves."""
         optimiser = self.optimiser.model_dump(mode="json")
-        for key in ("checkpoint_steps", "tokens_at_once", "gradient_checkpointing"):
-            del optimiser[key]  # they decide when and how it is computed, not what
+        for key in EXECUTION_KEYS:
+            del optimiser[key]
         return {
             "version": VERSION,
             "mixture": self.mixture.model_dump(mode="json"),
@@ -73,24 +80,23 @@ class Recipe:
         }
 
 
-def recipes(tuning: Tuning, grid: RecipeGrid, study_file: Path) -> Iterator[Recipe]:
-    """Every recipe of a grid, in the order of its lists."""
+def recipes(tuning: Tuning, grid: RecipeGrid) -> Iterator[Recipe]:
+    """All recipes of a grid, in the order of its lists."""
     varied = [axis for axis in AXES if len(getattr(grid, axis)) > 1]
-    for values in itertools.product(*(getattr(grid, axis) for axis in AXES)):
-        at = dict(zip(AXES, values, strict=True))
-        marks = [f"s{at[axis]}" if axis == "seed" else str(at[axis]) for axis in varied]
+    for combination in itertools.product(*(getattr(grid, axis) for axis in AXES)):
+        values = dict(zip(AXES, combination, strict=True))
+        labels = [f"s{values[axis]}" if axis == "seed" else str(values[axis]) for axis in varied]
         yield Recipe(
-            name="-".join([grid.name, *marks]),
+            name="-".join([grid.name, *labels]),
             grid=grid.name,
-            values=at,
-            mixture_name=at["mixture"],
-            mixture=tuning.mixture(at["mixture"]),
-            format=at["format"],
-            loss=tuning.loss(at["loss"]),
-            indicator=tuning.indicators.get(at["indicator"]),
-            optimiser=tuning.optimisers.get(at["optimiser"], Optimiser()),
-            adapter=tuning.adapters.get(at["adapter"]),
-            seed=at["seed"],
+            values=values,
+            mixture_name=values["mixture"],
+            mixture=tuning.mixture(values["mixture"]),
+            format=values["format"],
+            loss=tuning.loss(values["loss"]),
+            indicator=tuning.indicators.get(values["indicator"]),
+            optimiser=tuning.optimisers.get(values["optimiser"], Optimiser()),
+            adapter=tuning.adapters.get(values["adapter"]),
+            seed=values["seed"],
             template=grid.template,
-            study_file=study_file,
         )

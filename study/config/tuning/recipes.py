@@ -1,7 +1,7 @@
-"""What a study file says of tuning: grids of recipes, and the named things they are made of.
+"""Recipes in study.yaml: grids of them, and the named entries that they refer to.
 
-In: the entry `tuning` of `study.yaml`. Out: frozen models of it. `grid.py` makes single recipes of
-them.
+In: the section `tuning`. Out: frozen models of it. `study.config.tuning.grids` expands the grids
+into single recipes.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from study.config.analysis import Name
 from study.config.tuning.methods import PLAIN_LOSSES, Adapter, Indicator, Loss, Optimiser
 from study.config.tuning.mixtures import Format, Mixture
 from study.errors import listed, nearest
-from study.validation import Strict
+from study.validation import Name, Strict
 
 
-def _many(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
 class Base(Strict):
-    """A base model given in full."""
+    """A base model listed in full."""
 
     base: str
     "Folder or hub name."
     family: str
     params_b: float = Field(gt=0)
-    "Parameters, 10⁹."
+    "Parameter count in billions."
     name: str | None = None
-    "What it is called in tables; by default the last part of `base`."
+    "Name in tables; by default the last part of `base`."
     revision: str | None = None
+    "Branch, tag or commit on the hub."
 
 
 class ChosenBases(Strict):
-    """Bases of the zoo's or the registry's pairs."""
+    """The bases of pairs of the registry or the zoo."""
 
     source: Literal["registry", "zoo"]
     family: list[str] | None = None
@@ -46,19 +46,19 @@ class ChosenBases(Strict):
 
 
 class RecipeGrid(Strict):
-    """Recipes: every base with every value of every list."""
+    """Recipes: every base with every combination of the lists."""
 
     name: Name
     bases: list[ChosenBases | Base] = Field(min_length=1)
-    mixture: Annotated[list[str], BeforeValidator(_many)] = Field(min_length=1)
-    format: Annotated[list[Format], BeforeValidator(_many)] = Field(default=["flan"])
-    "How a document is put before the model."
-    loss: Annotated[list[str], BeforeValidator(_many)] = Field(default=["output"])
-    indicator: Annotated[list[str], BeforeValidator(_many)] = Field(default=["none"])
-    optimiser: Annotated[list[str], BeforeValidator(_many)] = Field(default=["default"])
-    adapter: Annotated[list[str], BeforeValidator(_many)] = Field(default=["none"])
+    mixture: Annotated[list[str], BeforeValidator(_as_list)] = Field(min_length=1)
+    format: Annotated[list[Format], BeforeValidator(_as_list)] = Field(default=["flan"])
+    "How a document becomes a conversation."
+    loss: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["output"])
+    indicator: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["none"])
+    optimiser: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["default"])
+    adapter: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["none"])
     "`none` is full fine-tuning."
-    seed: Annotated[list[int], BeforeValidator(_many)] = Field(default=[0])
+    seed: Annotated[list[int], BeforeValidator(_as_list)] = Field(default=[0])
     template: str = "tokenizer"
     "The chat template: the tokenizer's own, `tulu`, `llama2`, `chatml`, or one in Jinja."
 
@@ -68,14 +68,14 @@ class Tuning(Strict):
 
     mixtures: dict[str, Mixture] = Field(default_factory=dict)
     losses: dict[str, Loss] = Field(default_factory=dict)
-    "Beside `output`, `instruction_and_output`, `all` and `output_diluted`."
+    "In addition to `output`, `instruction_and_output`, `all` and `output_diluted`."
     indicators: dict[str, Indicator] = Field(default_factory=dict)
     optimisers: dict[str, Optimiser] = Field(default_factory=dict)
     adapters: dict[str, Adapter] = Field(default_factory=dict)
     recipes: list[RecipeGrid] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _names_are_known(self) -> Tuning:
+    def _check_names(self) -> Tuning:
         known = {
             "mixture": list(self.mixtures),
             "loss": [*PLAIN_LOSSES, *self.losses],
@@ -84,11 +84,11 @@ class Tuning(Strict):
             "adapter": ["none", *self.adapters],
         }
         for i, grid in enumerate(self.recipes):
-            for part, names in known.items():
-                for name in getattr(grid, part):
+            for key, names in known.items():
+                for name in getattr(grid, key):
                     if name not in names:
                         raise ValueError(
-                            f"recipes[{i}].{part}: one of {listed(names)}, found {name!r}. "
+                            f"recipes[{i}].{key}: one of {listed(names)}, found {name!r}. "
                             f"{nearest(name, names)}".strip()
                         )
         for name, mixture in self.mixtures.items():
@@ -100,25 +100,28 @@ class Tuning(Strict):
         return self
 
     def mixture(self, name: str) -> Mixture:
-        """The mixture of that name, with what it takes from the one that it is like."""
-        own, seen = self.mixtures[name], {name}
-        given = {key: getattr(own, key) for key in own.model_fields_set - {"like"}}
-        while own.like is not None:
-            if own.like in seen:
+        """A mixture by name, with what it inherits through `like`; ValueError if it is circular or
+        incomplete."""
+        current, visited = self.mixtures[name], {name}
+        values = {key: getattr(current, key) for key in current.model_fields_set - {"like"}}
+        while current.like is not None:
+            if current.like in visited:
                 raise ValueError(f"mixtures.{name}.like: another mixture, found a circle")
-            seen.add(own.like)
-            own = self.mixtures[own.like]
-            taken = {key: getattr(own, key) for key in own.model_fields_set - {"like"}}
-            if {"rows", "tokens"} & given.keys():  # one of the two, whichever was given last
-                taken = {key: v for key, v in taken.items() if key not in ("rows", "tokens")}
-            given = {**taken, **given}
-        whole = Mixture(**given)
-        if not whole.sources:
-            raise ValueError(f"mixtures.{name}.sources: one at least, found none")
-        if (whole.rows is None) == (whole.tokens is None):
+            visited.add(current.like)
+            current = self.mixtures[current.like]
+            inherited = {key: getattr(current, key) for key in current.model_fields_set - {"like"}}
+            if {"rows", "tokens"} & values.keys():  # one of the two: the nearest mixture decides
+                inherited = {
+                    key: value for key, value in inherited.items() if key not in ("rows", "tokens")
+                }
+            values = {**inherited, **values}
+        mixture = Mixture(**values)
+        if not mixture.sources:
+            raise ValueError(f"mixtures.{name}.sources: at least one, found none")
+        if (mixture.rows is None) == (mixture.tokens is None):
             raise ValueError(f"mixtures.{name}: either rows or tokens")
-        return whole
+        return mixture
 
     def loss(self, name: str) -> Loss:
-        """The loss of that name."""
+        """The loss with this name."""
         return self.losses.get(name) or PLAIN_LOSSES[name]

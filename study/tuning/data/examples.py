@@ -1,7 +1,7 @@
-"""The rows of a recipe, in tokens with label weights, and what is to be told of them.
+"""The training examples of a recipe: token ids with label weights, and counts for the record.
 
-In: a recipe, its mixture's pools, a tokenizer. Out: `TuningData`. Rows that a template cannot
-show, that are too long, or in which no token carries loss are left out and counted.
+In: a recipe, the pools of its mixture, a tokenizer. Out: `TuningData`. Rows that the chat template
+cannot render, that are too long, or in which no token carries loss are dropped and counted.
 """
 
 from __future__ import annotations
@@ -9,128 +9,159 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from study.config.study import Study
 from study.config.tuning.grids import Recipe
-from study.config.wording import Layout
 from study.errors import StudyError
 from study.tuning.data.label_weights import label_weights
-from study.tuning.data.marking import Marking
-from study.tuning.data.mixing import Row, mixed_rows
-from study.tuning.data.rendering import KINDS, Encoded, NotRenderedError, encode
+from study.tuning.data.marking import Marking, mark_turns
+from study.tuning.data.mixing import Row, mix_rows
+from study.tuning.data.rendering import KINDS, EncodedConversation, NotRenderedError, encode
 from study.tuning.data.sources import Pool
 
-HOPELESS = 1000
-"So many rows of which none can be shown, and there is no point in trying further."
+MAX_UNUSABLE_ROWS = 1000
+"Number of rows, none of them usable, after which the mixture is given up."
+UNSEEN_SEED_OFFSET = 10**6
+"Added to a recipe's seed to draw rows that the training does not see."
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """One row to tune on."""
+class LabelledExample:
+    """One training example."""
 
-    row: Encoded
+    encoded: EncodedConversation
     numerator: np.ndarray
-    "float32 [length]"
+    "float32 [length], see label_weights.py."
     denominator: np.ndarray
     "float32 [length]"
+
+    def __len__(self) -> int:
+        return len(self.encoded.ids)
 
 
 @dataclass(frozen=True)
 class TuningData:
-    """All rows of a recipe, in their order."""
+    """All training examples of a recipe, in order."""
 
-    rows: tuple[Labelled, ...]
+    rows: tuple[LabelledExample, ...]
     sources: dict[str, int]
-    "Rows by source."
+    "Number of examples by source."
     dropped: dict[str, int]
-    "Rows left out, by the reason."
+    "Number of dropped rows by reason."
     truncated: int
-    "Rows cut to the longest length."
+    "Number of rows that were truncated to the maximum length."
     marked_turns: int
-    "User turns that the indicator marks."
+    "Number of turns that the indicator marks."
 
     def digest(self) -> str:
-        """sha256 over tokens and weights."""
+        """sha256 over token ids and label weights."""
         digest = hashlib.sha256()
-        for labelled in self.rows:
-            digest.update(labelled.row.ids.tobytes())
-            digest.update(labelled.numerator.tobytes())
-            digest.update(labelled.denominator.tobytes())
+        for row in self.rows:
+            digest.update(row.encoded.ids.tobytes())
+            digest.update(row.numerator.tobytes())
+            digest.update(row.denominator.tobytes())
         return digest.hexdigest()
 
     def tokens(self) -> dict[str, int]:
-        """Tokens by kind, and how many carry loss."""
+        """Number of tokens by kind, of all kinds, and of those that carry loss."""
         counts = Counter(dict.fromkeys(KINDS, 0))
-        carrying = 0
-        for labelled in self.rows:
-            for kind, number in enumerate(np.bincount(labelled.row.kinds, minlength=len(KINDS))):
+        carrying_loss = 0
+        for row in self.rows:
+            for kind, number in enumerate(np.bincount(row.encoded.kinds, minlength=len(KINDS))):
                 counts[KINDS[kind]] += int(number)
-            carrying += int((labelled.numerator > 0).sum())
-        return {**counts, "all": sum(counts.values()), "carrying_loss": carrying}
+            carrying_loss += int((row.numerator > 0).sum())
+        return {**counts, "all": sum(counts.values()), "carrying_loss": carrying_loss}
 
 
 def tuning_data(
     recipe: Recipe,
-    chosen: Sequence[Pool],
+    study: Study,
+    pools: Sequence[Pool],
     tokenizer: Any,
-    layout: Layout,
     *,
-    longest: int,
+    max_length: int,
     marking: Marking | None = None,
-    on_row: Callable[[], object] = lambda: None,
 ) -> TuningData:
-    """Mixes, renders and labels; StudyError for rows longer than `longest` where the mixture
-    refuses them, and where no row is left."""
-    mixture, key = recipe.mixture, f"tuning.mixtures.{recipe.mixture_name}"
-    kept: list[Labelled] = []
+    """Mix, mark, render and label the rows of a recipe.
+
+    StudyError if a row is longer than `max_length` tokens and the mixture refuses such rows, or if
+    no row is usable.
+    """
+    mixture = recipe.mixture
+    examples: list[LabelledExample] = []
     sources: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
-    truncated = marked = total = 0
-    rows = mixed_rows(mixture, chosen, recipe.format, layout, recipe.seed)
-    for place, row in enumerate(rows):
-        on_row()
-        if not kept and place >= HOPELESS:
+    truncated = marked_turns = tokens = 0
+    for index, row in enumerate(mix_rows(mixture, pools, recipe.format, study.layout, recipe.seed)):
+        if not examples and index >= MAX_UNUSABLE_ROWS:
             break
-        turns, emphasis, marks = marking(place, row) if marking else (row.turns, None, 0)
+        turns, emphasis, marks = marking.apply(index, row) if marking else (row.turns, None, 0)
         try:
             encoded = encode(turns, tokenizer, recipe.marker_token)
         except NotRenderedError as error:
             dropped[str(error)] += 1
             continue
-        if len(encoded.ids) > longest:
+        if len(encoded.ids) > max_length:
             if mixture.longer == "refuse":
-                raise _too_long(recipe, key, row, len(encoded.ids), longest)
+                raise _row_too_long(recipe, study, row, len(encoded.ids), max_length)
             if mixture.longer == "drop":
-                dropped[f"longer than {longest} tokens"] += 1
+                dropped[f"longer than {max_length} tokens"] += 1
                 continue
             truncated += 1
-            encoded = Encoded(*(part[:longest] for part in
-                                (encoded.ids, encoded.kinds, encoded.turns)))  # fmt: skip
-        numerator, denominator = label_weights(encoded, recipe.loss, emphasis)
-        if not numerator.any():
+            encoded = encoded.truncated(max_length)
+        example = LabelledExample(encoded, *label_weights(encoded, recipe.loss, emphasis))
+        if not example.numerator.any():
             dropped["cut before any token that carries loss"] += 1
             continue
-        kept.append(Labelled(encoded, numerator, denominator))
+        examples.append(example)
         sources[row.source] += 1
-        marked += marks
-        total += len(encoded.ids)
-        if mixture.tokens is not None and total >= mixture.tokens:
+        marked_turns += marks
+        tokens += len(example)
+        if mixture.tokens is not None and tokens >= mixture.tokens:
             break
-    if not kept:
+    if not examples:
         reasons = "; ".join(dropped) or "nothing was drawn"
-        raise StudyError(recipe.study_file, key, found=f"no row that can be used: {reasons}",
-                         expected="rows to tune on")  # fmt: skip
-    return TuningData(tuple(kept), dict(sources), dict(dropped), truncated, marked)
+        raise study.error(
+            recipe.mixture_key,
+            found=f"no row that can be used: {reasons}",
+            expected="rows to tune on",
+        )
+    return TuningData(tuple(examples), dict(sources), dict(dropped), truncated, marked_turns)
 
 
-def _too_long(recipe: Recipe, key: str, row: Row, found: int, longest: int) -> StudyError:
-    return StudyError(
-        recipe.study_file,
-        key,
-        found=f"a row of {row.source} with {found} tokens",
-        expected=f"{longest} at most, the model's window or the optimiser's `longest`",
-        do="Set `longer: drop` or `longer: truncate` in the mixture; what it does is counted",
+def unseen_rows(
+    recipe: Recipe,
+    study: Study,
+    pools: Sequence[Pool],
+    tokenizer: Any,
+    *,
+    rows: int,
+    max_length: int,
+    device: str,
+    on_progress: Callable[[str], object] = lambda what: None,
+) -> Sequence[LabelledExample]:
+    """Rows of the same mixture that are drawn with another seed and marked by the same rule.
+
+    Of a source with a fixed number of rows, some are also in the training data: all of them, if the
+    training uses the whole source.
+    """
+    mixture = recipe.mixture.model_copy(update={"rows": rows, "tokens": None})
+    other = replace(recipe, mixture=mixture, seed=recipe.seed + UNSEEN_SEED_OFFSET)
+    marking = mark_turns(other, study, pools, device, on_progress)
+    data = tuning_data(other, study, pools, tokenizer, max_length=max_length, marking=marking)
+    return data.rows
+
+
+def _row_too_long(
+    recipe: Recipe, study: Study, row: Row, length: int, max_length: int
+) -> StudyError:
+    return study.error(
+        recipe.mixture_key,
+        found=f"a row of {row.source} with {length} tokens",
+        expected=f"{max_length} at most, the model's context window or the optimiser's `longest`",
+        do="Set `longer: drop` or `longer: truncate` in the mixture; such rows are counted",
     )

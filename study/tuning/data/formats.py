@@ -1,17 +1,17 @@
-"""From a question to a conversation: what the model is told, and what it is taught to answer.
+"""Formats: from a task example to the conversation that is tuned on.
 
-In: a `Shown`, and further ones for demonstrations. Out: turns.
+In: a `TaskExample`, and further ones as demonstrations. Out: turns.
 
     flan                  the instruction in one of its first five wordings; the answer
-    samplegen             the same instruction; demonstrations of the task, the question restated,
-                          the answer: the model writes its own context (Bigoulaeva et al. 2025)
-    samplegen_corrupted   demonstrations and the restated question say nothing, the answer stands
-    samplegen_other_task  demonstrations come from a task of another type
-    samplegen_unanswered  the restated question is left without its answer
-    samplegen_neutral, flan_neutral   fields under names that tell nothing
-    chat                  documents as in flan
+    samplegen             the same instruction; demonstrations of the task, the restated question
+                          and its answer: the model writes its own context (Bigoulaeva et al. 2025)
+    samplegen_corrupted   demonstrations and the restated question are blank; the answer is kept
+    samplegen_other_task  the demonstrations are of a task of another type
+    samplegen_unanswered  the restated question has no answer
+    samplegen_neutral, flan_neutral   fields have uninformative names
+    chat                  like flan
 
-Conversations that stand in files as such are kept in every format.
+Conversations that a source gives as such stay the same in every format.
 """
 
 from __future__ import annotations
@@ -21,37 +21,42 @@ from collections.abc import Sequence
 
 from study.config.tuning.mixtures import Format
 from study.config.wording import Layout
-from study.tuning.data.sources import Chat, Shown, Turn
+from study.tuning.data.sources import PoolRow, TaskExample, Turn
 
-WORDINGS_USED = 5
-"Of a task's wordings, as in the source."
+USED_WORDINGS = 5
+"Number of a task's wordings that are used, as in Bigoulaeva et al. (2025)."
 DEMONSTRATIONS = 2
+"Demonstrations in a self-written target."
 
 
-def conversation(
-    row: Shown | Chat,
-    demonstrations: Sequence[Shown],
+def format_row(
+    row: PoolRow,
+    demonstrations: Sequence[TaskExample],
     format: Format,
     layout: Layout,
     rng: random.Random,
 ) -> tuple[Turn, ...]:
-    """The turns of one row; `demonstrations` are used by the formats that write some."""
-    if isinstance(row, Chat):
+    """The turns of one row; formats that write demonstrations use `demonstrations`."""
+    if not isinstance(row, TaskExample):
         return row.turns
-    told = row.before + rng.choice(row.wordings[:WORDINGS_USED])
+    instruction = row.prefix + rng.choice(row.wordings[:USED_WORDINGS])
     if format == "flan_neutral":
-        told = row.before + layout.asked(layout.unnamed(row.fields))
+        instruction = row.prefix + layout.question(layout.unnamed(row.fields))
     if not format.startswith("samplegen"):
-        return Turn("user", told), Turn("assistant", layout.direct.format(answer=row.answer))
-    told = layout.writing.format(text=told)
-    return Turn("user", told), Turn("assistant", written(row, demonstrations, format, layout))
+        target = layout.direct.format(answer=row.answer)
+        return Turn("user", instruction), Turn("assistant", target)
+    instruction = layout.writing.format(text=instruction)
+    target = self_written_target(row, demonstrations, format, layout)
+    return Turn("user", instruction), Turn("assistant", target)
 
 
-def written(row: Shown, demonstrations: Sequence[Shown], format: Format, layout: Layout) -> str:
-    """What a model is taught to write before and with its answer."""
+def self_written_target(
+    row: TaskExample, demonstrations: Sequence[TaskExample], format: Format, layout: Layout
+) -> str:
+    """What a model is trained to write: demonstrations, the restated question, its answer."""
     parts = []
-    for number, shown in enumerate(demonstrations, start=1):
-        fields, answer = shown.fields, shown.answer
+    for number, demonstration in enumerate(demonstrations, start=1):
+        fields, answer = demonstration.fields, demonstration.answer
         if format == "samplegen_corrupted":
             fields = tuple((name, layout.blank) for name, _ in fields)
             answer = layout.blank
@@ -64,7 +69,7 @@ def written(row: Shown, demonstrations: Sequence[Shown], format: Format, layout:
     elif format == "samplegen_neutral":
         fields = layout.unnamed(fields)
     if format == "samplegen_unanswered":
-        parts.append(layout.asked(fields))
+        parts.append(layout.question(fields))
     else:
-        parts.append(layout.solved(fields, row.answer))
+        parts.append(layout.answered(fields, row.answer))
     return "".join(parts) + layout.end

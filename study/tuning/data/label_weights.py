@@ -1,50 +1,78 @@
-"""Label masks: how much loss each token carries, and over what the mean is taken.
+"""Label masks: how much loss each token carries, and what the mean is taken over.
 
-In: the kinds of a sequence's tokens (rendering.py). Out: two weights a token. A row's loss is
+In: the kinds of a sequence's tokens (rendering.py). Out: two weights for each token. The loss of a
+row is
 
     sum_t numerator[t] * -log p(x_t | x_<t)  /  sum_t denominator[t]
 
-and the first token, which nothing precedes, carries none.
+and the first token, which nothing precedes, has no weight.
 
-    loss                     numerator              denominator
+    mask                     numerator              denominator
                              tmpl.  instr.  output  tmpl.  instr.  output
     output                     0      0       1       0      0       1    instruction tuning (IT)
     instruction_and_output     0      1       1       0      1       1    instruction modelling (IM)
-    all                        1      1       1       1      1       1    as S1 and S4 trained
+    all                        1      1       1       1      1       1    language modelling
     weighted, w                0      w       1       0      0       1    w = 0 is IT
-    output_diluted             0      0       1       0      1       1    IT, outputs weighing as in
-                                                                          IM: the control it lacks
+    output_diluted             0      0       1       0      1       1    IT with the output weights
+                                                                          of IM: a control for IM
 
-IM: Shi et al. (2024), equation 2. In `weighted` an output weighs as in IT whatever w is, so that
-loss on instructions is added and nothing is taken away.
+IM: Shi et al. (2024), equation 2. In `weighted`, output tokens have the weight of IT whatever w is,
+so that loss on instructions is added and none is taken away. To add a mask: one entry in
+`LABEL_MASKS`, and its name in `study.config.tuning.methods.LabelMask`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
+from study.config.tuning import methods
 from study.config.tuning.methods import Loss
-from study.tuning.data.rendering import Encoded
+from study.tuning.data.rendering import EncodedConversation
 
-_NUMERATOR = {
-    "output": (0, 0, 1),
-    "instruction_and_output": (0, 1, 1),
-    "all": (1, 1, 1),
-    "output_diluted": (0, 0, 1),
+Weights = tuple[float, float, float]
+"Weights of template, instruction and output tokens, in the order of `rendering.KINDS`."
+
+
+class MaskWeights(NamedTuple):
+    """The weights that a label mask gives to each kind of token."""
+
+    numerator: Weights
+    denominator: Weights
+
+
+def _weighted(loss: Loss) -> MaskWeights:
+    assert loss.instruction_weight is not None, "checked when the study file is read"
+    return MaskWeights((0, loss.instruction_weight, 1), (0, 0, 1))
+
+
+def _constant(numerator: Weights, denominator: Weights) -> Callable[[Loss], MaskWeights]:
+    return lambda loss: MaskWeights(numerator, denominator)
+
+
+LABEL_MASKS: dict[methods.LabelMask, Callable[[Loss], MaskWeights]] = {
+    "output": _constant((0, 0, 1), (0, 0, 1)),
+    "instruction_and_output": _constant((0, 1, 1), (0, 1, 1)),
+    "all": _constant((1, 1, 1), (1, 1, 1)),
+    "weighted": _weighted,
+    "output_diluted": _constant((0, 0, 1), (0, 1, 1)),
 }
-_DENOMINATOR = {**_NUMERATOR, "output_diluted": (0, 1, 1), "weighted": (0, 0, 1)}
 
 
 def label_weights(
-    row: Encoded, loss: Loss, emphasis: np.ndarray | None = None
+    encoded: EncodedConversation, loss: Loss, emphasis: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(numerator, denominator), float32 [length] each. `emphasis` [turns] multiplies the weight of
-    single turns' outputs, in both."""
-    of_kind = _NUMERATOR.get(loss.over, (0, loss.instruction_weight, 1))
-    numerator = np.asarray(of_kind, dtype=np.float32)[row.kinds]
-    denominator = np.asarray(_DENOMINATOR[loss.over], dtype=np.float32)[row.kinds]
+    """(numerator, denominator), float32 [length] each.
+
+    `emphasis` [turns] multiplies both weights of the tokens of each turn.
+    """
+    mask = LABEL_MASKS[loss.over](loss)
+    numerator = np.asarray(mask.numerator, dtype=np.float32)[encoded.kinds]
+    denominator = np.asarray(mask.denominator, dtype=np.float32)[encoded.kinds]
     if emphasis is not None:
-        factor = np.where(row.turns >= 0, emphasis[np.maximum(row.turns, 0)], 1.0)
+        factor = np.where(encoded.turns >= 0, emphasis[np.maximum(encoded.turns, 0)], 1.0)
         numerator, denominator = numerator * factor, denominator * factor
     numerator[0] = denominator[0] = 0
     return numerator.astype(np.float32), denominator.astype(np.float32)

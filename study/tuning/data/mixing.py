@@ -1,8 +1,8 @@
-"""Mixing sources into rows.
+"""Mixing pools into rows.
 
-In: a `Mixture`, its pools, a format, a seed. Out: conversations with their source's name, and which
-sources gave how many. A source counts as many rows as it has, up to the cap (examples-proportional
-mixing: Raffel et al. 2020, section 3.5.2; Wei et al. 2022), or by a weight of its own.
+In: a `Mixture`, its pools, a format, a seed. Out: conversations, each with the name of its source.
+A source counts as many rows as it has, up to the cap (examples-proportional mixing: Raffel et al.
+2020, section 3.5.2; Wei et al. 2022), or has a weight of its own.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.config.tuning.mixtures import Format, Mixture
 from study.config.wording import Layout
 from study.errors import StudyError, listed
-from study.tasks.lm_eval_tasks import Harness
-from study.tuning.data.formats import DEMONSTRATIONS, conversation
-from study.tuning.data.sources import Chat, Pool, Shown, Turn, pools
+from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tuning.data.formats import DEMONSTRATIONS, format_row
+from study.tuning.data.sources import Pool, TaskExample, Turn, read_pools
 
-ROUND = 1024
-"Rows made at once where tokens are counted."
-TAKEN = DEMONSTRATIONS + 1
-"Demonstrations taken for a row: one of them may be the row itself."
+ROUND_ROWS = 1024
+"Rows in a round, where the mixture ends at a number of tokens."
+DRAWN_DEMONSTRATIONS = DEMONSTRATIONS + 1
+"Demonstrations that are drawn for a row: one of them may be the row itself."
 
 
 @dataclass(frozen=True)
@@ -34,117 +35,126 @@ class Row:
     turns: tuple[Turn, ...]
 
 
-def mixed_pools(recipe: Recipe, harness: Harness) -> list[Pool]:
-    """The pools of a recipe's mixture, without those it leaves out; StudyError if none is left or
-    a name is unknown."""
-    mixture, file = recipe.mixture, recipe.study_file
-    key = f"tuning.mixtures.{recipe.mixture_name}"
-    found = [
+def mixture_pools(recipe: Recipe, study: Study, tasks: TaskLibrary) -> list[Pool]:
+    """The pools of a recipe's mixture that its `only` and `without` select; StudyError if there is
+    none, or a name is unknown."""
+    mixture, key = recipe.mixture, recipe.mixture_key
+    available = [
         pool
         for i, source in enumerate(mixture.sources)
-        for pool in pools(source, harness, file, f"{key}.sources[{i}]")
+        for pool in read_pools(source, study, tasks, f"{key}.sources[{i}]")
     ]
-    known = {pool.name for pool in found} | {pool.task_type for pool in found}
+    known = {pool.name for pool in available} | {pool.task_type for pool in available}
     for part in ("only", "without"):
         for name in getattr(mixture, part):
             if name not in known:
-                raise StudyError(
-                    file,
+                raise study.error(
                     f"{key}.{part}",
                     found=repr(name),
                     expected=f"sources or types: {listed(sorted(known), most=30)}",
                 )
-    chosen = [
+    selected = [
         pool
-        for pool in found
+        for pool in available
         if (not mixture.only or {pool.name, pool.task_type} & set(mixture.only))
         and not {pool.name, pool.task_type} & set(mixture.without)
     ]
-    if not chosen:
-        raise StudyError(file, key, found="no source left", expected="one at least",
-                         do="See `only` and `without`")  # fmt: skip
-    names = [pool.name for pool in chosen]
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise StudyError(file, key, found=f"{listed(twice)} more than once",
-                         expected="sources with a name of their own")  # fmt: skip
-    return chosen
+    if not selected:
+        raise study.error(
+            key, found="no source left", expected="at least one", do="See `only` and `without`"
+        )
+    names = [pool.name for pool in selected]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise study.error(
+            key,
+            found=f"{listed(repeated)} more than once",
+            expected="sources with different names",
+            do="Give one of them another `name`",
+        )
+    return selected
 
 
-def rates(mixture: Mixture, chosen: Sequence[Pool]) -> list[float]:
-    """Each pool's share of the rows; they sum to one."""
-    sizes = [
-        pool.weight if pool.weight is not None else
-        float(mixture.cap if pool.size is None else min(pool.size, mixture.cap))
-        for pool in chosen
-    ]  # fmt: skip
+def mixing_rates(mixture: Mixture, pools: Sequence[Pool]) -> list[float]:
+    """Each pool's share of the rows; the shares sum to one."""
+
+    def effective_size(pool: Pool) -> float:
+        if pool.weight is not None:
+            return pool.weight
+        return float(mixture.cap if pool.size is None else min(pool.size, mixture.cap))
+
+    sizes = [effective_size(pool) for pool in pools]
     return [size / math.fsum(sizes) for size in sizes]
 
 
-def apportioned(shares: Sequence[float], rows: int) -> list[int]:
-    """Whole numbers in those shares that sum to `rows`: the largest remainders are rounded up.
+def apportion(shares: Sequence[float], rows: int) -> list[int]:
+    """Whole numbers in the given shares that sum to `rows`, by largest remainders.
 
-    >>> apportioned([0.5, 0.3, 0.2], 7)
+    >>> apportion([0.5, 0.3, 0.2], 7)
     [4, 2, 1]
     """
     exact = [share * rows for share in shares]
-    whole = [math.floor(x) for x in exact]
-    order = sorted(range(len(exact)), key=lambda i: (whole[i] - exact[i], i))
-    for i in order[: rows - sum(whole)]:
-        whole[i] += 1
-    return whole
+    counts = [math.floor(x) for x in exact]
+    order = sorted(range(len(exact)), key=lambda i: (counts[i] - exact[i], i))
+    for i in order[: rows - sum(counts)]:
+        counts[i] += 1
+    return counts
 
 
-def mixed_rows(
-    mixture: Mixture, chosen: Sequence[Pool], format: Format, layout: Layout, seed: int
+def mix_rows(
+    mixture: Mixture, pools: Sequence[Pool], format: Format, layout: Layout, seed: int
 ) -> Iterator[Row]:
-    """The mixture's rows in random order; without end where a number of tokens is wanted."""
-    turn = 0
+    """The rows of a mixture in random order; without end if the mixture gives a number of
+    tokens."""
+    round_number = 0
     while True:
-        rng = random.Random(f"mixture {seed} {turn}")
-        yield from _round(mixture, chosen, format, layout, rng)
+        rng = random.Random(f"mixture {seed} {round_number}")
+        yield from _round(mixture, pools, format, layout, rng)
         if mixture.rows is not None:
             return
-        turn += 1
+        round_number += 1
 
 
 def _round(
     mixture: Mixture,
-    chosen: Sequence[Pool],
+    pools: Sequence[Pool],
     format: Format,
     layout: Layout,
     rng: random.Random,
 ) -> list[Row]:
-    numbers = apportioned(rates(mixture, chosen), mixture.rows or ROUND)
+    counts = apportion(mixing_rates(mixture, pools), mixture.rows or ROUND_ROWS)
     rows = []
-    for pool, number in zip(chosen, numbers, strict=True):
-        if number:
-            taken: Sequence[Shown | Chat] = pool.take(number, rng)
-            shown = _demonstrations(pool, chosen, number, format, rng)
-            for place, row in enumerate(taken):
-                spare = shown[place * TAKEN : (place + 1) * TAKEN]
-                own = [other for other in spare if other != row][:DEMONSTRATIONS]
-                rows.append(Row(pool.name, conversation(row, own, format, layout, rng)))
+    for pool, count in zip(pools, counts, strict=True):
+        if not count:
+            continue
+        drawn = pool.draw(count, rng)
+        demonstrations = _draw_demonstrations(pool, pools, count, format, rng)
+        for i, row in enumerate(drawn):
+            candidates = demonstrations[i * DRAWN_DEMONSTRATIONS : (i + 1) * DRAWN_DEMONSTRATIONS]
+            chosen = [example for example in candidates if example != row][:DEMONSTRATIONS]
+            rows.append(Row(pool.name, format_row(row, chosen, format, layout, rng)))
     rng.shuffle(rows)
     return rows
 
 
-def _demonstrations(
-    pool: Pool, chosen: Sequence[Pool], number: int, format: Format, rng: random.Random
-) -> list[Shown]:
-    """For each row as many as it needs and a spare one, in order; none where the format writes
+def _draw_demonstrations(
+    pool: Pool, pools: Sequence[Pool], rows: int, format: Format, rng: random.Random
+) -> list[TaskExample]:
+    """`DRAWN_DEMONSTRATIONS` for each row, in the order of the rows; empty if the format has
     none."""
     if not format.startswith("samplegen"):
         return []
     if format != "samplegen_other_task":
-        taken = pool.take(number * TAKEN, rng)
-        return [row for row in taken if isinstance(row, Shown)]
-    others = [other for other in chosen if other.task_type != pool.task_type]
+        drawn = pool.draw(rows * DRAWN_DEMONSTRATIONS, rng)
+        return [row for row in drawn if isinstance(row, TaskExample)]
+    others = [other for other in pools if other.task_type != pool.task_type]
     if not others:
-        raise StudyError("samplegen_other_task", found=f"a mixture of {pool.task_type} alone",
-                         expected="sources of two types, one to demonstrate the other")  # fmt: skip
-    found: list[Shown] = []
-    for _ in range(number):
-        taken = rng.choice(others).take(TAKEN, rng)
-        found += [row for row in taken if isinstance(row, Shown)]
-    return found
+        raise StudyError(
+            "samplegen_other_task",
+            found=f"a mixture of only one type, {pool.task_type}",
+            expected="sources of two types, so that one can demonstrate the other",
+        )
+    examples: list[TaskExample] = []
+    for _ in range(rows):
+        drawn = rng.choice(others).draw(DRAWN_DEMONSTRATIONS, rng)
+        examples += [row for row in drawn if isinstance(row, TaskExample)]
+    return examples

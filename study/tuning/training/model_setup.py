@@ -1,81 +1,84 @@
-"""A base model made ready to be tuned, and a tuned model made ready to be asked.
+"""Loads a base model for training by a recipe, and saves the tuned model.
 
-In: a base's folder, a recipe. Out: a model whose trainable weights are those the recipe names, with
-its tokenizer; later the plain checkpoint, adapters merged, in the number format that the base has.
+In: a base's folder, a recipe. Out: a model whose trainable weights are those that the recipe names;
+later an ordinary checkpoint, with merged adapters, in the number format of the base.
 """
 
 from __future__ import annotations
 
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from study.config.tuning.grids import Recipe
 from study.config.tuning.methods import Adapter
 from study.errors import StudyError
-from study.tuning.data.rendering import set_template
 
 
-def tokenizer_for(folder: Path, template: str, marker: str | None) -> Any:
-    """The base's tokenizer with the recipe's chat template, and its marker as a token."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    set_template(tokenizer, template, str(folder))
-    if marker is not None:
-        tokenizer.add_tokens([marker], special_tokens=True)
-    return tokenizer
-
-
-def trainable(
-    folder: Path, recipe: Recipe, tokenizer: Any, device: str, *, spread: bool, remote_code: bool
+def load_trainable(
+    folder: Path,
+    recipe: Recipe,
+    tokenizer: Any,
+    device: str,
+    *,
+    spread: bool,
+    trust_remote_code: bool,
 ) -> Any:
-    """The base model with what the recipe trains."""
-    model = _loaded(folder, recipe, device, spread=spread, remote_code=remote_code)
-    new = _room_for(model, tokenizer, recipe.marker_token)
+    """The base model, with the recipe's adapter and an embedding of its marker.
+
+    `spread` distributes the weights over all GPUs.
+    """
+    model = _load_base(folder, recipe, device, spread=spread, trust_remote_code=trust_remote_code)
+    new_tokens = _add_marker_embedding(model, tokenizer, recipe.marker_token)
     if device != "cpu" and not hasattr(model, "hf_device_map"):
         model = model.to(device)
     if recipe.adapter is None:
         return model
-    return _with_adapter(model, recipe.adapter, new)
+    return _with_adapter(model, recipe.adapter, new_tokens)
 
 
-def _loaded(folder: Path, recipe: Recipe, device: str, *, spread: bool, remote_code: bool) -> Any:
+def _load_base(
+    folder: Path, recipe: Recipe, device: str, *, spread: bool, trust_remote_code: bool
+) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
+    # Full fine-tuning keeps float32 weights; autocast computes in half precision.
     half = recipe.optimiser.precision == "bfloat16" and recipe.adapter is not None
     options: dict[str, Any] = {
         "dtype": torch.bfloat16 if half else torch.float32,
-        "trust_remote_code": remote_code,
+        "trust_remote_code": trust_remote_code,
         "use_safetensors": True,
     }
     bits = recipe.adapter and recipe.adapter.bits
     if bits:
-        options["quantization_config"] = _quantised(bits, device)
+        options["quantization_config"] = _quantisation(bits, device)
     if spread or bits:
         options["device_map"] = "auto"
     if device != "cpu":
-        options["attn_implementation"] = _attention_on_gpu()
+        options["attn_implementation"] = _gpu_attention()
     model = AutoModelForCausalLM.from_pretrained(folder, **options)
     model.config.use_cache = False
     return model
 
 
-def _attention_on_gpu() -> str:
-    """Kernels that skip what documents in one row do not see of each other, where they are."""
+def _gpu_attention() -> str:
+    """The kernels that skip masked blocks between packed documents, if they are installed."""
     from transformers.utils import is_flash_attn_2_available
 
     return "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
 
 
-def _quantised(bits: int, device: str) -> Any:
-    from importlib.util import find_spec
-
+def _quantisation(bits: int, device: str) -> Any:
     if device == "cpu" or find_spec("bitsandbytes") is None:
-        lacking = "a GPU" if device == "cpu" else "bitsandbytes"
-        raise StudyError("tuning.adapters: bits", found=f"{bits}, and no {lacking} here",
-                         expected="quantised weights only where bitsandbytes and a GPU are",
-                         do="Leave `bits` out, or run where they are")  # fmt: skip
+        missing = "GPU" if device == "cpu" else "bitsandbytes"
+        raise StudyError(
+            "tuning.adapters: bits",
+            found=f"{bits}, and no {missing} here",
+            expected="quantised weights only where bitsandbytes and a GPU are available",
+            do="Remove `bits`, or run on a machine that has both",
+        )
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -86,19 +89,20 @@ def _quantised(bits: int, device: str) -> Any:
     )
 
 
-def _room_for(model: Any, tokenizer: Any, marker: str | None) -> list[int]:
-    """Gives the marker an embedding, the mean of all (in and out); returns its id."""
+def _add_marker_embedding(model: Any, tokenizer: Any, marker: str | None) -> list[int]:
+    """Give the marker the mean of all input and output embeddings; returns its token id, in a list
+    that is empty without a marker."""
     import torch
 
     if marker is None:
         return []
     token = tokenizer.convert_tokens_to_ids(marker)
-    before = model.get_input_embeddings().weight.shape[0]
-    if token >= before:  # padded vocabularies have room already
+    rows = model.get_input_embeddings().weight.shape[0]
+    if token >= rows:  # a padded vocabulary may already have a row for it
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     with torch.no_grad():
         for module in (model.get_input_embeddings(), model.get_output_embeddings()):
-            module.weight[token] = module.weight[: min(token, before)].mean(0)
+            module.weight[token] = module.weight[: min(token, rows)].mean(0)
     return [token]
 
 
@@ -106,36 +110,45 @@ def _with_adapter(model: Any, adapter: Adapter, new_tokens: list[int]) -> Any:
     try:
         from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     except ImportError:
-        raise StudyError("tuning.adapters", found="no peft", expected="the package peft",
-                         do="pip install 'icl-convergence[tune]'") from None  # fmt: skip
+        raise StudyError(
+            "tuning.adapters",
+            found="no peft",
+            expected="the package peft",
+            do="pip install 'icl-convergence[tune]'",
+        ) from None
     if adapter.bits:
         model = prepare_model_for_kbit_training(model)  # type: ignore[no-untyped-call]
     modules = adapter.modules
-    names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    available = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     for name in (*(modules if isinstance(modules, list) else ()), *adapter.save):
-        if name not in names:
+        if name not in available:
             raise StudyError(
                 "tuning.adapters",
                 found=f"no module {name!r} in the base model",
-                expected=f"modules such as {', '.join(sorted(names - {''})[:12])}",
+                expected=f"modules such as {', '.join(sorted(available - {''})[:12])}",
             )
     config = LoraConfig(
-        task_type="CAUSAL_LM", r=adapter.r, lora_alpha=adapter.alpha,
-        lora_dropout=adapter.dropout, bias="none", target_modules=modules,
+        task_type="CAUSAL_LM",
+        r=adapter.r,
+        lora_alpha=adapter.alpha,
+        lora_dropout=adapter.dropout,
+        bias="none",
+        target_modules=modules,
         modules_to_save=adapter.save or None,
         trainable_token_indices=new_tokens or None,
-    )  # fmt: skip
+    )
     return get_peft_model(model, config)
 
 
-def save_whole(model: Any, base: Path, recipe: Recipe, tokenizer: Any, folder: Path) -> None:
-    """Writes the tuned model as an ordinary checkpoint, in the base's number format."""
+def save_tuned(model: Any, base: Path, recipe: Recipe, tokenizer: Any, folder: Path) -> None:
+    """Write the tuned model as an ordinary checkpoint, in the number format of the base in
+    `base`."""
     import torch
     from transformers import AutoConfig
 
     if recipe.adapter is not None:
         if recipe.adapter.bits:
-            model = _on_plain_weights(model, base, recipe, tokenizer, folder)
+            model = _on_unquantised_base(model, base, recipe, tokenizer, folder)
         model = model.merge_and_unload()
     dtype = AutoConfig.from_pretrained(base).dtype or torch.float32
     model.config.use_cache = True
@@ -143,19 +156,18 @@ def save_whole(model: Any, base: Path, recipe: Recipe, tokenizer: Any, folder: P
     tokenizer.save_pretrained(folder)
 
 
-def _on_plain_weights(model: Any, base: Path, recipe: Recipe, tokenizer: Any, folder: Path) -> Any:
-    """The adapters on weights that are not quantised, for quantised ones cannot take them up
-    exactly."""
-    import shutil
-
+def _on_unquantised_base(
+    model: Any, base: Path, recipe: Recipe, tokenizer: Any, folder: Path
+) -> Any:
+    """The adapters on the base's unquantised weights: quantised ones cannot be merged exactly."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    kept = folder / "adapter"
-    model.save_pretrained(kept)
+    adapter = folder / "adapter"
+    model.save_pretrained(adapter)
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16, use_safetensors=True)
-    _room_for(plain, tokenizer, recipe.marker_token)
-    merged = PeftModel.from_pretrained(plain, kept)
-    shutil.rmtree(kept)
+    _add_marker_embedding(plain, tokenizer, recipe.marker_token)
+    merged = PeftModel.from_pretrained(plain, adapter)
+    shutil.rmtree(adapter)
     return merged

@@ -1,0 +1,43 @@
+"""The base model as the reference of a divergence: its log-probabilities, without gradient.
+
+In: the model in training, the base's folder. Out: a function of a batch. With adapters the base is
+the same model with the adapters disabled; otherwise it is a second copy in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from study.config.tuning.grids import Recipe
+from study.tuning.training.objective import StepBatch, log_probabilities
+
+Reference = Callable[[StepBatch], torch.Tensor]
+"Log-probabilities [n, vocabulary] of the base model at a batch's weighted positions."
+
+
+def load_reference(model: Any, folder: Path, recipe: Recipe, device: str) -> Reference:
+    """The reference for a model that is trained from the base in `folder`."""
+    from transformers import AutoModelForCausalLM
+
+    if recipe.adapter is not None:
+
+        def without_adapter(batch: StepBatch) -> torch.Tensor:
+            with torch.no_grad(), model.disable_adapter():
+                return log_probabilities(model, batch)
+
+        return without_adapter
+    base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+    tokens = model.get_input_embeddings().weight.shape[0]
+    if base.get_input_embeddings().weight.shape[0] != tokens:
+        base.resize_token_embeddings(tokens)
+    base.to(device).eval()
+
+    def of_base(batch: StepBatch) -> torch.Tensor:
+        with torch.no_grad():
+            return log_probabilities(base, batch)
+
+    return of_base
