@@ -27,7 +27,7 @@ from study.results.run import Run
 from study.tasks.lm_eval_tasks import TaskLibrary
 from study.tuning.data.examples import LabelledExample, TuningData, tuning_data, unseen_rows
 from study.tuning.data.marking import Marking, mark_turns
-from study.tuning.data.mixing import mixture_pools
+from study.tuning.data.mixing import mixed_pools
 from study.tuning.identity import RECORD, TunedModel, checkpoint_folder, recipe_key
 from study.tuning.training.memorisation import MEASURED_ROWS, measure_memorisation
 from study.tuning.training.packed_sequences import check_packing
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 TURN_SCORES = "turn_scores.csv"
 "In the folder of a model tuned with an indicator: the score of every turn."
-Progress = Callable[[str], object]
+Report = Callable[[str], object]
 "Receives, from time to time, a description of the current step."
 
 
@@ -65,7 +65,7 @@ def tune(
     device: str,
     *,
     spread: bool = False,
-    on_progress: Progress = lambda what: None,
+    report: Report = lambda what: None,
 ) -> None:
     """Train a model unless it is finished. `spread` distributes the weights over all GPUs.
 
@@ -79,7 +79,7 @@ def tune(
     from study.tuning.training.reference_model import load_reference
 
     recipe, study = tuned.recipe, run.study
-    inputs = _prepare(tuned, study, tasks, device, on_progress)
+    inputs = _prepare(tuned, study, tasks, device, report)
     model = load_trainable(
         inputs.base.folder,
         recipe,
@@ -105,7 +105,7 @@ def tune(
         max_length=inputs.max_length,
         pad=inputs.pad,
         reference=reference,
-        on_step=lambda step, loss: on_progress(f"step {step} of {steps:.0f}, loss {loss:.4f}"),
+        on_step=lambda step, loss: report(f"step {step} of {steps:.0f}, loss {loss:.4f}"),
     )
     measures = {"base": base_measures, "tuned": _measures(model, inputs, recipe, device)}
     _save(tuned, model, inputs, curve, _record(tuned, inputs, measures, curve, device))
@@ -113,18 +113,18 @@ def tune(
 
 
 def _prepare(
-    tuned: TunedModel, study: Study, tasks: TaskLibrary, device: str, on_progress: Progress
+    tuned: TunedModel, study: Study, tasks: TaskLibrary, device: str, report: Report
 ) -> _Inputs:
     recipe = tuned.recipe
     base = model_facts(tuned.base, allow_pickled_weights=study.allow_pickled_weights)
-    pools = mixture_pools(recipe, study, tasks)
+    pools = mixed_pools(recipe, study, tasks)
     key = recipe_key(recipe, base, pools, study)
     check_unchanged("the recipe's base or data", key, tuned.key)
-    on_progress("rendering the mixture")
+    report("rendering the mixture")
     overrides = TokenizerOverrides(recipe.template, recipe.marker_token)
     tokenizer = load_tokenizer(base.folder, overrides)
     max_length = _max_length(recipe, base)
-    marking = mark_turns(recipe, study, pools, device, on_progress)
+    marking = mark_turns(recipe, study, pools, device, report)
     data = tuning_data(recipe, study, pools, tokenizer, max_length=max_length, marking=marking)
     unseen = unseen_rows(
         recipe,
@@ -134,7 +134,7 @@ def _prepare(
         rows=MEASURED_ROWS,
         max_length=max_length,
         device=device,
-        on_progress=on_progress,
+        report=report,
     )
     return _Inputs(base, tokenizer, max_length, marking, data, unseen)
 

@@ -142,7 +142,7 @@ def unseen_rows(
     rows: int,
     max_length: int,
     device: str,
-    on_progress: Callable[[str], object] = lambda what: None,
+    report: Callable[[str], object] = lambda what: None,
 ) -> Sequence[LabelledExample]:
     """Rows of the same mixture that are drawn with another seed and marked by the same rule.
 
@@ -151,7 +151,7 @@ def unseen_rows(
     """
     mixture = recipe.mixture.model_copy(update={"rows": rows, "tokens": None})
     other = replace(recipe, mixture=mixture, seed=recipe.seed + UNSEEN_SEED_OFFSET)
-    marking = mark_turns(other, study, pools, device, on_progress)
+    marking = mark_turns(other, study, pools, device, report)
     data = tuning_data(other, study, pools, tokenizer, max_length=max_length, marking=marking)
     return data.rows
 

@@ -66,7 +66,7 @@ def mark_turns(
     study: Study,
     pools: Sequence[Pool],
     device: str,
-    on_progress: Callable[[str], object] = lambda what: None,
+    report: Callable[[str], object] = lambda what: None,
 ) -> Marking | None:
     """Score the rows of a recipe with its seed model and choose turns; None if the recipe has no
     indicator.
@@ -89,7 +89,7 @@ def mark_turns(
         load_tokenizer(facts.folder, TokenizerOverrides(recipe.template, None)),
         layer=recipe.indicator.layer,
         heads=recipe.indicator.heads,
-        on_batch=lambda done: on_progress(f"scored {done} of {len(rows)} conversations"),
+        on_batch=lambda done: report(f"scored {done} of {len(rows)} conversations"),
     )
     return choose_turns(recipe.indicator, rows, scores, recipe.seed)
 

@@ -35,7 +35,7 @@ class Row:
     turns: tuple[Turn, ...]
 
 
-def mixture_pools(recipe: Recipe, study: Study, tasks: TaskLibrary) -> list[Pool]:
+def mixed_pools(recipe: Recipe, study: Study, tasks: TaskLibrary) -> list[Pool]:
     """The pools of a recipe's mixture that its `only` and `without` select; StudyError if there is
     none, or a name is unknown."""
     mixture, key = recipe.mixture, recipe.mixture_key
