@@ -85,7 +85,8 @@ def _registered() -> dict[str, Any]:
     from analysis.figures import FIGURES
     from analysis.tables import TABLES
 
-    return {entry.function.__name__: entry.function for entry in (*TABLES, *FIGURES)}
+    functions = [table.function for table in TABLES] + [figure.function for figure in FIGURES]
+    return {function.__name__: function for function in functions}
 
 
 def __getattr__(name: str) -> Any:

@@ -82,8 +82,8 @@ def _checks(group: Group, bound: float) -> Iterator[dict[str, Any]]:
     yield jackknife_row("within families", lambda rest: _within(x, y, families, rest), families)
     yield jackknife_row("between families", lambda rest: _between(x, y, families, rest), families)
     limits = (WINSORISED, WINSORISED)
-    winsorised = (np.asarray(mstats.winsorize(values, limits=limits)) for values in (x, y))
-    yield correlation_row("winsorised", *winsorised, families)
+    x_inner, y_inner = (np.asarray(mstats.winsorize(values, limits=limits)) for values in (x, y))
+    yield correlation_row("winsorised", x_inner, y_inner, families)
     stderr = np.sqrt((group.x_stderr**2).sum(1)) / group.x.shape[1]
     inside = (x > 2 * np.nan_to_num(stderr)) & (x < CEILING) & (y < CEILING)
     yield correlation_row("off floor, ceiling", x[inside], y[inside], families.select(inside))
