@@ -1,5 +1,4 @@
-"""What may not matter does not: names of families, the order of rows, the scale of scores, copies
-of an item in its own passage. Every table of the analysis, on one made study."""
+"""No table depends on names of families, the order of rows, scales, or copies of an item."""
 
 from __future__ import annotations
 
@@ -9,48 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.data.items import Answers, ItemScores
-from analysis.statistics.items.clustered_errors import with_clustered_errors
-from analysis.statistics.items.sampling import standard_error
-from analysis.tables.agreement import overlap
+from analysis.data.items import ItemScores, TaskItems
+from analysis.data.scores import with_clustered_errors
+from analysis.tables.agreement import item_agreement
 from analysis.tables.cell_model import cell_models
 from analysis.tables.correlations import correlations
-from analysis.tables.intervals import intervals_beside
+from analysis.tables.intervals import further_intervals
 from analysis.tables.robustness.checks import robustness
 from analysis.tables.summaries import summaries
-from study.config.analysis import Contrast
 from study.results.schema import SCORES
-
-ARMS = ("base-5shot", "base-0shot", "tuned-0shot")
-CONTRASTS = [Contrast(name="icl", x=ARMS[0], y=ARMS[2]), Contrast(name="c", x=ARMS[1], y=ARMS[2])]
-PAIRS, TASKS, ITEMS = 15, 6, 60
-Made = tuple[pd.DataFrame, ItemScores]
-
-
-def made() -> Made:
-    """15 pairs of 5 families, 6 tasks of 2 types, 60 items right or wrong."""
-    rng = np.random.default_rng(11)
-    ability = rng.normal(0, 0.6, PAIRS) + rng.normal(0, 0.4, 5)[np.arange(PAIRS) % 5]
-    rows, answers = [], {}
-    for task in range(TASKS):
-        hard = rng.normal(0, 0.5, ITEMS)
-        own = rng.normal(0, 0.4, PAIRS)
-        for arm in ARMS:
-            of_model = ability + own * (arm != ARMS[1]) + rng.normal(0, 0.2, PAIRS)
-            right = (of_model[:, None] + hard + rng.normal(0, 1, (PAIRS, ITEMS)) > 0).astype(float)
-            names = tuple(f"p{i:02d}" for i in range(PAIRS))
-            answers[arm, f"t{task}"] = Answers(names, np.arange(ITEMS), right[:, None])
-            rows += [
-                {"pair": name, "family": f"f{i % 5}", "params_b": 2.0 ** (i // 5), "arm": arm,
-                 "role": arm.split("-")[0], "task": f"t{task}", "task_type": f"type{task % 2}",
-                 "exposure": ("seen_task", "unseen_task")[task % 2], "score": float(s.mean()),
-                 "stderr": standard_error(s), "n_items": ITEMS, "chance": 0.0}
-                for i, (name, s) in enumerate(zip(names, right, strict=True))
-            ]  # fmt: skip
-    frame = pd.DataFrame(rows).reindex(columns=list(SCORES))
-    text = [name for name, kind in SCORES.items() if kind == "str"]
-    frame[text] = frame[text].fillna("")
-    return frame.astype(SCORES), ItemScores(answers)
+from tests.analysis.samples import (
+    CONTRASTS,
+    item_study,
+)
 
 
 def tables(scores: pd.DataFrame, items: ItemScores) -> dict[str, pd.DataFrame]:
@@ -60,27 +30,27 @@ def tables(scores: pd.DataFrame, items: ItemScores) -> dict[str, pd.DataFrame]:
         "robustness": robustness(scores, CONTRASTS),
         "summaries": summaries(scores, CONTRASTS),
         "cell model": cell_models(scores, CONTRASTS, items=items),
-        "agreement": overlap(scores, CONTRASTS, items),
-        "beside": intervals_beside(scores, CONTRASTS, kinds=["bca", "fisher"]),
+        "agreement": item_agreement(scores, CONTRASTS, items),
+        "beside": further_intervals(scores, CONTRASTS, kinds=["bca", "fisher"]),
     }
 
 
-def renamed(scores: pd.DataFrame, items: ItemScores) -> Made:
+def renamed(scores: pd.DataFrame, items: ItemScores) -> tuple[pd.DataFrame, ItemScores]:
     names = {f"f{i}": f"g{i}" for i in range(5)}
     return scores.assign(family=scores["family"].map(names)).astype(SCORES), items
 
 
-def shuffled(scores: pd.DataFrame, items: ItemScores) -> Made:
+def shuffled(scores: pd.DataFrame, items: ItemScores) -> tuple[pd.DataFrame, ItemScores]:
     rng = np.random.default_rng(0)
     answers = {}
-    for at, own in items.answers.items():
-        order = rng.permutation(PAIRS)
+    for at, own in items.by_arm_and_task.items():
+        order = rng.permutation(15)
         names = tuple(own.pairs[i] for i in order)
-        answers[at] = Answers(names, own.items, own.scores[order])
+        answers[at] = TaskItems(names, own.items, own.scores[order])
     return scores.sample(frac=1, random_state=3), ItemScores(answers)
 
 
-SAME: dict[str, Callable[[pd.DataFrame, ItemScores], Made]] = {
+SAME: dict[str, Callable[[pd.DataFrame, ItemScores], tuple[pd.DataFrame, ItemScores]]] = {
     "families renamed": renamed,
     "rows shuffled": shuffled,
 }
@@ -88,25 +58,26 @@ SAME: dict[str, Callable[[pd.DataFrame, ItemScores], Made]] = {
 
 @pytest.fixture(scope="module")
 def before() -> dict[str, pd.DataFrame]:
-    return tables(*made())
+    return tables(*item_study())
 
 
 @pytest.mark.parametrize("what", SAME)
 def test_every_table_stays(what: str, before: dict[str, pd.DataFrame]) -> None:
-    after = tables(*SAME[what](*made()))
+    after = tables(*SAME[what](*item_study()))
     for name, table in before.items():
         other = after[name]
         assert len(table) == len(other) > 0
         for column in table.columns:
             if not pd.api.types.is_numeric_dtype(table[column]):
                 continue
-            found, expected = (t[column].to_numpy(dtype=float, na_value=np.nan)
-                               for t in (other, table))  # fmt: skip
+            found, expected = (
+                t[column].to_numpy(dtype=float, na_value=np.nan) for t in (other, table)
+            )
             assert found == pytest.approx(expected, rel=1e-4, abs=1e-6, nan_ok=True), (name, column)
 
 
 def test_the_scale_of_scores_does_not_matter(before: dict[str, pd.DataFrame]) -> None:
-    scores, _ = made()
+    scores, _ = item_study()
     scale, shift = 0.5, 0.2
     affine = scores.assign(score=shift + scale * scores["score"], stderr=scale * scores["stderr"])
     found, expected = correlations(affine, CONTRASTS), before["by standard errors"]
@@ -118,29 +89,29 @@ def test_the_scale_of_scores_does_not_matter(before: dict[str, pd.DataFrame]) ->
 
 
 def test_a_rank_correlation_stays_under_any_rising_scale(before: dict[str, pd.DataFrame]) -> None:
-    scores, _ = made()
+    scores, _ = item_study()
     bent = correlations(scores.assign(score=scores["score"] ** 3), CONTRASTS)
     of_rank = (bent["coefficient"] != "pearson") & (bent["level"] == "task")
     expected = before["by standard errors"].loc[of_rank, "estimate"]
-    assert len(expected) == 2 * 2 * TASKS
+    assert len(expected) == 2 * 2 * 6
     assert bent.loc[of_rank, "estimate"].to_numpy() == pytest.approx(expected.to_numpy())
 
 
 def test_copies_of_items_in_their_passages_change_nothing() -> None:
     """Told that three copies are one passage, every interval and correction is that of one."""
-    scores, items = made()
+    scores, items = item_study()
     copied = ItemScores(
         {
-            at: Answers(own.pairs, np.arange(3 * ITEMS), np.repeat(own.scores, 3, axis=2))
-            for at, own in items.answers.items()
+            at: TaskItems(own.pairs, np.arange(3 * 60), np.repeat(own.scores, 3, axis=2))
+            for at, own in items.by_arm_and_task.items()
         },
-        {f"t{t}": {i: i // 3 for i in range(3 * ITEMS)} for t in range(TASKS)},
+        {f"t{t}": {i: i // 3 for i in range(3 * 60)} for t in range(6)},
     )
-    once = ItemScores(items.answers, {f"t{t}": {i: i for i in range(ITEMS)} for t in range(TASKS)})
+    once = ItemScores(items.by_arm_and_task, {f"t{t}": {i: i for i in range(60)} for t in range(6)})
     one, three = (with_clustered_errors(scores, found) for found in (once, copied))
     assert three["stderr"].to_numpy() == pytest.approx(one["stderr"].to_numpy())
     assert not three["stderr"].equals(scores["stderr"] / np.sqrt(3))
-    untold = ItemScores(copied.answers)
+    untold = ItemScores(copied.by_arm_and_task)
     rows = [
         table[table["corrected"] == "moments"][["estimate", "low", "high"]].to_numpy(dtype=float)
         for table in (correlations(scores, CONTRASTS, items=i) for i in (once, copied, untold))

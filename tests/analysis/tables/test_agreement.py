@@ -1,4 +1,4 @@
-"""Item by item, where the truth is known."""
+"""Agreement item by item, on simulated items."""
 
 from __future__ import annotations
 
@@ -10,61 +10,40 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.data.items import Answers, ItemScores
-from analysis.statistics.items.agreement import agreement, same_wrong_answer
-from analysis.tables.agreement import overlap, overlap_text
-from study.config.analysis import Contrast
-from study.results.schema import SCORES
-
-X, Y = "base-5shot", "tuned-0shot-chat"
-CONTRAST = Contrast(name="icl", x=X, y=Y)
-PAIRS = ("p0", "p1", "p2")
-
-
-def made(
-    sides: dict[str, Any],
-    *,
-    choices: dict[str, Any] | None = None,
-    passages: dict[int, int] | None = None,
-) -> tuple[pd.DataFrame, ItemScores]:
-    """Scores and items [pairs, draws, items] of one task."""
-    rows = [
-        {"pair": pair, "family": pair, "params_b": 1.0, "model": arm, "role": arm.split("-")[0],
-         "arm": arm, "task": "t", "task_type": "facts", "exposure": "seen_task", "draw": None,
-         "score": float(np.mean(array[i])), "stderr": 0.1, "n_items": array.shape[2],
-         "chance": 0.0, "metric": "acc", "source": "made"}
-        for arm, array in sides.items() for i, pair in enumerate(PAIRS)
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows)[list(SCORES)].astype(SCORES)
-    answers = {
-        (arm, "t"): Answers(PAIRS, np.arange(array.shape[2]), array, (choices or {}).get(arm))
-        for arm, array in sides.items()
-    }
-    return frame, ItemScores(answers, {"t": passages} if passages else {})
+from analysis.data.items import ItemScores
+from analysis.report import agreement_text
+from analysis.statistics.items.agreement import (
+    agreement,
+    same_wrong_answer,
+)
+from analysis.tables.agreement import item_agreement
+from tests.analysis.samples import (
+    IN_CONTEXT,
+    X,
+    Y,
+    one_task,
+    right_or_wrong,
+)
 
 
-def found(sides: dict[str, Any], **more: Any) -> pd.DataFrame:
-    scores, items = made(sides, **more)
-    frame = overlap(scores, [CONTRAST], items)
+def table_of(sides: dict[str, Any], **more: Any) -> pd.DataFrame:
+    scores, items = one_task(sides, **more)
+    frame = item_agreement(scores, [IN_CONTEXT], items)
     assert set(frame["group"]) == {"all tasks", "facts", "exposure: seen_task"}
     return frame[frame["group"] == "all tasks"].set_index("quantity")
 
 
-def right(seed: int, *shape: int, share: float = 0.5) -> Any:
-    return (np.random.default_rng(seed).random(shape) < share).astype(float)
-
-
 def test_the_same_items_are_solved() -> None:
-    same = right(0, 3, 1, 200)
-    rows = found({X: same, Y: same})
+    same = right_or_wrong(0, 3, 1, 200)
+    rows = table_of({X: same, Y: same})
     assert rows.loc["base_given_tuned", "estimate"] == 1
     assert rows.loc["kappa", "estimate"] == 1
     assert rows.loc[["gained", "lost", "only_tuned"], "estimate"].eq(0).all()
 
 
 def test_shares_are_those_of_each_pair_together() -> None:
-    x, y = right(1, 3, 1, 400, share=0.7), right(2, 3, 1, 400, share=0.4)
-    rows = found({X: x, Y: y})
+    x, y = right_or_wrong(1, 3, 1, 400, share=0.7), right_or_wrong(2, 3, 1, 400, share=0.4)
+    rows = table_of({X: x, Y: y})
     by_hand = (x * y).sum() / y.sum()
     assert rows.loc["base_given_tuned", "estimate"] == pytest.approx(by_hand)
     low, high = rows.loc["base_given_tuned", ["low", "high"]]
@@ -77,38 +56,38 @@ def test_shares_are_those_of_each_pair_together() -> None:
         assert rows.loc[bound, "estimate"] == pytest.approx(expected)
 
 
-def test_every_draw_and_arm_of_the_base_counts_for_what_only_tuning_solves() -> None:
+def test_every_draw_and_arm_of_the_base_counts_as_an_attempt() -> None:
     y = np.ones((3, 1, 4))
     few = np.zeros((3, 2, 4))
     few[:, 0, 0] = few[:, 1, 1] = 1.0
     zero = np.zeros((3, 1, 4))
     zero[:, 0, 2] = 1.0
-    rows = found({X: few, Y: y, "base-0shot": zero})
+    rows = table_of({X: few, Y: y, "base-0shot": zero})
     assert rows.loc["only_tuned", "estimate"] == 0.25
     assert rows.loc["base_given_tuned", "estimate"] == 0.25
 
 
 def test_what_is_undefined_stays_empty() -> None:
-    rows = found({X: right(0, 3, 1, 20), Y: np.zeros((3, 1, 20))})
+    rows = table_of({X: right_or_wrong(0, 3, 1, 20), Y: np.zeros((3, 1, 20))})
     assert np.isnan(rows.loc["base_given_tuned", "estimate"])
     assert "undefined" in rows.loc["base_given_tuned", "note"]
-    rows = found({X: np.ones((3, 1, 20)), Y: np.ones((3, 1, 20))})
+    rows = table_of({X: np.ones((3, 1, 20)), Y: np.ones((3, 1, 20))})
     assert np.isnan(rows.loc["kappa", "estimate"])
     assert rows.loc["kappa", "note"] == "undefined for 3 of 3"
 
 
-def test_scores_that_are_not_right_or_wrong_are_left_out() -> None:
-    scores, items = made({X: np.full((3, 1, 5), 0.5), Y: np.ones((3, 1, 5))})
-    frame = overlap(scores, [CONTRAST], items)
+def test_scores_other_than_0_and_1_are_skipped() -> None:
+    scores, items = one_task({X: np.full((3, 1, 5), 0.5), Y: np.ones((3, 1, 5))})
+    frame = item_agreement(scores, [IN_CONTEXT], items)
     assert frame.empty
-    assert overlap_text(frame) == ""
+    assert agreement_text(frame) == ""
 
 
 def test_the_same_wrong_answer_is_counted_where_both_are_wrong() -> None:
-    x, y = right(3, 3, 1, 90), right(4, 3, 1, 90)
+    x, y = right_or_wrong(3, 3, 1, 90), right_or_wrong(4, 3, 1, 90)
     rng = np.random.default_rng(5)
     choices = {arm: rng.integers(0, 4, (3, 1, 90)) for arm in (X, Y)}
-    rows = found({X: x, Y: y}, choices=choices)
+    rows = table_of({X: x, Y: y}, choices=choices)
     wrong = [int(((a[0] == 0) & (b[0] == 0)).sum()) for a, b in zip(x, y, strict=True)]
     shares = [
         same_wrong_answer(x[i, 0], y[i, 0], choices[X][i, 0], choices[Y][i, 0]) for i in range(3)
@@ -116,49 +95,51 @@ def test_the_same_wrong_answer_is_counted_where_both_are_wrong() -> None:
     row = rows.loc["same_wrong"]
     assert row["estimate"] == pytest.approx(np.average(shares, weights=wrong))
     assert row["low"] < row["estimate"] < row["high"]
-    unknown = found({X: x, Y: y}).loc["same_wrong"]
+    unknown = table_of({X: x, Y: y}).loc["same_wrong"]
     assert np.isnan(unknown["estimate"])
     assert "not recorded" in unknown["note"]
 
 
-def test_copies_of_an_item_in_one_passage_add_nothing() -> None:
+def test_copies_of_an_item_in_one_passage_do_not_narrow_the_interval() -> None:
     """Four copies of every item, told to be one passage each: the answers of a quarter."""
-    x, y = right(6, 3, 1, 100), right(7, 3, 1, 100, share=0.7)
-    once = found({X: x, Y: y})
+    x, y = right_or_wrong(6, 3, 1, 100), right_or_wrong(7, 3, 1, 100, share=0.7)
+    once = table_of({X: x, Y: y})
     four = {arm: np.repeat(of, 4, axis=2) for arm, of in ((X, x), (Y, y))}
-    together = found(four, passages={i: i // 4 for i in range(400)})
-    alone = found(four)
+    together = table_of(four, passages={i: i // 4 for i in range(400)})
+    alone = table_of(four)
     assert (together["n_clusters"] == 100).all()
     quantities = ["base_given_tuned", "gained", "kappa", "tuned_less_base"]
     for quantity in quantities:
         estimates = [rows.loc[quantity, "estimate"] for rows in (once, together, alone)]
         assert estimates[1:] == pytest.approx([estimates[0]] * 2)
-        width = [rows.loc[quantity, "high"] - rows.loc[quantity, "low"]
-                 for rows in (once, together, alone)]  # fmt: skip
+        width = [
+            rows.loc[quantity, "high"] - rows.loc[quantity, "low"]
+            for rows in (once, together, alone)
+        ]
         assert width[1] == pytest.approx(width[0], rel=0.01)
         assert width[2] == pytest.approx(width[0] / 2, rel=0.15)
 
 
 def test_the_difference_of_one_task_is_the_paired_t_test() -> None:
-    x, y = right(8, 3, 2, 80), right(9, 3, 1, 80, share=0.65)
-    row = found({X: x, Y: y}).loc["tuned_less_base"]
+    x, y = right_or_wrong(8, 3, 2, 80), right_or_wrong(9, 3, 1, 80, share=0.65)
+    row = table_of({X: x, Y: y}).loc["tuned_less_base"]
     expected = stats.ttest_rel(y.mean((0, 1)), x.mean((0, 1)))
     assert row["p"] == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval(0.95)
     assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
 
 
-def test_kappa_has_the_spread_that_other_items_would_give_it() -> None:
+def test_the_interval_of_kappa_has_its_asymptotic_width() -> None:
     """For independent answers κ's standard error is about 1/√n."""
-    x, y = right(10, 3, 1, 400), right(11, 3, 1, 400)
-    row = found({X: x[:1].repeat(3, 0), Y: y[:1].repeat(3, 0)}).loc["kappa"]
+    x, y = right_or_wrong(10, 3, 1, 400), right_or_wrong(11, 3, 1, 400)
+    row = table_of({X: x[:1].repeat(3, 0), Y: y[:1].repeat(3, 0)}).loc["kappa"]
     assert row["estimate"] == pytest.approx(agreement(x[0, 0], y[0, 0]).kappa)
     assert row["high"] - row["low"] == pytest.approx(2 * 1.96 / 20, rel=0.1)
 
 
-def test_other_items_are_not_put_side_by_side() -> None:
-    scores, items = made({X: right(0, 3, 1, 20), Y: right(1, 3, 1, 20)})
-    shifted = replace(items.answers[Y, "t"], items=np.arange(1, 21))
-    moved = ItemScores({**items.answers, (Y, "t"): shifted})
-    assert not overlap(scores, [CONTRAST], items).empty
-    assert overlap(scores, [CONTRAST], moved).empty
+def test_different_items_are_not_compared() -> None:
+    scores, items = one_task({X: right_or_wrong(0, 3, 1, 20), Y: right_or_wrong(1, 3, 1, 20)})
+    shifted = replace(items.by_arm_and_task[Y, "t"], items=np.arange(1, 21))
+    moved = ItemScores({**items.by_arm_and_task, (Y, "t"): shifted})
+    assert not item_agreement(scores, [IN_CONTEXT], items).empty
+    assert item_agreement(scores, [IN_CONTEXT], moved).empty

@@ -8,37 +8,19 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.data.families import Families
+from analysis.statistics.correlation.coefficients import Coefficient
 from analysis.statistics.correlation.correlate import Correlation, correlate
-from tests.conftest import SHARED
-
-Floats = NDArray[np.float64]
-
-
-def simulated(
-    rng: np.random.Generator, *, families: int, sizes: tuple[int, int], icc: float, rho: float
-) -> tuple[Floats, Floats, Families]:
-    """Pairs in families: both scores share a family effect of the same correlation."""
-    labels, x, y = [], [], []
-    cov = np.array([[1.0, rho], [rho, 1.0]])
-    for family in range(families):
-        effect = rng.multivariate_normal([0, 0], icc * cov)
-        for _ in range(int(rng.integers(*sizes))):
-            own = effect + rng.multivariate_normal([0, 0], (1 - icc) * cov)
-            labels.append(f"f{family}")
-            x.append(own[0])
-            y.append(own[1])
-    return np.array(x), np.array(y), Families.of(labels)
+from analysis.statistics.families import Families
+from tests.analysis.samples import DATA, family_pairs, several
 
 
-def test_with_one_pair_a_family_it_is_the_ordinary_jackknife() -> None:
+def test_families_of_one_give_the_ordinary_jackknife() -> None:
     rng = np.random.default_rng(7)
-    x, y, families = simulated(rng, families=14, sizes=(1, 2), icc=0.0, rho=0.6)
+    x, y, families = family_pairs(rng, families=14, sizes=(1, 2), icc=0.0, rho=0.6)
     found = correlate(x, y, families)
     z = np.arctanh([np.corrcoef(np.delete(x, i), np.delete(y, i))[0, 1] for i in range(14)])
     error = math.sqrt(13 / 14 * ((z - z.mean()) ** 2).sum())
@@ -50,19 +32,21 @@ def test_with_one_pair_a_family_it_is_the_ordinary_jackknife() -> None:
 
 
 def test_coefficients_are_scipys() -> None:
-    x, y, families = simulated(np.random.default_rng(3), families=8, sizes=(1, 6), icc=0.5, rho=0.4)
+    x, y, families = family_pairs(
+        np.random.default_rng(3), families=8, sizes=(1, 6), icc=0.5, rho=0.4
+    )
     y = np.round(y, 1)
     assert correlate(x, y, families).estimate == pytest.approx(stats.pearsonr(x, y)[0], rel=1e-12)
     spearman = correlate(x, y, families, coefficient="spearman").estimate
     assert spearman == pytest.approx(stats.spearmanr(x, y)[0], rel=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@several
 @given(seed=st.integers(0, 10_000), scale=st.floats(0.01, 100), shift=st.floats(-10, 10))
 def test_invariances(seed: int, scale: float, shift: float) -> None:
     """Relabelled families, permuted rows and affine scores change nothing."""
     rng = np.random.default_rng(seed)
-    x, y, families = simulated(rng, families=6, sizes=(1, 5), icc=0.5, rho=0.5)
+    x, y, families = family_pairs(rng, families=6, sizes=(1, 5), icc=0.5, rho=0.5)
     order = rng.permutation(len(x))
     relabelled = Families.of([f"x{label[::-1]}" for label in families.labels])
     permuted = Families.of([families.labels[i] for i in order])
@@ -77,19 +61,21 @@ def test_invariances(seed: int, scale: float, shift: float) -> None:
         assert other.interval.high == pytest.approx(found.interval.high, rel=1e-6, abs=1e-9)
 
 
-def test_a_duplicated_pair_leaves_the_number_of_families() -> None:
-    x, y, families = simulated(np.random.default_rng(5), families=7, sizes=(2, 4), icc=0.5, rho=0.5)
+def test_a_duplicated_pair_does_not_change_the_number_of_families() -> None:
+    x, y, families = family_pairs(
+        np.random.default_rng(5), families=7, sizes=(2, 4), icc=0.5, rho=0.5
+    )
     twice = Families.of([*families.labels, families.labels[0]])
     found = correlate(np.append(x, x[0]), np.append(y, y[0]), twice)
     assert (found.n_families, found.n_pairs) == (7, len(x) + 1)
 
 
-def test_it_covers_where_fisher_does_not() -> None:
+def test_the_interval_covers_where_fishers_does_not() -> None:
     """Families 10, intra-family correlation .5, true correlation .7: reference statistics, §4."""
     rng = np.random.default_rng(20261120)
     ours = fishers = 0
     for _ in range(400):
-        x, y, families = simulated(rng, families=10, sizes=(1, 6), icc=0.5, rho=0.7)
+        x, y, families = family_pairs(rng, families=10, sizes=(1, 6), icc=0.5, rho=0.7)
         interval = correlate(x, y, families).interval
         ours += interval.low <= 0.7 <= interval.high
         fisher = stats.pearsonr(x, y).confidence_interval()
@@ -109,7 +95,7 @@ def test_it_covers_where_fisher_does_not() -> None:
         ([0.1, 0.5, 0.5, 0.5], [0.1, 0.5, 0.6, 0.3], "abcd", "without a .* x are all 0.5"),
     ],
 )
-def test_what_cannot_be_estimated_is_named(
+def test_the_note_says_why_there_is_no_estimate(
     x: list[float], y: list[float], families: str, words: str
 ) -> None:
     found = correlate(x, y, Families.of(families))
@@ -129,7 +115,9 @@ def test_bad_input_is_an_error() -> None:
 
 
 def test_frame_and_sentence() -> None:
-    x, y, families = simulated(np.random.default_rng(1), families=8, sizes=(2, 4), icc=0.5, rho=0.8)
+    x, y, families = family_pairs(
+        np.random.default_rng(1), families=8, sizes=(2, 4), icc=0.5, rho=0.8
+    )
     found = correlate(x, y, families)
     assert isinstance(found, Correlation)
     frame = found.to_frame()
@@ -138,27 +126,23 @@ def test_frame_and_sentence() -> None:
     assert f"{found.n_pairs} pairs of 8 families" in found.sentence()
 
 
-# (file, task, Pearson, Spearman) as shared/data/README.md gives them, primary pairs.
-PUBLISHED = [
-    ("openllm_v1", "arc_challenge", 0.97, 0.96), ("openllm_v1", "hellaswag", 0.97, 0.96),
-    ("openllm_v1", "gsm8k", 0.76, 0.79), ("swallow_v1", "SQuAD2", 0.66, 0.78),
-]  # fmt: skip
+# Pearson's and Spearman's correlations of the published scores, to two digits.
+PUBLISHED: list[tuple[str, str, Coefficient, float]] = [
+    ("openllm_v1", "arc_challenge", "pearson", 0.97),
+    ("openllm_v1", "arc_challenge", "spearman", 0.96),
+    ("openllm_v1", "hellaswag", "pearson", 0.97),
+    ("openllm_v1", "hellaswag", "spearman", 0.96),
+    ("openllm_v1", "gsm8k", "pearson", 0.76),
+    ("openllm_v1", "gsm8k", "spearman", 0.79),
+    ("swallow_v1", "SQuAD2", "pearson", 0.66),
+    ("swallow_v1", "SQuAD2", "spearman", 0.78),
+]
 
 
-@pytest.mark.parametrize(("file", "task", "pearson", "spearman"), PUBLISHED)
-def test_published_scores(file: str, task: str, pearson: float, spearman: float) -> None:
-    path = SHARED / "data" / f"{file}_pairs.csv"
-    if not path.exists():
-        pytest.skip("the published scores are not at hand")
-    table = pd.read_csv(path)
-    own = table[(table["task"] == task) & (table["primary"] == 1)]
-    own = own.dropna(subset=["base_score", "instruct_score"])
-    families = Families.of(list(own["family"]))
-    for coefficient, published in (("pearson", pearson), ("spearman", spearman)):
-        found = correlate(
-            own["base_score"],
-            own["instruct_score"],
-            families,
-            coefficient=coefficient,  # type: ignore[arg-type]
-        )
-        assert round(found.estimate, 2) == published
+@pytest.mark.parametrize(("file", "task", "coefficient", "expected"), PUBLISHED)
+def test_published_scores(file: str, task: str, coefficient: Coefficient, expected: float) -> None:
+    table = pd.read_csv(DATA / f"{file}_pairs.csv")
+    pairs = table[table["task"] == task]
+    x, y = pairs["base_score"], pairs["instruct_score"]
+    result = correlate(x, y, Families.of(list(pairs["family"])), coefficient=coefficient)
+    assert round(result.estimate, 2) == expected

@@ -1,37 +1,55 @@
-"""Every result gives a row of a table and a sentence; none can be changed."""
+"""Every result is frozen and gives a row of a table and a sentence."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from pathlib import Path
+import pkgutil
 from typing import Any
 
 import numpy as np
 import pytest
 
-import analysis
-from analysis.data.families import Families
+from analysis import statistics
+from analysis.data.error_variance import group_error_variance
 from analysis.data.points import groups
 from analysis.statistics.correlation.correlate import correlate
-from analysis.statistics.correlation.dependent import williams
+from analysis.statistics.correlation.dependent import (
+    williams,
+)
 from analysis.statistics.correlation.equivalence import equivalence
-from analysis.statistics.correlation.partial import partial_correlation, within_between
-from analysis.statistics.disattenuation.error_variance import components, corrected
+from analysis.statistics.correlation.partial import partial_correlation
+from analysis.statistics.correlation.within_between import within_between
+from analysis.statistics.disattenuation.disattenuate import disattenuate
+from analysis.statistics.disattenuation.error_variance import variance_components
 from analysis.statistics.disattenuation.likelihood import by_likelihood
-from analysis.statistics.disattenuation.moments import by_moments
-from analysis.statistics.items.agreement import agreement
+from analysis.statistics.disattenuation.moments import (
+    by_moments,
+)
+from analysis.statistics.families import Families
+from analysis.statistics.items.agreement import (
+    agreement,
+)
 from analysis.statistics.multilevel.meta_analysis import meta_analysis
 from analysis.statistics.multilevel.mixed_model import Term, mixed_model
 from analysis.statistics.power import power
 from analysis.statistics.resampling.permutation import permutation_test
 from analysis.statistics.resampling.wild_bootstrap import wild_test
 from analysis.statistics.result import Result
-from tests.analysis.conftest import X, Y
+from tests.analysis.samples import (
+    X,
+    Y,
+)
 
 RNG = np.random.default_rng(0)
+
+
 ITEMS = (RNG.random((2, 10, 40)) < RNG.uniform(0.2, 0.9, (1, 10, 1))).astype(float)
+
+
 POINTS = ITEMS.mean(2)
+
+
 FAMILIES = Families.of("aabbccddee")
 
 
@@ -39,8 +57,10 @@ FAMILIES = Families.of("aabbccddee")
 def results(scores: Any) -> list[Result]:
     x, y = POINTS
     errors = np.tile(np.eye(2) * 0.001, (10, 1, 1))
-    of_group = corrected(next(groups(scores, x_arm=X, y_arm=Y)), items=None)
-    assert of_group is not None
+    group = next(groups(scores, x_arm=X, y_arm=Y))
+    error_variance = group_error_variance(group, None)
+    assert error_variance is not None
+    group_x, group_y = group.x.mean(1), group.y.mean(1)
     return [
         agreement(ITEMS[0, 0], ITEMS[1, 0]),
         partial_correlation(x, y, np.arange(10)),
@@ -49,8 +69,8 @@ def results(scores: Any) -> list[Result]:
         williams(0.3, 0.4, 0.5, 100),
         by_moments(*ITEMS),
         equivalence(0.1, bound=0.3, n=100),
-        components(ITEMS.transpose(1, 0, 2)),
-        of_group,
+        variance_components(ITEMS.transpose(1, 0, 2)),
+        disattenuate(group_x, group_y, group.families, error_variance),
         by_likelihood(x, y, errors),
         meta_analysis([0.1, 0.4, 0.3], [0.01, 0.02, 0.01]),
         mixed_model(x, {"constant": 1.0}, {"family": Term(list(FAMILIES.labels))}),
@@ -60,9 +80,9 @@ def results(scores: Any) -> list[Result]:
     ]
 
 
-def test_every_kind_is_here(results: list[Result]) -> None:
-    for path in Path(analysis.__file__).parent.glob("[a-z]*.py"):
-        importlib.import_module(f"analysis.{path.stem}")
+def test_every_kind_of_result_is_tested(results: list[Result]) -> None:
+    for module in pkgutil.walk_packages(statistics.__path__, "analysis.statistics."):
+        importlib.import_module(module.name)
     assert {type(result) for result in results} == set(Result.__subclasses__())
 
 

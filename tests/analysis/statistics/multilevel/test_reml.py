@@ -1,0 +1,65 @@
+"""The restricted likelihood: the plain formula, numerical gradients, a search without gradients."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import optimize, sparse
+
+from analysis.statistics.multilevel.reml import RandomEffects, RestrictedLikelihood
+
+
+def crossed_model(rng: np.random.Generator) -> RestrictedLikelihood:
+    """Crossed factors, one with a correlated slope, and unequal known variances."""
+    n = 40
+    slope = rng.normal(size=n)
+    one, two = np.eye(6)[rng.integers(0, 6, n)], np.eye(4)[rng.integers(0, 4, n)]
+    of_one = np.stack([one, one * slope[:, None]], axis=2).reshape(n, 12)
+    return RestrictedLikelihood(
+        y=rng.normal(size=n),
+        x=np.column_stack([np.ones(n), slope]),
+        z=sparse.csr_array(np.column_stack([of_one, two])),
+        known=rng.uniform(0.1, 1.0, n),
+        blocks=(RandomEffects(6, 2), RandomEffects(4, 1)),
+        residual=True,
+    )
+
+
+def test_the_likelihood_is_that_of_the_whole_covariance() -> None:
+    rng = np.random.default_rng(0)
+    model = crossed_model(rng)
+    theta = np.array([0.8, -0.3, 0.5, 0.4, 0.7])
+    lower, other = model.triangles(theta)
+    lam = np.zeros((model.z.shape[1],) * 2)
+    for level in range(model.blocks[0].levels):
+        lam[2 * level : 2 * level + 2, 2 * level : 2 * level + 2] = lower
+    start = 2 * model.blocks[0].levels
+    lam[start:, start:] = other[0, 0] * np.eye(model.blocks[1].levels)
+    z = model.z.toarray() @ lam
+    v = np.diag(model.known + 0.7**2) + z @ z.T
+    inverse, x, y = np.linalg.inv(v), model.x, model.y
+    information = x.T @ inverse @ x
+    beta = np.linalg.solve(information, x.T @ inverse @ y)
+    left = y - x @ beta
+    logs = np.linalg.slogdet(v)[1] + np.linalg.slogdet(information)[1]
+    expected = logs + left @ inverse @ left + (len(y) - 2) * math.log(2 * math.pi)
+    found = model.evaluate(theta)
+    assert found.criterion == pytest.approx(expected, rel=1e-12)
+    assert found.coefficients == pytest.approx(beta, rel=1e-9)
+    assert found.covariance == pytest.approx(np.linalg.inv(information), rel=1e-9)
+    by_steps = optimize.approx_fprime(theta, lambda t: model.evaluate(t).criterion, 1e-6)
+    assert found.gradient == pytest.approx(by_steps, rel=1e-4, abs=1e-4)
+
+
+def test_the_maximum_is_that_of_a_search_without_gradients() -> None:
+    model = crossed_model(np.random.default_rng(5))
+    theta = model.maximise()
+    search = optimize.minimize(
+        lambda t: model.evaluate(np.abs(t) * [1, np.sign(t[1]), 1, 1, 1]).criterion,
+        theta + 0.05,
+        method="Nelder-Mead",
+        options={"maxiter": 4000, "fatol": 1e-10},
+    )
+    assert model.evaluate(theta).criterion <= search.fun + 1e-6

@@ -1,0 +1,106 @@
+"""The table of correlations: its rows, adjusted p-values, missing numbers."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from analysis.data.points import contrast_points
+from analysis.pipeline import write_csv
+from analysis.statistics.correlation.correlate import correlate
+from analysis.statistics.families import Families
+from analysis.tables.correlations import correlations
+from study.config.analysis import Multiplicity
+from study.results.schema import CORRELATIONS
+from tests.analysis.samples import (
+    CONTRASTS,
+    X,
+    Y,
+)
+
+
+def test_correlations_table(scores: pd.DataFrame) -> None:
+    frame = correlations(scores, CONTRASTS)
+    assert list(frame.columns) == list(CORRELATIONS)
+    # Seven groups, each in three coefficients and corrected; one of three tasks or more, which has
+    # three more estimands in three coefficients.
+    assert len(frame) == 2 * (7 * (3 + 1) + 3 * 3)
+    points = contrast_points(scores, x_arm=X, y_arm=Y, level="type")
+    facts = points[points["task_type"] == "facts"]
+    own = correlate(facts["x"], facts["y"], Families.of(list(facts["family"])))
+    row = frame[
+        (frame["contrast"] == "in-context")
+        & (frame["task_type"] == "facts")
+        & (frame["level"] == "type")
+        & (frame["coefficient"] == "pearson")
+    ].iloc[0]
+    assert row["estimate"] == own.estimate
+    assert (row["low"], row["high"]) == (own.interval.low, own.interval.high)
+    assert (row["n_pairs"], row["n_families"], row["n_tasks"]) == (12, 5, 2)
+
+
+def test_p_is_adjusted_within_contrast_and_coefficient(scores: pd.DataFrame) -> None:
+    frame = correlations(scores, CONTRASTS)
+    for level, method in (("type", "holm"), ("task", "fdr_bh")):
+        tested = frame[(frame["level"] == level) & frame["p"].notna()]
+        together = ["contrast", "estimand", "coefficient", "corrected"]
+        for _, group in tested.groupby(together):
+            expected = multipletests(group["p"], method=method)[1]
+            assert group["p_adjusted"].to_numpy() == pytest.approx(expected, rel=1e-12)
+            assert (group["p_adjusted"] >= group["p"]).all()
+    overall = frame[(frame["level"] == "overall") & frame["p"].notna()]
+    assert (overall["p_adjusted"] == overall["p"]).all()
+
+
+def test_numbers_that_cannot_be_estimated_are_empty(scores: pd.DataFrame, tmp_path: Path) -> None:
+    constant = scores.copy()
+    constant.loc[(constant["arm"] == Y) & (constant["task"] == "c"), "score"] = 1.0
+    frame = correlations(constant, CONTRASTS[:1])
+    write_csv(frame, tmp_path / "correlations.csv")
+    read = pd.read_csv(tmp_path / "correlations.csv")
+    row = read[(read["task"] == "c") & (read["coefficient"] == "pearson")].iloc[0]
+    assert row[["estimate", "low", "high", "p", "p_adjusted"]].isna().all()
+    assert row["note"] == "not estimable: the scores of y are all 1"
+
+
+def test_p_is_adjusted_as_the_study_says(scores: pd.DataFrame) -> None:
+    frame = correlations(
+        scores, CONTRASTS[:1], multiplicity=Multiplicity(type="none", task="bonferroni")
+    )
+    of_type, of_task = (
+        frame[(frame["level"] == level) & frame["p"].notna()] for level in ("type", "task")
+    )
+    assert (of_type["p_adjusted"] == of_type["p"]).all()
+    own = of_task[(of_task["coefficient"] == "pearson") & (of_task["corrected"] == "none")]
+    assert len(own) == 4
+    assert own["p_adjusted"].to_numpy() == pytest.approx(np.minimum(1, 4 * own["p"].to_numpy()))
+
+
+def test_multiplicity() -> None:
+    p = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.3240,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.7590,
+        1.0,
+    ]
+    assert all(a <= b for a, b in pairwise(p))
+    holm, bh = (multipletests(p, method=name)[1] for name in ("holm", "fdr_bh"))
+    assert (int(np.sum(holm <= 0.05)), int(np.sum(bh <= 0.05))) == (3, 4)
+    assert holm[:5] == pytest.approx([0.0015, 0.0056, 0.0247, 0.114, 0.2211], abs=5e-5)
+    assert bh[:5] == pytest.approx([0.0015, 0.003, 0.0095, 0.035625, 0.0603], abs=5e-6)
