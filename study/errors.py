@@ -1,7 +1,7 @@
-"""The one kind of error that a user is shown: where, what was found, what was expected, what to do.
+"""The one error that users see: where, what was found, what was expected, what to do.
 
-In: the pieces of the sentence. Out: `StudyError`, which the command line prints without a
-traceback, leaving with exit code 2.
+In: the parts of the message. Out: `StudyError`, which the command line prints without a traceback
+before it exits with code 2.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class StudyError(Exception):
-    """Something the user gave is wrong, or something on disk is damaged."""
+    """Invalid input from the user, or a corrupted file."""
 
     def __init__(
         self,
@@ -23,20 +23,20 @@ class StudyError(Exception):
         expected: str,
         do: str = "",
     ) -> None:
-        """`where` is a file or folder, `key` a place in it; `do` says what would mend it."""
+        """`where` is a file or folder, `key` a location in it; `do` says how to fix it."""
         self.where, self.key, self.found, self.expected, self.do = where, key, found, expected, do
         place = f"{where}: {key}" if key else f"{where}"
         super().__init__(f"{place}: found {found}; expected {expected}{'. ' + do if do else ''}")
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:
-    """'Did you mean …?' with the nearest of `allowed`, or '' when none is near."""
+    """'Did you mean …?' with the closest match among `allowed`, or '' if there is none."""
     near = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}?" if near else ""
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names for a sentence: the first `most`, then how many more."""
+    """Names for a message: the first `most`, then the number of the others."""
     names = list(names)
     more = f", … ({len(names) - most} more)" if len(names) > most else ""
     return ", ".join(repr(name) for name in names[:most]) + more

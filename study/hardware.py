@@ -1,6 +1,6 @@
-"""Which devices there are, of what kind, and how many of them a model needs.
+"""The hardware of this machine: devices, their memory and kind, and how many a model needs.
 
-In: nothing, or a job. Out: names of devices; a number of them.
+In: nothing, or a model's size. Out: names of devices, bytes, counts.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from study.planning.plan import Job
-
-SPARE_BYTES = 4 * 2**30
-"Of a GPU's memory, kept for what is not weights."
-BYTES_OF = {"float32": 4}
-HALF_BYTES = 2
-"Of a parameter in the other formats; `auto` is what the weights are in, nearly always one of them."
+RESERVED_BYTES = 4 * 2**30
+"GPU memory that is not available for weights."
+BYTES_PER_PARAMETER = {"float32": 4}
+HALF_PRECISION_BYTES = 2
+"Bytes of a parameter in the other number formats; `auto` nearly always is one of them."
 
 
 def default_devices() -> list[str]:
-    """Every GPU, or without one a CPU worker per core."""
+    """Every GPU; without one, a CPU worker per core."""
     import torch
 
     if torch.cuda.is_available():
@@ -30,32 +28,34 @@ def default_devices() -> list[str]:
 
 
 def device_bytes(device: str) -> int | None:
-    """A GPU's memory; None where nothing tells."""
-    said = _asked(device, "memory.total")
-    return int(said) * 2**20 if said.isdigit() else None
+    """Memory of a GPU in bytes; None if unknown."""
+    mebibytes = _query_driver(device, "memory.total")
+    return int(mebibytes) * 2**20 if mebibytes.isdigit() else None
 
 
 def device_kind(device: str, dtype: str, threads: int) -> str:
-    """A device by what makes it fast or slow."""
+    """A description of what decides a device's speed."""
     if device.startswith("cuda"):
-        return f"cuda {_asked(device, 'name') or 'unknown'} {dtype}"
+        return f"cuda {_query_driver(device, 'name') or 'unknown'} {dtype}"
     return f"cpu {_processor()} {threads} threads"
 
 
-def _asked(device: str, what: str) -> str:
-    """What the driver says of a GPU, without touching it: a process that does holds some of its
-    memory. Empty where nothing tells."""
+def _query_driver(device: str, field: str) -> str:
+    """A field of nvidia-smi for a GPU; empty if unknown.
+
+    The driver is asked, not torch: a process that initialises CUDA occupies memory on the GPU.
+    """
     if not device.startswith("cuda"):
         return ""
-    number = int(device.partition(":")[2] or 0)
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    name = seen.split(",")[number] if seen else str(number)
-    command = ["nvidia-smi", "-i", name, f"--query-gpu={what}", "--format=csv,noheader,nounits"]
+    index = int(device.partition(":")[2] or 0)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    name = visible.split(",")[index] if visible else str(index)
+    command = ["nvidia-smi", "-i", name, f"--query-gpu={field}", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()
+    return result.stdout.strip()
 
 
 @cache
@@ -66,22 +66,22 @@ def _processor() -> str:
     return "unknown"
 
 
-def devices_needed(job: Job, dtype: str, memory: int | None) -> int:
-    """How many devices of that memory hold a job's model; one where nothing is known."""
+def devices_needed(params_b: float, dtype: str, memory: int | None) -> int:
+    """Number of devices with `memory` bytes that hold a model; 1 if the memory is unknown."""
     if memory is None:
         return 1
-    return max(1, math.ceil(weight_bytes(job.params_b, dtype) / max(1, memory - SPARE_BYTES)))
+    return max(1, math.ceil(weight_bytes(params_b, dtype) / max(1, memory - RESERVED_BYTES)))
 
 
 def weight_bytes(params_b: float, dtype: str) -> float:
-    """Memory that a model's weights take."""
-    return 1e9 * params_b * BYTES_OF.get(dtype, HALF_BYTES)
+    """Memory of the weights of a model with `params_b` billion parameters."""
+    return 1e9 * params_b * BYTES_PER_PARAMETER.get(dtype, HALF_PRECISION_BYTES)
 
 
-def cores_of(workers: int) -> list[frozenset[int]]:
-    """This process's cores, shared out evenly; each worker has one at least."""
-    own = sorted(os.sched_getaffinity(0))
-    share = max(1, len(own) // max(1, workers))
+def split_cores(workers: int) -> list[frozenset[int]]:
+    """This process's cores divided evenly between workers; each gets at least one."""
+    cores = sorted(os.sched_getaffinity(0))
+    share = max(1, len(cores) // max(1, workers))
     return [
-        frozenset(own[(i * share + k) % len(own)] for k in range(share)) for i in range(workers)
+        frozenset(cores[(i * share + k) % len(cores)] for k in range(share)) for i in range(workers)
     ]

@@ -1,8 +1,8 @@
 """Signals and child processes: stop cleanly on SIGTERM, and never outlive the parent.
 
-In: nothing. Out: `StoppedError` raised in the main thread on SIGTERM, which unwinds the stack so that
-workers end on the way; a watching thread in a child process, which ends it when its parent is gone,
-however the parent ended.
+In: nothing. Out: `StoppedError` in the main thread on SIGTERM, which unwinds the stack so that
+workers end on the way; in a child process, a thread that ends it when its parent is gone, however
+the parent ended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PARENT_CHECK_SECONDS = 0.5
 
 
 class StoppedError(BaseException):
-    """The process was asked to end by SIGTERM. Not an Exception: nothing on the way may catch it."""
+    """SIGTERM arrived. Not an Exception: nothing on the way may catch it."""
 
 
 def stop_on_sigterm() -> None:

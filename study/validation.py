@@ -1,9 +1,9 @@
-"""From a YAML file to a validated, frozen model, with one clear error for whatever is wrong.
+"""From a YAML file to a validated, frozen model, with one clear error for each fault.
 
 In: a pydantic model class and a path. Out: an instance, or a `StudyError`.
 
-Where a model has an entry of two forms, its tag is written in angle brackets (`<listed>`), so that
-it can be told from what stands in the file when an error's place is named.
+Where an entry has two forms, the tags of the union are written in angle brackets (`<listed>`), so
+that they can be removed from the location that an error names.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, ValidationError
 
 from study.errors import StudyError, listed, nearest
 
@@ -26,27 +26,44 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+"A name that can be part of a file name."
+
+
+def either_mapping(mapping: str, otherwise: str, key: str | None = None) -> Discriminator:
+    """Discriminate an entry of two forms: a mapping (that has `key`, if given), or another value.
+
+    `mapping` and `otherwise` are the tags of the two forms.
+    """
+
+    def tag(value: Any) -> str:
+        if key is None:
+            return mapping if isinstance(value, dict | Strict) else otherwise
+        present = key in value if isinstance(value, dict) else hasattr(value, key)
+        return mapping if present else otherwise
+
+    return Discriminator(tag)
 
 
 def validated(kind: type[Model], path: Path) -> Model:
-    """Reads a YAML file as `kind`; StudyError on the first fault."""
+    """Read a YAML file as `kind`; StudyError for the first fault."""
     content = read_mapping(path)
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         # An unknown key first: it is often the reason why another one is missing.
         faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-        raise _clear(path, content, kind, faults[0]) from None
+        raise _study_error(path, content, kind, faults[0]) from None
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; code and object tags are refused."""
+    """The mapping in a YAML file; code and object tags are refused."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise StudyError(path, found=f"{error}", expected="text in UTF-8") from None
     except OSError as error:
-        raise StudyError(path, found=error.strerror, expected="a file that can be read") from None
+        raise StudyError(path, found=error.strerror, expected="a readable file") from None
     except yaml.YAMLError as error:
         fault = re.sub(r"\s+", " ", str(error))
         raise StudyError(path, found=f"not YAML: {fault}", expected="a YAML mapping") from None
@@ -56,10 +73,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
-def _clear(path: Path, content: Any, kind: type[BaseModel], fault: Any) -> StudyError:
-    """One fault of pydantic's as a StudyError."""
-    place = [part for part in fault["loc"] if not _is_tag(part)]
-    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".")
+def _study_error(path: Path, content: Any, kind: type[BaseModel], fault: Any) -> StudyError:
+    """One of pydantic's faults as a StudyError."""
+    location = [part for part in fault["loc"] if not _is_tag(part)]
+    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location).lstrip(".")
     if fault["type"] == "extra_forbidden":
         allowed = list(_model_at(kind, fault["loc"][:-1]).model_fields)
         return StudyError(
@@ -67,32 +84,32 @@ def _clear(path: Path, content: Any, kind: type[BaseModel], fault: Any) -> Study
             key,
             found="an unknown key",
             expected=f"one of {listed(allowed, most=20)}",
-            do=nearest(place[-1], allowed),
+            do=nearest(location[-1], allowed),
         )
     if fault["type"] == "missing":
         return StudyError(path, key, found="nothing", expected="a value: this key is required")
-    found = _found(content, place)
+    value = _value_at(content, location)
     if fault["type"] == "value_error":
-        # A whole section is not shown: what its parts contradict is said in words.
-        place_found = "a contradiction" if isinstance(found, dict) else repr(found)
-        return StudyError(path, key or None, found=place_found, expected=str(fault["ctx"]["error"]))
+        # A whole section is not printed: the message names the parts that contradict each other.
+        found = "a contradiction" if isinstance(value, dict) else repr(value)
+        return StudyError(path, key or None, found=found, expected=str(fault["ctx"]["error"]))
     expected = re.sub(r"^(Input|Value|List|String) should (be )?", "", fault["msg"])
     allowed = re.findall(r"'([^']+)'", expected)
-    return StudyError(path, key, found=repr(found), expected=expected, do=nearest(found, allowed))
+    return StudyError(path, key, found=repr(value), expected=expected, do=nearest(value, allowed))
 
 
 def _is_tag(part: Any) -> bool:
     return isinstance(part, str) and part.startswith("<")
 
 
-def _found(content: Any, place: list[Any]) -> Any:
-    for part in place:
+def _value_at(content: Any, location: list[Any]) -> Any:
+    for part in location:
         content = content[part]
     return content
 
 
 def _model_at(kind: type[BaseModel], loc: tuple[Any, ...]) -> type[BaseModel]:
-    """The model that stands at a place of `kind`, found through the fields' types."""
+    """The model at a location of `kind`, followed through the types of the fields."""
     current: Any = kind
     for part in loc:
         if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
@@ -108,9 +125,9 @@ def _model_at(kind: type[BaseModel], loc: tuple[Any, ...]) -> type[BaseModel]:
 
 
 def _tagged(annotation: Any, tag: str | None = None) -> list[tuple[str | None, type[BaseModel]]]:
-    """The models inside a type, each with the tag it stands under."""
+    """The models inside a type, each with its tag in a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [(tag, annotation)]
     tag = next((m.tag for m in getattr(annotation, "__metadata__", ()) if hasattr(m, "tag")), tag)
     parts = annotation if isinstance(annotation, tuple) else typing.get_args(annotation)
-    return [found for part in parts for found in _tagged(part, tag)]
+    return [entry for part in parts for entry in _tagged(part, tag)]

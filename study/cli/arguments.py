@@ -1,36 +1,51 @@
-"""What commands share: their first argument, and how they speak.
-
-In: nothing. Out: the type of RUN; a line on standard error.
-"""
+"""Arguments and options that several commands share, and messages on standard error."""
 
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that holds study.yaml.")]
-
-
-class Place(StrEnum):
-    """Where jobs run."""
-
-    LOCAL = "local"
-    SLURM = "slurm"
-
-
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Run folder: a folder that contains study.yaml.")
+]
 On = Annotated[
-    Place,
+    str,
     typer.Option(
-        help="This machine, or a Slurm cluster; jobs there get the resources that the study file "
-        "lists under `slurm`."
+        metavar="EXECUTOR",
+        help="Executor that runs the jobs: `local` for this machine, `slurm` for a cluster.",
     ),
 ]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device",
+        help="Device of one worker, such as cuda:0 or cpu; repeat it for more workers. By default "
+        "every GPU, or without one a worker per CPU core.",
+    ),
+]
+StallMinutes = Annotated[
+    float,
+    typer.Option(
+        min=0.01, help="Kill and retry a worker that has been silent for this many minutes."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def say(what: str) -> None:
-    """A word about what is happening, on standard error."""
-    print(what, file=sys.stderr, flush=True)
+def say(message: str) -> None:
+    """Print a message on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def exit_if_failed(failures: Sequence[str]) -> None:
+    """Print failures and exit with code 1; return if there are none."""
+    if not failures:
+        return
+    for failure in failures:
+        say(f"failed: {failure}")
+    say(f"{len(failures)} failed; fix these problems, then run the same command again")
+    raise typer.Exit(1)

@@ -1,102 +1,126 @@
 """Progress of a running study on the terminal.
 
-In: events. Out: a bar with models, cells, items per second and time left; the list of failures.
+In: events. Out: a progress bar, or a line from time to time where there is no terminal; failures as
+messages.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from study.planning.plan_study import State
+from study.planning.plan_study import PlannedStudy
 from study.running.events import Event
 
-SILENT_SECONDS = 30.0
-"Without a terminal: how often a line is printed."
+LINE_SECONDS = 30.0
+"Without a terminal, time between two lines."
+MAX_LINE = 120
+"Characters of a description."
+Say = Callable[[str], object]
 
 
-def show(events: Iterable[Event], state: State, say: Callable[[str], object]) -> list[str]:
-    """Shows events as they come; returns what failed, in words."""
-    left = state.cells - state.cells_done
-    say(f"{state.cells} cells of {len(state.plan.jobs)} models: {left} left")
+class _Bar:
+    """A progress bar; without a terminal, lines."""
+
+    def __init__(self, progress: Progress, total: int, unit: str, say: Say) -> None:
+        self.progress, self.total, self.unit, self.say = progress, total, unit, say
+        self.task = progress.add_task("starting", total=total)
+        self.started = self.printed = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start."""
+        return max(time.monotonic() - self.started, 1e-9)
+
+    def update(self, completed: int, description: str) -> None:
+        """Show the number of completed units and what is being done."""
+        self.progress.update(self.task, completed=completed, description=description[-MAX_LINE:])
+        if self.progress.disable and time.monotonic() - self.printed > LINE_SECONDS:
+            self.printed = time.monotonic()
+            remaining = self.seconds / completed * (self.total - completed) if completed else None
+            time_left = "" if remaining is None else f", about {remaining:.0f} s remaining"
+            self.say(f"{completed}/{self.total} {self.unit}, {description}{time_left}")
+
+
+@contextmanager
+def _bar(total: int, unit: str, say: Say) -> Iterator[_Bar]:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield _Bar(progress, total, unit, say)
+
+
+def show(events: Iterable[Event], planned: PlannedStudy, say: Say) -> list[str]:
+    """Show events of evaluation as they come; returns the failures as messages."""
+    plan, remaining = planned.plan, planned.plan.n_cells - planned.n_done
+    say(f"{plan.n_cells} cells of {len(plan.jobs)} models: {remaining} remaining")
     failures: list[str] = []
     cells, items = 0, 0
-    working = {
+    active = {
         job.model.name
-        for job in state.plan.jobs
-        if any(cell.key not in state.done for cell in job.cells)
+        for job in plan.jobs
+        if any(cell.key not in planned.done for cell in job.cells)
     }
-    started = told = time.monotonic()
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("cells"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=left)
+    with _bar(remaining, "cells", say) as bar:
         for event in events:
+            if event.kind == "note":
+                say(event.reason)
             if event.kind == "retried":
-                say(f"retried: {event.model}: {event.reason}")
+                say(f"retried: {event.failure()}")
             if event.kind == "failed":
-                failures.append(in_words(event))
-            if event.kind == "finished" or (event.kind == "failed" and not event.cell):
-                working.discard(event.model)
+                failures.append(event.failure())
+            if event.ends_job:
+                active.discard(event.model)
             cells += event.kind == "cell"
             items += event.items
-            speed = items / max(time.monotonic() - started, 1e-9)
-            line = f"{_pairs(state, working)}, {speed:.0f} items/s"
-            bar.update(task, completed=cells, description=line)
-            if bar.disable and time.monotonic() - told > SILENT_SECONDS:
-                told = time.monotonic()
-                say(f"{cells}/{left} cells, {line}, {_left(started, cells, left)}")
-    if cells:
-        say(f"{cells} cells computed, {items} items in {time.monotonic() - started:.0f} s")
+            bar.update(cells, f"{_pairs(planned, active)}, {items / bar.seconds:.0f} items/s")
+        if cells:
+            say(f"{cells} cells computed, {items} items in {bar.seconds:.0f} s")
     return failures
 
 
-def show_tuning(
-    events: Iterable[Event], models: int, left: int, say: Callable[[str], object]
-) -> list[str]:
-    """Shows trainings as they go on; returns what failed, in words."""
-    say(f"{models} models to tune: {left} left")
+def show_submission(events: Iterable[Event], say: Say) -> list[str]:
+    """Show what was submitted to a queue; returns the failures as messages."""
+    failures = []
+    for event in events:
+        if event.kind == "failed":
+            failures.append(event.failure())
+        else:
+            say(event.reason)
+    return failures
+
+
+def show_tuning(events: Iterable[Event], models: int, remaining: int, say: Say) -> list[str]:
+    """Show the training of models; returns the failures as messages."""
+    say(f"{models} models to tune: {remaining} remaining")
     failures: list[str] = []
-    doing: dict[str, str] = {}
-    told, done = time.monotonic(), 0
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("models"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=left)
+    steps: dict[str, str] = {}
+    done = 0
+    with _bar(remaining, "models", say) as bar:
         for event in events:
             if event.kind == "tuning":
-                doing[event.model] = event.reason
+                steps[event.model] = event.reason
             elif event.kind == "failed":
-                failures.append(in_words(event))
+                failures.append(event.failure())
             if event.kind in ("finished", "failed"):
-                doing.pop(event.model, None)
+                steps.pop(event.model, None)
                 done += event.kind == "finished"
-            line = "; ".join(f"{model}: {what}" for model, what in doing.items())
-            bar.update(task, completed=done, description=line[-120:])
-            if bar.disable and time.monotonic() - told > SILENT_SECONDS:
-                told = time.monotonic()
-                say(f"{done}/{left} models, {line}")
+            bar.update(done, "; ".join(f"{model}: {step}" for model, step in steps.items()))
     return failures
 
 
-def in_words(event: Event) -> str:
-    """Whose failure it was, and why."""
-    return " ".join((event.model, event.cell)).strip() + f": {event.reason}"
-
-
-def _pairs(state: State, working: set[str]) -> str:
-    """Pairs of which no member has anything left."""
-    pairs = state.resolved.pairs
-    over = sum(not {pair.base.name, pair.tuned.name} & working for pair in pairs)
-    return f"{over}/{len(pairs)} pairs"
-
-
-def _left(started: float, cells: int, left: int) -> str:
-    if not cells:
-        return "time left unknown"
-    return f"about {(time.monotonic() - started) / cells * (left - cells):.0f} s left"
+def _pairs(planned: PlannedStudy, active: set[str]) -> str:
+    """Number of pairs of which no member has any cells left."""
+    pairs = planned.resolved.pairs
+    complete = sum(not {pair.base.name, pair.tuned.name} & active for pair in pairs)
+    return f"{complete}/{len(pairs)} pairs"

@@ -1,6 +1,6 @@
-"""Commands that take scores in and give results out. None of them needs torch.
+"""Commands that import scores, analyse them and export them. None of them needs torch.
 
-In: a run's folder. Out: imported scores, tables, figures, files in other forms.
+In: a run folder. Out: imported scores, tables, figures, files in other formats.
 """
 
 from __future__ import annotations
@@ -10,80 +10,99 @@ from typing import Annotated
 
 import typer
 
-from study.cli.arguments import Run, say
+from study.cli.arguments import RunFolder, say
 from study.errors import StudyError
+
+ASSUMED_ITEMS = 1000
+"Items of a task whose number the suite does not give."
 
 
 def import_scores(
-    run: Run,
+    run: RunFolder,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE…", help="CSV files in the form of scores.csv, or folders and "
-                       "results_*.json of lm-eval."),
+        typer.Argument(
+            metavar="FILE…",
+            help="CSV files with the columns of scores.csv, or results_*.json files of lm-eval or "
+            "folders of them.",
+        ),
     ],
-    pair: Annotated[str, typer.Option(show_default=False, help="Name of the pair, for lm-eval "
-                     "results of a model that neither the study nor the registry knows.")] = "",
+    pair: Annotated[
+        str,
+        typer.Option(
+            show_default=False,
+            help="Name of the pair, for lm-eval results of a model that neither the study nor the "
+            "registry lists.",
+        ),
+    ] = "",
     role: Annotated[str, typer.Option(show_default=False, help="With --pair: base or tuned.")] = "",
-    family: Annotated[str, typer.Option(show_default=False, help="With --pair: its family.")] = "",
+    family: Annotated[
+        str, typer.Option(show_default=False, help="With --pair: the model family.")
+    ] = "",
     params_b: Annotated[
-        float, typer.Option(show_default=False, help="With --pair: 10⁹ parameters.")
+        float, typer.Option(show_default=False, help="With --pair: billions of parameters.")
     ] = float("nan"),
-) -> None:  # fmt: skip
-    """Take scores that were measured elsewhere into a study. Needs no torch."""
-    from study.config.study import read_study
-    from study.exchange.read_csv import read_long_form
-    from study.exchange.read_lm_eval import Given, read_lm_eval
+) -> None:
+    """Import scores from a CSV file or from lm-eval results."""
+    from study.exchange.read_csv import read_csv
+    from study.exchange.read_lm_eval import GivenPair, read_lm_eval
     from study.results.imported import write_import
+    from study.results.run import Run
     from study.results.schema import ROLES
 
-    study = read_study(run)
-    given = Given(pair, role, family, params_b) if pair else None
+    opened = Run.open(run)
+    given = GivenPair(pair, role, family, params_b) if pair else None
     if given and (role not in ROLES or not family):
-        raise StudyError("--pair", found=f"--role {role!r} and --family {family!r}",
-                         expected="with it --role base or tuned, and --family")  # fmt: skip
+        raise StudyError(
+            "--pair",
+            found=f"--role {role!r} and --family {family!r}",
+            expected="--role base or tuned, and --family, with it",
+        )
     for file in files:
-        if file.suffix == ".csv":
-            imported = read_long_form(file)
-        else:
-            imported = read_lm_eval(file, study, run, given)
-        write_import(run, imported)
+        imported = (
+            read_csv(file) if file.suffix == ".csv" else read_lm_eval(file, opened.study, given)
+        )
+        write_import(opened.results / "imports", imported, opened.imports)
+        opened.reload()
         say(f"{file}: {len(imported.rows)} scores of {imported.rows['pair'].nunique()} pairs")
 
 
 def export(
-    run: Run,
-    folder: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    run: RunFolder,
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; created if missing.")],
 ) -> None:
-    """Write a study's scores in the long form and in lm-eval's own. Needs no torch."""
+    """Write a study's scores as CSV files and as lm-eval results."""
     from analysis.data.scores import load_scores
-    from study.exchange.export import export as write
+    from study.exchange.export import export as export_scores
+    from study.results.run import Run
 
-    files = write(load_scores(run), folder)
+    files = export_scores(load_scores(Run.open(run)), folder)
     say(f"{len(files)} files in {folder}")
 
 
 def power(
-    run: Run,
+    run: RunFolder,
     intra_family: Annotated[
-        float, typer.Option(min=0, max=1, help="Correlation of pairs within a family.")
+        float, typer.Option(min=0, max=1, help="Correlation between pairs of one family.")
     ] = 0.5,
 ) -> None:
-    """Print what a study's pairs and items could show, before anything is computed."""
-    from analysis.data.families import Families
-    from analysis.statistics.power import power as of
-    from study.config.study import read_study
+    """Power analysis: the smallest correlation this study could detect."""
+    from analysis.statistics.families import Families
+    from analysis.statistics.power import power as power_of
     from study.models.pairs import study_pairs
+    from study.results.run import Run
     from study.tasks.suites import study_tasks
 
-    study = read_study(run)
-    families = Families.of([pair.family for pair in study_pairs(study, run)])
-    known = [task.items or 1000 for task in study_tasks(study, run)]
-    items = sum(min(n, study.limit or n) for n in known)
-    print(of(families, items=items, intra_family=intra_family).text())
+    study = Run.open(run).study
+    families = Families.of([pair.family for pair in study_pairs(study)])
+    sizes = [task.items or ASSUMED_ITEMS for task in study_tasks(study)]
+    items = sum(min(size, study.limit or size) for size in sizes)
+    print(power_of(families, items=items, intra_family=intra_family).text())
 
 
-def analyze(run: Run) -> None:
-    """Correlate base and tuned scores; write tables and figures. Needs no torch."""
+def analyze(run: RunFolder) -> None:
+    """Correlate base and tuned scores; write tables and figures."""
     from analysis.pipeline import analyze_run
+    from study.results.run import Run
 
-    print(analyze_run(run, on_step=say))
+    print(analyze_run(Run.open(run), on_step=say))

@@ -1,135 +1,113 @@
-"""Commands that plan jobs, run them, and see after them.
+"""Commands that plan, run and watch the jobs of a study.
 
-In: a run's folder. Out: cells in its results; plans and states on standard output. Heavy libraries
-are imported where they are needed, so that help answers at once.
+In: a run folder. Out: cells in its results; plans and states on standard output. Heavy libraries
+are imported where they are needed, so that help is printed at once.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
-import typer
-
-from study.cli.arguments import On, Place, Run, say
+from study.cli.arguments import (
+    AsJson,
+    Devices,
+    On,
+    RunFolder,
+    StallMinutes,
+    exit_if_failed,
+    say,
+)
 from study.processes import stop_on_sigterm
 
 
-def plan(
-    run: Run,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-) -> None:
-    """Print what a study would run: cells, jobs, what is done, tokens and time."""
+def plan(run: RunFolder, as_json: AsJson = False) -> None:
+    """Print what a study would run: its cells, what is done, and the cost of the rest."""
     from study.planning.plan_report import plan_json, plan_text
-    from study.planning.plan_study import planned
+    from study.planning.plan_study import plan_study
+    from study.results.run import Run
 
-    state = planned(run, on_step=(lambda what: None) if as_json else say)
-    print(json.dumps(plan_json(state), indent=1) if as_json else plan_text(state))
+    planned = plan_study(Run.open(run), on_step=(lambda message: None) if as_json else say)
+    print(json.dumps(plan_json(planned), indent=1) if as_json else plan_text(planned))
 
 
 def run_cells(
-    run: Run,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(help="A device for one worker, such as cuda:0 or cpu; may be repeated. "
-                     "By default every GPU, or a CPU worker per core."),
-    ] = None,
-    stall_minutes: Annotated[
-        float, typer.Option(min=0.01, help="A worker not heard of for so long is killed, and its "
-                            "model tried again.")
-    ] = 60.0,
-    on: On = Place.LOCAL,
-) -> None:  # fmt: skip
-    """Run what is left of a study; the same command continues after any interruption."""
-    from study.cli.progress import in_words, show
+    run: RunFolder,
+    device: Devices = None,
+    stall_minutes: StallMinutes = 60.0,
+    on: On = "local",
+) -> None:
+    """Run the study. Safe to interrupt: run the same command again to resume."""
+    from study.cli.progress import show, show_submission
     from study.planning.changes import changes
-    from study.planning.plan_study import planned, run_planned, submit_planned, unrunnable
-    from study.results.cell_store.maintenance import mend
-    from study.results.cell_store.store import Cells
-    from study.results.ledger import ledger_rows
+    from study.planning.plan_study import plan_study
+    from study.results.cell_store.maintenance import repair
+    from study.results.run import Run
+    from study.running.dispatch import dispatch
+    from study.running.executors import executor_type
 
     stop_on_sigterm()
-    for damage in mend(run):
-        say(f"damaged, and computed anew: {damage}")
-    state = planned(run, on_step=say)
-    rows = ledger_rows(state.plan, state.resolved.exposures)
-    for change in changes(Cells(run), state.done, state.plan, rows):
+    executor = executor_type(on)(Run.open(run), device, stall_seconds=60 * stall_minutes)
+    for damage in repair(executor.run.cells):
+        say(f"corrupted files found; recomputing: {damage}")
+    planned = plan_study(executor.run, on_step=say)
+    for change in changes(planned):
         say(f"note: {change}")
-    stall_seconds = 60 * stall_minutes
-    if on is Place.LOCAL:
-        failures = show(run_planned(state, device, stall_seconds=stall_seconds), state, say)
-    else:
-        for done in submit_planned(state, device, stall_seconds=stall_seconds):
-            say(done)
-        failures = [in_words(event) for event in unrunnable(state)]
-    for failure in failures:
-        say(f"failed: {failure}")
-    if failures:
-        say(f"{len(failures)} failed; mend the causes and run the same command again")
-        raise typer.Exit(1)
+    events = dispatch(planned, executor)
+    exit_if_failed(show_submission(events, say) if executor.queues else show(events, planned, say))
 
 
-def tune(
-    run: Run,
-    device: Annotated[
-        list[str] | None, typer.Option(help="As for `study run`; here 7B models want GPUs.")
-    ] = None,
-    stall_minutes: Annotated[
-        float, typer.Option(min=0.01, help="A worker not heard of for so long is killed.")
-    ] = 60.0,
-) -> None:
-    """Train the models that a study tunes by recipes, and nothing else; `study run` does it too."""
+def tune(run: RunFolder, device: Devices = None, stall_minutes: StallMinutes = 60.0) -> None:
+    """Only train the models that the study tunes; `study run` also trains them."""
     from study.cli.progress import show_tuning
-    from study.planning.plan_study import planned, tune_planned
+    from study.planning.plan_study import plan_study
+    from study.results.run import Run
+    from study.running.dispatch import training_jobs
+    from study.running.executors.local import LocalExecutor
 
     stop_on_sigterm()
-    state = planned(run, on_step=say)
-    jobs, events = tune_planned(state, device, stall_seconds=60 * stall_minutes)
-    if failures := show_tuning(events, len(state.resolved.tuned), len(jobs), say):
-        for failure in failures:
-            say(f"failed: {failure}")
-        say(f"{len(failures)} failed; mend the causes and run the same command again")
-        raise typer.Exit(1)
+    executor = LocalExecutor(Run.open(run), device, stall_seconds=60 * stall_minutes)
+    planned = plan_study(executor.run, on_step=say)
+    jobs = training_jobs(planned)
+    events = executor.submit(jobs, planned)
+    exit_if_failed(show_tuning(events, len(planned.resolved.tuned), len(jobs), say))
 
 
-def status(
-    run: Run,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-) -> None:
-    """Print which models wait, run, are done or failed. Needs no torch."""
+def status(run: RunFolder, as_json: AsJson = False) -> None:
+    """Print which models are waiting, running, done or failed."""
     from dataclasses import asdict
 
-    from study.config.study import read_study
+    from study.results.run import Run
     from study.running.status import job_statuses, status_text
 
-    read_study(run)
-    statuses = job_statuses(run)
-    print(json.dumps([asdict(row) for row in statuses], indent=1) if as_json
-          else status_text(statuses))  # fmt: skip
+    statuses = job_statuses(Run.open(run))
+    if as_json:
+        print(json.dumps([asdict(status) for status in statuses], indent=1))
+    else:
+        print(status_text(statuses))
 
 
-def cancel(run: Run) -> None:
-    """Stop a study's jobs: those in Slurm's queue, and runs on this machine."""
-    from study.config.study import read_study
-    from study.running.cancel import cancel as stop
+def cancel(run: RunFolder) -> None:
+    """Cancel a study's jobs, on this machine and in queues."""
+    from study.results.run import Run
+    from study.running.cancel import cancel as cancel_run
 
-    read_study(run)
-    for done in stop(run):
-        say(done)
+    for message in cancel_run(Run.open(run)):
+        say(message)
 
 
-def compact(run: Run) -> None:
-    """Gather a study's finished cells into few files. Needs no torch."""
+def compact(run: RunFolder) -> None:
+    """Gather the files of finished cells into a few large ones."""
     from rich.console import Console
     from rich.progress import track
 
-    from study.config.study import read_study
-    from study.results.cell_store.maintenance import compact as gather
-    from study.results.cell_store.store import Cells
+    from study.results.cell_store.maintenance import compact as compact_cells
+    from study.results.run import Run
 
-    read_study(run)
-    number = len(Cells(run).loose())
+    cells = Run.open(run).cells
+    number = len(cells.loose())
     console = Console(stderr=True)
-    steps = iter(track(range(number), "packing", console=console, disable=not console.is_terminal))
-    moved = gather(run, on_cell=lambda: next(steps, None))
-    say(f"{moved} cells packed, {len(Cells(run).done())} in all")
+    steps = iter(
+        track(range(number), "compacting", console=console, disable=not console.is_terminal)
+    )
+    moved = compact_cells(cells, on_cell=lambda: next(steps, None))
+    say(f"{moved} cells gathered, {len(cells.done())} in all")

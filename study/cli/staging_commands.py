@@ -1,34 +1,37 @@
-"""Commands before a study is run: fetch all it needs, and see whether it can be run.
+"""Commands before a study is run: fetch what it needs, and check that it can be run.
 
-In: a run's folder. Out: `study.lock.json`; what is in the way, on standard output.
+In: a run folder. Out: `study.lock.json`; findings on standard output.
 """
 
 from __future__ import annotations
 
 import typer
 
-from study.cli.arguments import On, Place, Run, say
+from study.cli.arguments import On, RunFolder, exit_if_failed, say
 
 
-def stage(run: Run) -> None:
-    """Fetch and verify models and data once, and lock their revisions. Needs a network, or checks
-    what is there where HF_HUB_OFFLINE is set."""
-    from study.planning.staging import stage as fetch
+def stage(run: RunFolder) -> None:
+    """Download and verify models and data, and lock their revisions.
 
-    failures = fetch(run, say)
-    for failure in failures:
-        say(f"failed: {failure}")
-    if failures:
-        say(f"{len(failures)} failed; mend the causes and run the same command again")
-        raise typer.Exit(1)
+    Needs a network. With HF_HUB_OFFLINE set, checks what is already on this machine.
+    """
+    from study.planning.staging import stage as stage_run
+    from study.results.run import Run
+
+    exit_if_failed(stage_run(Run.open(run), say))
 
 
-def doctor(run: Run, on: On = Place.LOCAL) -> None:
-    """Say before a week is booked whether everything planned is there, fits, and resolves."""
-    from study.planning.plan_study import planned
-    from study.running.doctor import examine, findings_text
+def doctor(run: RunFolder, on: On = "local") -> None:
+    """Check that every model, dataset and resource the study needs is available before submitting
+    it."""
+    from study.planning.plan_study import plan_study
+    from study.results.run import Run
+    from study.running.doctor import cost_text, examine, findings_text
+    from study.running.executors import executor_type
 
-    findings = examine(planned(run, on_step=say), slurm=on is Place.SLURM)
-    print(findings_text(findings))
-    if any(finding.wrong for finding in findings):
+    executor = executor_type(on)(Run.open(run))
+    planned = plan_study(executor.run, on_step=say)
+    findings = list(examine(planned, executor))
+    print(findings_text(findings), "", cost_text(planned), sep="\n")
+    if any(finding.problem for finding in findings):
         raise typer.Exit(1)

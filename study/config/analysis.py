@@ -1,42 +1,34 @@
-"""What a study fixes about its analysis before looking, as it stands in `study.yaml`.
+"""The keys `contrasts` and `analysis` of study.yaml: what is fixed before results are seen.
 
-In: the entries `contrasts` and `analysis`. Out: frozen models of them, and the types of names.
+In: parts of the study file. Out: frozen models of them.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from study.config.arms import parse_arm
-from study.validation import Strict
-
-
-def _arm_name(name: str) -> str:
-    parse_arm(name)
-    return name
-
-
-ArmName = Annotated[str, AfterValidator(_arm_name)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+from study.config.arms import ArmName
+from study.validation import Name, Strict
 
 
 class Contrast(Strict):
-    """Two arms whose scores are correlated over pairs."""
+    """Two arms whose scores are correlated across pairs."""
 
     name: Name
+    "Name of the contrast in tables."
     x: ArmName
-    "The arm on the horizontal axis, usually the base with demonstrations."
+    "The arm on the horizontal axis, usually the base model with demonstrations."
     y: ArmName
-    "The arm on the vertical axis, usually the tuned model without."
+    "The arm on the vertical axis, usually the tuned model without demonstrations."
 
 
 Adjustment = Literal["holm", "hommel", "bonferroni", "bh", "by", "none"]
 
 
 class Multiplicity(Strict):
-    """How p is adjusted over the tests of a contrast; fixed before looking."""
+    """Adjustment of p-values for multiple tests within a contrast."""
 
     type: Adjustment = "holm"
     "Over task types."
@@ -45,22 +37,22 @@ class Multiplicity(Strict):
 
 
 class Comparison(Strict):
-    """Recipes that are compared, in which one axis differs."""
+    """A comparison of recipes that differ along one axis."""
 
     axis: Literal["mixture", "format", "loss", "indicator", "optimiser", "adapter"]
-    "What differs."
+    "The axis along which recipes differ."
     baseline: str
-    "The value that all others are set against."
+    "The value that all others are compared with."
 
 
 class AnalysisChoices(Strict):
-    """What the analysis leaves to the study."""
+    """Choices of the analysis."""
 
     multiplicity: Multiplicity = Field(default_factory=Multiplicity)
-    "How p is adjusted over types and tasks."
+    "Adjustment of p-values over types and tasks."
     recipes: list[Comparison] = Field(default_factory=list)
-    "What is compared between recipes, in `tables/recipe_gains.csv`."
+    "Comparisons between recipes, in `tables/recipe_gains.csv`."
     beside: list[Literal["bca", "fisher"]] = Field(default_factory=list)
-    "Further intervals, beside the family jackknife's, in `tables/intervals.csv`."
+    "Further confidence intervals, in `tables/intervals.csv`."
     equivalence_bound: float = Field(default=0.3, gt=0, lt=1)
-    "A correlation below it is none to speak of; fixed before looking."
+    "Largest |r| that counts as equivalent to zero (TOST)."

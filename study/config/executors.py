@@ -1,6 +1,7 @@
-"""What a job on a cluster is given, as it stands in `study.yaml` under `slurm`.
+"""Resources of executors: a model for each executor that has any, under its key in study.yaml.
 
-In: a list of entries by model size. Out: `JobResources`, and which of them a model gets.
+In: a list of entries by model size. Out: `SlurmResources`, and which entry a model gets. An
+executor without resources (the local one) has no key.
 """
 
 from __future__ import annotations
@@ -11,50 +12,62 @@ from pydantic import Field
 
 from study.validation import Strict
 
-LONGEST_NOTICE = 90
+MAX_NOTICE_SECONDS = 90
 
 
-class JobResources(Strict):
-    """Resources of the Slurm jobs of models up to a size. A job holds one model."""
+class Resources(Strict):
+    """What every executor's resources have in common: the largest model that they are for."""
 
     up_to_params_b: float = Field(default=float("inf"), gt=0)
-    "Largest model that gets these, 10⁹ parameters."
+    "Largest model that gets these resources, in billions of parameters."
+
+
+class SlurmResources(Resources):
+    """Resources of Slurm jobs; a job evaluates one model."""
+
     hours: float = Field(gt=0)
-    "Time limit of a job; one that runs out of it is queued again and goes on."
+    "Time limit of a job. A job that reaches it is requeued and resumes."
     memory_gb: float = Field(gt=0)
-    "Memory of the machine, not of its GPUs."
+    "Memory of the node (not of its GPUs)."
     cpus: int = Field(default=4, ge=1)
     "CPU cores of a job."
     gpus: int = Field(default=0, ge=0)
-    "GPUs of a job, all on one machine."
+    "GPUs of a job, all on one node."
     gpu_memory_gb: float | None = Field(default=None, gt=0)
-    "Memory of one GPU; `study doctor` says by it which models do not fit."
+    "Memory of one GPU; with it, `study doctor` finds models that do not fit."
     at_once: int = Field(default=64, ge=1)
-    "Jobs of this size that run at once, at most."
+    "Maximum number of these jobs that run at the same time."
     partition: str | None = None
-    "Slurm's partition; none: the cluster's default."
+    "Slurm partition; by default the cluster's."
     account: str | None = None
-    "Whom the time is charged to."
+    "Account that is charged."
     qos: str | None = None
-    "Slurm's quality of service."
+    "Slurm quality of service."
     constraint: str | None = None
-    "Features that a machine must have, such as `h100`."
+    "Required node features, such as `h100`."
     setup: list[str] = Field(default_factory=list)
-    "Shell commands before a job's own, such as `module load cuda`."
+    "Shell commands run before a job, such as `module load cuda`."
 
     @property
     def minutes(self) -> int:
-        """The time limit as Slurm counts it."""
+        """The time limit in Slurm's unit."""
         return max(1, round(60 * self.hours))
 
     @property
     def notice_seconds(self) -> int:
-        """How long before its time is over a job is told."""
-        return min(LONGEST_NOTICE, 15 * self.minutes)
+        """How long before its time limit a job is notified."""
+        return min(MAX_NOTICE_SECONDS, 15 * self.minutes)
 
 
-def resources_for(sizes: Sequence[JobResources], params_b: float) -> int | None:
-    """The number of the entry that a model of that size gets, the smallest that holds it."""
-    fits = [(entry.up_to_params_b, i) for i, entry in enumerate(sizes)
-            if params_b <= entry.up_to_params_b]  # fmt: skip
-    return min(fits)[1] if fits else None
+EXECUTOR_KEYS: dict[str, type[Resources]] = {"slurm": SlurmResources}
+"Keys of study.yaml that hold an executor's resources, with their models."
+
+
+def resources_for(entries: Sequence[Resources], params_b: float) -> int | None:
+    """Index of the entry for a model of that size: the smallest that holds it; None if none."""
+    fitting = [
+        (entry.up_to_params_b, index)
+        for index, entry in enumerate(entries)
+        if params_b <= entry.up_to_params_b
+    ]
+    return min(fitting)[1] if fitting else None

@@ -1,7 +1,7 @@
-"""A run's scores for others: the long form, and lm-eval's own form of results.
+"""Writing scores for others: a CSV file, and lm-eval's own form of results.
 
-In: scores in the columns of `contract.SCORES`. Out: `scores.csv`, and one folder per model with a
-`results_*.json` of the keys that lm-eval 0.4.x writes, for each arm and draw.
+In: scores with the columns of `schema.SCORES`. Out: `scores.csv`, and one folder per model with a
+`results_*.json` for each arm and draw, with the keys that lm-eval 0.4.x writes.
 """
 
 from __future__ import annotations
@@ -18,54 +18,53 @@ from study.results.files import write_whole
 
 
 def export(scores: pd.DataFrame, folder: Path) -> list[Path]:
-    """Writes both forms; returns the files."""
-    long_form = folder / "scores.csv"
-    write_whole(long_form, scores.to_csv(index=False, lineterminator="\n").encode())
-    written = [long_form]
-    of_model = ["model", "arm", "draw"]
-    for (model, arm, _), rows in scores.groupby(of_model, dropna=False, sort=True):
+    """Write both forms; returns the files."""
+    table = folder / "scores.csv"
+    write_whole(table, scores.to_csv(index=False, lineterminator="\n").encode())
+    files = [table]
+    by_model = scores.groupby(["model", "arm", "draw"], dropna=False, sort=True)
+    for (model, arm, _), rows in by_model:
         first = rows["draw"].iloc[0]
         draw = None if pd.isna(first) else int(first)
-        drawn = "" if draw is None else f"_draw{draw}"
-        path = folder / _folder_name(str(model)) / f"results_{arm}{drawn}.json"
+        suffix = "" if draw is None else f"_draw{draw}"
+        path = folder / _folder_name(str(model)) / f"results_{arm}{suffix}.json"
         content = _results(str(model), str(arm), draw, rows)
         write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
-        written.append(path)
-    return written
+        files.append(path)
+    return files
 
 
-def _results(model: str, arm: str, draw: int | None, rows: pd.DataFrame) -> dict[str, Any]:
-    asked = parse_arm(arm)
-    own = rows.drop_duplicates("task").set_index("task")  # a base stands once for each of its pairs
+def _results(model: str, arm_name: str, draw: int | None, rows: pd.DataFrame) -> dict[str, Any]:
+    arm = parse_arm(arm_name)
+    tasks = rows.drop_duplicates("task").set_index("task")  # a base is in each of its pairs' rows
     return {
-        "results": {task: _task(row) for task, row in own.iterrows()},
+        "results": {task: _task(row) for task, row in tasks.iterrows()},
         "configs": {
-            task: {"task": task, "num_fewshot": asked.shots, "metadata": {"chance": row["chance"]}}
-            for task, row in own.iterrows()
+            task: {"task": task, "num_fewshot": arm.shots, "metadata": {"chance": row["chance"]}}
+            for task, row in tasks.iterrows()
         },
-        "n-shot": dict.fromkeys(own.index, asked.shots),
+        "n-shot": dict.fromkeys(tasks.index, arm.shots),
         "n-samples": {
             task: {"original": int(n), "effective": int(n)}
-            for task, n in own["n_items"].dropna().items()
+            for task, n in tasks["n_items"].dropna().items()
         },
         "config": {"model": "shared-prefix", "model_args": {"pretrained": model}, "draw": draw},
         "model_name": model,
-        "fewshot_as_multiturn": asked.multiturn if asked.template else None,
-        "chat_template": "the model's own" if asked.template else None,
+        "fewshot_as_multiturn": arm.multiturn if arm.template else None,
+        "chat_template": "the model's own" if arm.template else None,
     }
 
 
 def _task(row: pd.Series) -> dict[str, Any]:
     metric, _, filtered = str(row["metric"]).partition(",")
-    named = f"{metric},{filtered or 'none'}"
-    stderr = "N/A" if pd.isna(row["stderr"]) else float(row["stderr"])
+    suffix = filtered or "none"
     return {
         "alias": str(row.name),
-        named: float(row["score"]),
-        f"{metric}_stderr,{filtered or 'none'}": stderr,
+        f"{metric},{suffix}": float(row["score"]),
+        f"{metric}_stderr,{suffix}": "N/A" if pd.isna(row["stderr"]) else float(row["stderr"]),
     }
 
 
 def _folder_name(model: str) -> str:
-    """As lm-eval names a model's folder."""
+    """A model's folder as lm-eval names it."""
     return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", model)

@@ -1,7 +1,7 @@
-"""Reads the items that lm-eval 0.4.x logs: `samples_<task>_*.jsonl`.
+"""Reading the items that lm-eval 0.4.x logs, `samples_<task>_*.jsonl`.
 
-In: a file and what the study knows of its task. Out: `Samples`: every item's score, what was
-answered, and the passage that it asks about.
+In: a file, and what the study knows about its task. Out: `Samples`: for every item its score, the
+answer, and the passage that items share.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.config.entries import ListedTask
+from study.config.tasks import ListedTask
 from study.errors import StudyError
 from study.results.imported import ImportedItems
 from study.results.schema import BY_LENGTH, text_code
@@ -19,18 +19,18 @@ from study.results.schema import BY_LENGTH, text_code
 
 @dataclass(frozen=True)
 class Samples:
-    """A file's items, in the order of their documents."""
+    """The items of a file, in the order of their documents."""
 
     path: Path
     items: ImportedItems
     passages: dict[int, int]
-    "By item; empty where the task has none."
+    "By item; empty where the task has no passages."
 
 
 def read_samples(path: Path, task: ListedTask) -> Samples | None:
-    """None where the metric is one of all items together; StudyError for a line without it."""
+    """The items; None if the metric has no values by item, StudyError for an invalid line."""
     metric, _, wanted = task.metric.partition(",")
-    found: dict[int, tuple[float, int | None]] = {}
+    scores: dict[int, tuple[float, int | None]] = {}
     passages: dict[int, int] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
@@ -40,7 +40,7 @@ def read_samples(path: Path, task: ListedTask) -> Samples | None:
             if not isinstance(sample[metric], int | float):
                 return None
             item = int(sample["doc_id"])
-            found[item] = float(sample[metric]) * task.scale, _choice(sample, metric)
+            scores[item] = float(sample[metric]) * task.scale, _choice(sample, metric)
             if task.passage is not None:
                 passages[item] = text_code(str(sample["doc"][task.passage]))
         except (ValueError, KeyError, TypeError):
@@ -48,14 +48,14 @@ def read_samples(path: Path, task: ListedTask) -> Samples | None:
             raise StudyError(
                 path, f"line {number}", found=f"no {needed}", expected="an item's score"
             ) from None
-    order = sorted(found)
-    choices = [found[item][1] for item in order]
+    order = sorted(scores)
+    choices = [scores[item][1] for item in order]
     known = [choice for choice in choices if choice is not None]
     return Samples(
         path,
         {
             "item": order,
-            "score": [found[item][0] for item in order],
+            "score": [scores[item][0] for item in order],
             "choice": known if len(known) == len(choices) else None,
         },
         passages,
@@ -63,7 +63,7 @@ def read_samples(path: Path, task: ListedTask) -> Samples | None:
 
 
 def _choice(sample: dict[str, Any], metric: str) -> int | None:
-    """The place of the likeliest option as the metric weighs it, or a number for the text."""
+    """Index of the likeliest option as the metric weighs it, or a code of a generated text."""
     responses = sample.get("resps") or []
     firsts = [response[0] for response in responses if response]
     if len(firsts) == 1 and isinstance(firsts[0], str):
@@ -72,7 +72,7 @@ def _choice(sample: dict[str, Any], metric: str) -> int | None:
         return None
     values = [float(first[0]) for first in firsts]
     if metric == BY_LENGTH:
-        asked = sample.get("arguments") or {}
-        lengths = [len(asked[f"gen_args_{i}"]["arg_1"]) for i in range(len(values))]
+        arguments = sample.get("arguments") or {}
+        lengths = [len(arguments[f"gen_args_{i}"]["arg_1"]) for i in range(len(values))]
         values = [v / max(n, 1) for v, n in zip(values, lengths, strict=True)]
     return max(range(len(values)), key=values.__getitem__)

@@ -1,7 +1,7 @@
-"""Pairs: which (base, tuned) models a study is about.
+"""Pairs: the (base, tuned) models of a study.
 
-In: a `Study` and its folder. Out: `Pair` objects, from the registry of real models
-(`data/registry.csv`), from the zoo, or as listed in the study file.
+In: a `Study`. Out: `Pair` objects, from the registry of real models (`study/data/registry.csv`),
+from the zoo, as listed in the study file, or as its recipes make them.
 """
 
 from __future__ import annotations
@@ -13,35 +13,39 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from study.config.entries import ListedPair, SelectedPairs
-from study.config.study import Study, study_file
+from study.config.pairs import ListedPair, SelectedPairs
+from study.config.study import Study
 from study.config.tuning.grids import Recipe, recipes
 from study.config.tuning.recipes import Base, ChosenBases
 from study.data import REGISTRY
-from study.errors import StudyError, listed, nearest
+from study.errors import listed, nearest
+from study.zoo import MODELS
+from study.zoo.build import built_members
 
 TUNED_HERE = "tuned:"
-"Begins the path of a model that the study makes; its folder is known by its recipe's key."
+"Prefix of the path of a model that the study trains; its folder is named by its recipe's key."
+ZOO_MODEL = "zoo:"
+"Prefix of a zoo model's name, `zoo:<member>/<role>`."
 
 
 @dataclass(frozen=True)
 class ModelRef:
-    """Where a model is: a folder, a name on the hub with a revision, or a recipe of the study."""
+    """Where a model is: a folder, a hub name with a revision, or a recipe of the study."""
 
     path: str
-    "Folder or hub name; of a model that the study makes, its pair's name."
+    "Folder or hub name; for a model that the study trains, its pair's name with a prefix."
     revision: str | None = None
-    "Branch, tag or commit on the hub; None: the default branch, or a folder."
+    "Branch, tag or commit on the hub; None for the default branch, or a folder."
 
     @property
     def tuned_here(self) -> bool:
-        """Whether the study makes it, by a recipe."""
+        """Whether the study trains the model by a recipe."""
         return self.path.startswith(TUNED_HERE)
 
     @property
     def name(self) -> str:
-        """What tables call it: a hub name whole, with the revision that was asked for; a folder by
-        its last two parts."""
+        """Name in tables: a hub name in full, with its revision if one was given; of a folder the
+        last two parts."""
         path = Path(self.path)
         name = "/".join(path.parts[-2:]) if path.is_absolute() else self.path
         return f"{name}@{self.revision}" if self.revision else name
@@ -55,15 +59,20 @@ class Pair:
     family: str
     maker: str
     params_b: float
-    "Parameters, 10⁹."
+    "Parameter count in billions."
     base: ModelRef
     tuned: ModelRef
     recipe: Recipe | None = dataclasses.field(default=None, compare=False)
-    "How the tuned model is made, where the study makes it."
+    "How the study trains the tuned model; None if it does not."
 
     def member(self, role: str) -> ModelRef:
-        """The model that has this role."""
+        """The model with this role."""
         return self.base if role == "base" else self.tuned
+
+    @property
+    def writes_demonstrations(self) -> bool:
+        """Whether the tuned model was trained to write demonstrations before it answers."""
+        return self.recipe is not None and self.recipe.writes
 
 
 @cache
@@ -84,10 +93,7 @@ def registry() -> tuple[Pair, ...]:
 
 
 def zoo() -> tuple[Pair, ...]:
-    """The zoo's pairs, as they stand built in the package."""
-    from study.zoo import MODELS
-    from study.zoo.build import built_members
-
+    """The pairs of the zoo, as built in the package."""
     return tuple(
         Pair(
             name=record["member"],
@@ -101,40 +107,37 @@ def zoo() -> tuple[Pair, ...]:
     )
 
 
-def study_pairs(study: Study, run: Path) -> tuple[Pair, ...]:
-    """All pairs of a study in its order, each once; StudyError if a selection fits nothing."""
-    path = study_file(run)
+def study_pairs(study: Study) -> tuple[Pair, ...]:
+    """All pairs of a study, in its order; StudyError for a selection that matches nothing."""
     pairs: list[Pair] = []
     for i, entry in enumerate(study.pairs):
         if isinstance(entry, ListedPair):
-            pairs.append(_listed_pair(entry, run))
+            pairs.append(_listed_pair(entry, study.folder))
         else:
-            pairs += _selected(entry, path, f"pairs[{i}]")
+            pairs += _selected(study, entry, f"pairs[{i}]")
     for i, grid in enumerate(study.tuning.recipes):
         for j, chosen in enumerate(grid.bases):
-            for base in _bases(chosen, run, path, f"tuning.recipes[{i}].bases[{j}]"):
-                pairs += [_tuned_pair(base, recipe) for recipe in recipes(study.tuning, grid, path)]
+            for base in _bases(study, chosen, f"tuning.recipes[{i}].bases[{j}]"):
+                pairs += [_tuned_pair(base, recipe) for recipe in recipes(study.tuning, grid)]
     names = [pair.name for pair in pairs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise StudyError(
-            path,
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise study.error(
             "pairs",
-            found=f"{listed(twice)} more than once",
-            expected="each pair once, by a name of its own",
+            found=f"{listed(repeated)} more than once",
+            expected="each pair once, under a different name",
             do="Give one of them another `name`",
         )
-    _check_model_names(pairs, path)
+    _check_model_names(study, pairs)
     return tuple(pairs)
 
 
-def _check_model_names(pairs: list[Pair], path: Path) -> None:
-    """Two models of one name would share a log, and nobody could tell their rows apart."""
-    named: dict[str, ModelRef] = {}
+def _check_model_names(study: Study, pairs: list[Pair]) -> None:
+    """Two models with one name would share a log, and their rows could not be told apart."""
+    by_name: dict[str, ModelRef] = {}
     for ref in (ref for pair in pairs for ref in (pair.base, pair.tuned)):
-        other = named.setdefault(ref.name, ref)
+        other = by_name.setdefault(ref.name, ref)
         if other != ref:
-            raise StudyError(
-                path,
+            raise study.error(
                 "pairs",
                 found=f"two folders that would both be called {ref.name!r}, {other.path} and "
                 f"{ref.path}",
@@ -143,14 +146,14 @@ def _check_model_names(pairs: list[Pair], path: Path) -> None:
             )
 
 
-def _listed_pair(entry: ListedPair, run: Path) -> Pair:
+def _listed_pair(entry: ListedPair, folder: Path) -> Pair:
     return Pair(
         name=entry.name or entry.tuned,
         family=entry.family,
         maker="",
         params_b=entry.params_b,
-        base=ModelRef(_located(entry.base, run), entry.base_revision),
-        tuned=ModelRef(_located(entry.tuned, run), entry.tuned_revision),
+        base=ModelRef(_path(entry.base, folder), entry.base_revision),
+        tuned=ModelRef(_path(entry.tuned, folder), entry.tuned_revision),
     )
 
 
@@ -160,51 +163,48 @@ def _tuned_pair(base: Pair, recipe: Recipe) -> Pair:
     return Pair(name, base.family, base.maker, base.params_b, base.base, tuned, recipe)
 
 
-def _bases(chosen: ChosenBases | Base, run: Path, path: Path, key: str) -> Iterator[Pair]:
-    """Pairs for their bases' sake, each base once."""
+def _bases(study: Study, chosen: ChosenBases | Base, key: str) -> Iterator[Pair]:
+    """Pairs that stand for their bases, each base once."""
     if isinstance(chosen, Base):
         name = chosen.name or Path(chosen.base).name
-        ref = ModelRef(_located(chosen.base, run), chosen.revision)
+        ref = ModelRef(_path(chosen.base, study.folder), chosen.revision)
         yield Pair(name, chosen.family, "", chosen.params_b, ref, ref)
         return
-    selected = SelectedPairs(**chosen.model_dump(exclude_unset=True))
     seen = set()
-    for pair in _selected(selected, path, key):
+    selection = SelectedPairs(**chosen.model_dump(exclude_unset=True))
+    for pair in _selected(study, selection, key):
         if pair.base not in seen:
             seen.add(pair.base)
             yield pair
 
 
-def located(model: str, run: Path) -> ModelRef:
-    """A model by its folder (relative to the run), its hub name, or `zoo:<member>/<role>`."""
-    if model.startswith("zoo:"):
-        from study.zoo import MODELS
-
-        return ModelRef(str(MODELS / model.removeprefix("zoo:")))
-    return ModelRef(_located(model, run))
+def located(model: str, folder: Path) -> ModelRef:
+    """A model by its folder (relative to `folder`), its hub name, or `zoo:<member>/<role>`."""
+    if model.startswith(ZOO_MODEL):
+        return ModelRef(str(MODELS / model.removeprefix(ZOO_MODEL)))
+    return ModelRef(_path(model, folder))
 
 
-def _located(model: str, run: Path) -> str:
-    """A folder's absolute path if there is one (relative to the run), else the name as it is."""
-    folder = run / model
-    return str(folder.resolve()) if folder.is_dir() else model
+def _path(model: str, folder: Path) -> str:
+    """Absolute path of a model's folder, relative to `folder`; a hub name stays as it is."""
+    path = folder / model
+    return str(path.resolve()) if path.is_dir() else model
 
 
-def _selected(entry: SelectedPairs, path: Path, key: str) -> list[Pair]:
+def _selected(study: Study, entry: SelectedPairs, key: str) -> list[Pair]:
     known = registry() if entry.source == "registry" else zoo()
     for field in ("family", "maker", "pair"):
         attribute = "name" if field == "pair" else field
-        there = sorted({getattr(pair, attribute) for pair in known})
+        available = sorted({getattr(pair, attribute) for pair in known})
         for wanted in getattr(entry, field) or ():
-            if wanted not in there:
-                raise StudyError(
-                    path,
+            if wanted not in available:
+                raise study.error(
                     f"{key}.{field}",
                     found=repr(wanted),
-                    expected=f"one of the {entry.source}'s: {listed(there)}",
-                    do=nearest(wanted, there),
+                    expected=f"one of the {entry.source}'s: {listed(available)}",
+                    do=nearest(wanted, available),
                 )
-    picked = [
+    selected = [
         pair
         for pair in known
         if (entry.family is None or pair.family in entry.family)
@@ -212,11 +212,10 @@ def _selected(entry: SelectedPairs, path: Path, key: str) -> list[Pair]:
         and (entry.pair is None or pair.name in entry.pair)
         and entry.min_params_b <= pair.params_b <= entry.max_params_b
     ]
-    if not picked:
-        raise StudyError(
-            path,
+    if not selected:
+        raise study.error(
             key,
-            found="a selection that fits no pair",
-            expected=f"one that fits some of the {entry.source}'s {len(known)} pairs",
+            found="a selection that matches no pair",
+            expected=f"one that matches some of the {entry.source}'s {len(known)} pairs",
         )
-    return picked
+    return selected

@@ -1,8 +1,8 @@
-"""Finding a model's files and digesting them, without loading it.
+"""Finding a model's files and digesting them, without loading the model.
 
-In: a `ModelRef`. Out: its folder and `ModelFacts`: a digest of weights and configuration, one
-of the tokenizer, and how long a text it reads. Models on the hub are looked for in the local cache;
-nothing is fetched. Every fault is a `StudyError` that names the model and what to do.
+In: a `ModelRef`. Out: its folder and `ModelFacts`: digests of weights and tokenizer, the context
+window. Models on the hub are looked up in the local cache; nothing is fetched. Every fault is a
+`StudyError` that names the model and what to do.
 """
 
 from __future__ import annotations
@@ -16,41 +16,38 @@ from typing import Any
 
 from study.errors import StudyError
 from study.models.pairs import ModelRef
+from study.models.tokenizers import TokenizerOverrides
 from study.results.lock import LockedFile, LockedModel
 
 TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
-)  # fmt: skip
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+)
 _WINDOW_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """The files that decide what a model answers."""
+    """The files that decide a model's responses."""
 
     config: Path
     weights: tuple[Path, ...]
     tokenizer: tuple[Path, ...]
 
     def all(self) -> tuple[Path, ...]:
-        """Every one."""
+        """All of them."""
         return (self.config, *self.weights, *self.tokenizer)
 
 
 @dataclass(frozen=True)
-class Dress:
-    """What a recipe puts on its base's tokenizer."""
-
-    template: str
-    "`tokenizer` for its own."
-    marker: str | None
-    "A further token."
-
-
-@dataclass(frozen=True)
 class ModelFacts:
-    """What is known of a model before it is loaded."""
+    """What is known about a model before it is loaded."""
 
     folder: Path
     weights: str
@@ -58,18 +55,20 @@ class ModelFacts:
     tokenizer: str
     "sha256 over the tokenizer's files, chat template included."
     window: int | None
-    "Longest text, tokens; None where the configuration does not say."
+    "Context window in tokens; None if the configuration does not say."
     weight_bytes: int
-    "Size of the weights."
-    dress: Dress | None = None
-    "Of a model that the study tunes; its tokenizer is the base's in this dress."
+    "Size of the weights on disk."
+    overrides: TokenizerOverrides | None = None
+    "Of a model that the study trains: what its recipe changes about the base's tokenizer."
 
 
 def model_facts(
     ref: ModelRef, *, allow_pickled_weights: bool, locked: LockedModel | None = None
 ) -> ModelFacts:
-    """Digests of a model that is on this machine; StudyError if it is not, or not usable. Files
-    that are as they were `locked` are not digested again."""
+    """Facts about a model on this machine; StudyError if it is not here or not usable.
+
+    Files that are unchanged since they were `locked` are not digested again.
+    """
     folder = model_folder(ref, locked.revision if locked else None)
     return folder_facts(folder, allow_pickled_weights=allow_pickled_weights, locked=locked)
 
@@ -77,7 +76,7 @@ def model_facts(
 def folder_facts(
     folder: Path, *, allow_pickled_weights: bool, locked: LockedModel | None = None
 ) -> ModelFacts:
-    """The same of a model's folder."""
+    """Facts about the model in a folder."""
     config = _config(folder)
     files = model_files(folder, allow_pickled_weights=allow_pickled_weights)
     known = locked.files if locked else {}
@@ -92,8 +91,8 @@ def folder_facts(
 
 
 def model_files(folder: Path, *, allow_pickled_weights: bool) -> ModelFiles:
-    """A model's files in a folder; StudyError if some are lacking, or only in a pickle."""
-    # What makers add in a format of their own is not what transformers reads.
+    """The files of the model in a folder; StudyError if some are missing or are pickles."""
+    # `consolidated.*` is the makers' own format, which transformers does not read.
     weights = sorted(
         path for path in folder.glob("*.safetensors") if not path.name.startswith("consolidated")
     )
@@ -106,7 +105,7 @@ def model_files(folder: Path, *, allow_pickled_weights: bool) -> ModelFiles:
                 folder,
                 found=f"weights only in a pickle file, {pickled[0].name}",
                 expected="*.safetensors files",
-                do="Reading a pickle can run its code; if you trust it, set "
+                do="Reading a pickle can execute its code; if you trust it, set "
                 "`allow_pickled_weights: true` in the study file",
             )
         weights = pickled
@@ -117,8 +116,9 @@ def model_files(folder: Path, *, allow_pickled_weights: bool) -> ModelFiles:
 
 
 def locked_model(folder: Path, *, allow_pickled_weights: bool) -> LockedModel:
-    """A model that is on this machine, every file digested."""
+    """The entry of the lock for a model on this machine, every file digested."""
     facts = folder_facts(folder, allow_pickled_weights=allow_pickled_weights)
+    files = model_files(folder, allow_pickled_weights=allow_pickled_weights)
     return LockedModel(
         revision=folder.name if folder.parent.name == "snapshots" else None,
         weights=facts.weights,
@@ -127,15 +127,15 @@ def locked_model(folder: Path, *, allow_pickled_weights: bool) -> LockedModel:
             path.name: LockedFile(
                 size=path.stat().st_size,
                 mtime_ns=path.stat().st_mtime_ns,
-                sha256=_content(path, {}),
+                sha256=_content_digest(path, {}),
             )
-            for path in model_files(folder, allow_pickled_weights=allow_pickled_weights).all()
+            for path in files.all()
         },
     )
 
 
 def unchanged(folder: Path, locked: LockedModel) -> bool:
-    """Whether all files that were locked are there, of the size and time that they had."""
+    """Whether all locked files exist with the size and modification time in the lock."""
     for name, file in locked.files.items():
         try:
             now = (folder / name).stat()
@@ -147,26 +147,26 @@ def unchanged(folder: Path, locked: LockedModel) -> bool:
 
 
 def model_folder(ref: ModelRef, revision: str | None = None) -> Path:
-    """The folder that holds the model on this machine, at that commit if one is given."""
+    """The folder of a model on this machine, at a commit if one is given."""
     if Path(ref.path).is_absolute():
         if not Path(ref.path).is_dir():
-            raise StudyError(ref.path, found="no such folder", expected="a model's folder")
+            raise StudyError(ref.path, found="no such folder", expected="a model folder")
         return Path(ref.path)
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(ref.path, "config.json", revision=revision or ref.revision)
+        config = try_to_load_from_cache(ref.path, "config.json", revision=revision or ref.revision)
     except HFValidationError:
-        found = None
-    if not isinstance(found, str):
+        config = None
+    if not isinstance(config, str):
         raise StudyError(
             ref.name,
-            found="neither a folder nor in the hub's local cache",
+            found="neither a folder nor a model in the hub's local cache",
             expected="a model on this machine",
-            do="Fetch it: `study stage`",
+            do="Fetch it with `study stage`",
         )
-    return Path(found).parent
+    return Path(config).parent
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StudyError(folder, found="no config.json", expected="a model's folder") from None
+        raise StudyError(folder, found="no config.json", expected="a model folder") from None
     except ValueError as error:
         raise StudyError(path, found=f"not JSON: {error}", expected="a configuration") from None
     if not isinstance(config, dict):
@@ -187,12 +187,12 @@ def _digest(files: Sequence[Path], known: Mapping[str, LockedFile]) -> str:
     """sha256 over names and contents."""
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.name} {_content(path, known)}\n".encode())
+        digest.update(f"{path.name} {_content_digest(path, known)}\n".encode())
     return digest.hexdigest()
 
 
-def _content(path: Path, known: Mapping[str, LockedFile]) -> str:
-    """sha256 of a file. The hub's cache already names large files by theirs."""
+def _content_digest(path: Path, known: Mapping[str, LockedFile]) -> str:
+    """sha256 of a file; the hub's cache already names large files by theirs."""
     target = path.resolve()
     if target.parent.name == "blobs" and len(target.name) == 64:
         return target.name

@@ -1,7 +1,7 @@
 """Cells: the units of work, each with the key of everything that can move its number.
 
-In: `Resolved`, and where a number stands. Out: `Cell`. Pure: nothing is read, run or written here.
-A cell whose model or data is not on this machine has no key yet, and says why.
+In: `ResolvedStudy`, and a position in the tables. Out: `Cell`. Nothing is run or written here. A
+cell whose model or data is not on this machine has no key yet, and says why.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from study.config.arms import Arm, applies
-from study.config.entries import ListedTask
-from study.config.study import Study
+from study.config.arms import Arm
+from study.config.scorers import TASK_METRIC
+from study.config.tasks import ListedTask
+from study.models.interventions import intervention
 from study.models.pairs import ModelRef, Pair
-from study.planning.resolve_study import Resolved
+from study.planning.resolve_study import ResolvedStudy
 from study.results.identity import cell_identity, cell_key
-from study.tasks.demonstrations import Demonstrations, demonstrations
-from study.tasks.items import Document, TaskItems
-from study.tasks.prompt_forms.forms import Asking, Demonstrator, formed
-from study.tasks.truncation import Asked, kept_demonstrations, kept_digest
+from study.tasks.demonstrations import Demonstrations, draw_demonstrations
+from study.tasks.items import TaskItems
+from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.prompt_forms import PromptContext, applies, prompt_form
+from study.tasks.prompted_task import Demonstrator, prompted_task
+from study.tasks.truncation import PromptVariant, kept_demonstrations, kept_digest
 
 ENGINE = "shared-prefix"
+"The inference engine, as part of the identity."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,75 +37,80 @@ class Cell:
     arm: Arm
     task: ListedTask
     draw: int | None
-    "The draw's number; None for an arm without demonstrations."
+    "Number of the draw; None for an arm without demonstrations."
     key: str | None = None
-    "Its identity's digest; None while something it depends on is not at hand."
+    "Digest of the identity; None while something that the cell depends on is not available."
     identity: dict[str, Any] | None = None
     kept: tuple[int, ...] | None = None
     "Demonstrations that each item keeps, where not all do."
     missing: str = ""
     "Why there is no key."
     demonstrator: str | None = None
-    "The task that demonstrates, where it is another one."
+    "The task that demonstrations come from, if it is another one."
     needs: str | None = None
-    "Key of the cell whose answers are this one's prompts."
+    "Key of the cell whose responses are part of this cell's prompts."
+
+    def describe(self) -> str:
+        """The cell in messages."""
+        draw = "" if self.draw is None else f" draw {self.draw}"
+        return f"{self.arm.name} {self.task.task}{draw}"
 
 
 Position = tuple[str, str, str, str, int | None]
-"Pair, role, arm, task and draw: where a number stands in the tables."
+"Pair, role, arm, task and draw: what identifies a number in the tables."
 
 
-def evaluated(items: TaskItems, limit: int | None) -> tuple[Document, ...]:
-    """The items that are asked: the first `limit`."""
-    return items.items[:limit]
-
-
-class CellMaker:
-    """Makes cells, each once, remembering what many of them share."""
+class CellFactory:
+    """Makes cells, each once, and caches what many of them share."""
 
     def __init__(
-        self, resolved: Resolved, arms: list[Arm], finished: Mapping[Position, str]
+        self, resolved: ResolvedStudy, arms: list[Arm], finished: Mapping[Position, str]
     ) -> None:
+        """`finished`: keys of cells that are done, for those whose inputs are gone by now."""
         self.resolved, self.arms, self.finished = resolved, arms, finished
-        self.made: dict[tuple[Any, ...], Cell] = {}
-        self._drawn: dict[tuple[Any, ...], Demonstrations] = {}
+        self.cells: dict[tuple[Any, ...], Cell] = {}
+        self._draws: dict[tuple[Any, ...], Demonstrations] = {}
         self._kept: dict[tuple[Any, ...], tuple[int, ...] | None] = {}
 
     def cell(self, pair: Pair, arm: Arm, task: ListedTask, draw: int | None) -> Cell:
-        """The cell of that place, with its key where all it depends on is at hand."""
-        writer = pair.tuned if arm.form == "written" else None
-        at = (pair.member(arm.role), arm.name, task.task, draw, writer)
-        if at not in self.made:
-            made = self._make(pair, arm, task, draw)
-            if made.key is None:
-                before = self.finished.get((pair.name, arm.role, arm.name, task.task, draw))
-                made = replace(made, key=before, missing="") if before else made
-            self.made[at] = made
-        return self.made[at]
+        """The cell at a position, with its key if everything it depends on is available."""
+        form = prompt_form(arm)
+        writer = pair.tuned if form is not None and form.reads else None
+        index = (pair.member(arm.role), arm.name, task.task, draw, writer)
+        if index not in self.cells:
+            cell = self._make(pair, arm, task, draw)
+            if cell.key is None:
+                key = self.finished.get((pair.name, arm.role, arm.name, task.task, draw))
+                cell = replace(cell, key=key, missing="") if key else cell
+            self.cells[index] = cell
+        return self.cells[index]
 
     def _make(self, pair: Pair, arm: Arm, task: ListedTask, draw: int | None) -> Cell:
-        study, model = self.resolved.study, pair.member(arm.role)
-        facts, items = self.resolved.models[model], self.resolved.items[task.task]
-        if isinstance(facts, str):
-            return Cell(model, arm, task, draw, missing=facts)
-        if isinstance(items, str):
-            return Cell(model, arm, task, draw, missing=items)
+        resolved, study = self.resolved, self.resolved.study
+        model = pair.member(arm.role)
+        facts, items = resolved.models[model], resolved.items[task.task]
+        for reason in (facts, items):
+            if isinstance(reason, str):
+                return Cell(model, arm, task, draw, missing=reason)
+        assert not isinstance(facts, str)
+        assert not isinstance(items, str)
+        form, demonstrator, needs = prompt_form(arm), None, None
         try:
-            demonstrator = (
-                other_task(self.resolved, task, draw) if arm.form == "othertask" else None
-            )
-            shown = self._items(demonstrator) if demonstrator else items
-            drawn = self._demonstrations(shown, arm, draw)
+            if form is not None and form.demonstrations_from == "other_type":
+                demonstrator = other_task(resolved, task, draw)
+            pool = self._items(demonstrator) if demonstrator else items
+            demonstrations = self._demonstrations(pool, arm, draw)
         except ValueError as error:
             return Cell(model, arm, task, draw, missing=str(error))
-        needs = None
-        if arm.form == "written":
-            writes = next(other for other in self.arms if other.form == "writes")
-            writer = self.cell(pair, writes, task, None)
-            if writer.key is None:
-                return Cell(model, arm, task, draw, missing=writer.missing)
-            needs = writer.key
-        kept = self._fit(pair, arm, task, demonstrator, drawn, draw) if arm.shots else None
+        if form is not None and form.reads is not None:
+            reads = next(other for other in self.arms if other.form == form.reads)
+            written = self.cell(pair, reads, task, None)
+            if written.key is None:
+                return Cell(model, arm, task, draw, missing=written.missing)
+            needs = written.key
+        kept = None
+        if arm.shots:
+            kept = self._truncate(pair, arm, task, demonstrator, demonstrations, draw)
         identity = cell_identity(
             weights=facts.weights,
             tokenizer=facts.tokenizer,
@@ -112,8 +121,8 @@ class CellMaker:
             items=items.digest,
             metric=task.metric if task.scale == 1 else f"{task.metric} * {task.scale}",
             limit=study.limit,
-            arm=arm_identity(study, arm, task, demonstrator, needs),
-            demonstrations=drawn.digest,
+            arm=arm_identity(resolved, arm, task, demonstrator, needs),
+            demonstrations=demonstrations.digest,
             kept=kept_digest(kept),
         )
         key = cell_key(identity)
@@ -126,87 +135,103 @@ class CellMaker:
         return items
 
     def _demonstrations(self, items: TaskItems, arm: Arm, draw: int | None) -> Demonstrations:
-        at = (items.task, arm.shots, draw)
-        if at not in self._drawn:
+        index = (items.task, arm.shots, draw)
+        if index not in self._draws:
             seed = self.resolved.study.seed
-            self._drawn[at] = drawn_for(items, arm, seed=seed, draw=draw)
-        return self._drawn[at]
+            drawn = draw_demonstrations(items, seed=seed, draw=draw, shots=arm.shots)
+            self._draws[index] = drawn
+        return self._draws[index]
 
-    def _asked(self, task: ListedTask, arm: Arm, demonstrator: str | None) -> Any:
-        """The lm-eval task as the arm asks it."""
-        study, run, loaded = self.resolved.study, self.resolved.run, self.resolved.loaded
-        by = None
+    def _task(self, task: ListedTask, arm: Arm, demonstrator: str | None) -> LmEvalTask:
+        """The lm-eval task in the arm's form."""
+        resolved = self.resolved
+        other = None
         if demonstrator is not None:
-            listed = next(other for other in self.resolved.tasks if other.task == demonstrator)
-            by = Demonstrator(loaded[demonstrator], listed)
-        return formed(loaded[task.task], arm, Asking(study, run, task, by))
+            entry = next(entry for entry in resolved.tasks if entry.task == demonstrator)
+            other = Demonstrator(resolved.loaded[demonstrator], entry)
+        context = PromptContext(resolved.study)
+        loaded = resolved.loaded[task.task]
+        return prompted_task(loaded, task, arm, context, resolved.scorer, demonstrator=other)
 
-    def _fit(
+    def _truncate(
         self,
         pair: Pair,
         arm: Arm,
         task: ListedTask,
         demonstrator: str | None,
-        drawn: Demonstrations,
+        demonstrations: Demonstrations,
         draw: int | None,
     ) -> tuple[int, ...] | None:
-        # Demonstrations of another task are others than those that the other arms of as many shots
-        # have, and are fitted alone.
-        arms = [arm] if demonstrator else [a for a in self.arms if a.form != "othertask"]
-        ways = _ways(self.resolved, arms, pair, arm.shots)
-        at = (task.task, demonstrator, arm.shots, draw, ways)
-        if at not in self._kept:
-            documents = evaluated(self._items(task.task), self.resolved.study.limit)
-            self._kept[at] = kept_demonstrations(
-                ways, lambda way: self._asked(task, way, demonstrator), documents, drawn
+        # Another task's demonstrations differ from those of the other arms with as many shots, so
+        # they are truncated separately.
+        arms = [arm] if demonstrator else [a for a in self.arms if not _from_other_task(a)]
+        variants = _variants(self.resolved, arms, pair, arm.shots)
+        index = (task.task, demonstrator, arm.shots, draw, variants)
+        if index not in self._kept:
+            documents = self._items(task.task).evaluated(self.resolved.study.limit)
+            self._kept[index] = kept_demonstrations(
+                variants,
+                lambda variant_arm: self._task(task, variant_arm, demonstrator),
+                documents,
+                demonstrations,
             )
-        return self._kept[at]
+        return self._kept[index]
 
 
 def arm_identity(
-    study: Study, arm: Arm, task: ListedTask, demonstrator: str | None, needs: str | None
+    resolved: ResolvedStudy,
+    arm: Arm,
+    task: ListedTask,
+    demonstrator: str | None,
+    needs: str | None,
 ) -> dict[str, object]:
-    """What of the way of asking can move a score."""
-    found = arm.identity()
-    if study.answers.choose != "task":
-        found["answers"] = study.answers.model_dump(mode="json")
-    if arm.form is not None or study.answers.choose != "task":
-        found["layout"] = study.layout.model_dump(mode="json")
-        found["fields"] = [list(task.fields.items()), task.options]
-    if arm.form == "marked":
-        found["marker"] = study.marker()
+    """Everything about the arm, and the choices it names, that can move a score."""
+    study, form = resolved.study, prompt_form(arm)
+    identity = arm.identity()
+    if resolved.scorer is not None:
+        identity["answers"] = resolved.scorer.identity(study.answers)
+    if form is not None or study.answers.choose != TASK_METRIC:
+        identity["layout"] = study.layout.model_dump(mode="json")
+        identity["fields"] = [list(task.fields.items()), task.options]
+    if form is not None:
+        identity |= form.identity(PromptContext(study))
     if demonstrator is not None:
-        found["demonstrator"] = demonstrator
+        identity["demonstrator"] = demonstrator
     if needs is not None:
-        found["written"] = needs
-    return found
+        identity["written"] = needs
+    if arm.interventions:
+        identity["interventions"] = [intervention(name).identity() for name in arm.interventions]
+    return identity
 
 
-def other_task(resolved: Resolved, task: ListedTask, draw: int | None) -> str:
-    """The task of another type that demonstrates this one in a draw; ValueError if none does."""
+def other_task(resolved: ResolvedStudy, task: ListedTask, draw: int | None) -> str:
+    """The task of another type that demonstrations of a draw come from; ValueError if none."""
     others = [other.task for other in resolved.tasks if other.task_type != task.task_type]
     if not others:
         raise ValueError(f"{task.task}: there is no task of another type to demonstrate it")
     return random.Random(f"other {resolved.study.seed} {draw} {task.task}").choice(others)
 
 
-def drawn_for(items: TaskItems, arm: Arm, *, seed: int, draw: int | None) -> Demonstrations:
-    """The demonstrations of a cell; none for an arm without."""
-    if draw is None:
-        return Demonstrations(())
-    return demonstrations(items, seed=seed, draw=draw, shots=arm.shots)
+def _from_other_task(arm: Arm) -> bool:
+    form = prompt_form(arm)
+    return form is not None and form.demonstrations_from == "other_type"
 
 
-def _ways(resolved: Resolved, arms: list[Arm], pair: Pair, shots: int) -> frozenset[Asked]:
-    """The ways in which prompts of these shots are read, on both sides of every pair that shares
-    the base."""
-    ways = set()
+def _variants(
+    resolved: ResolvedStudy, arms: list[Arm], pair: Pair, shots: int
+) -> frozenset[PromptVariant]:
+    """The variants in which prompts with these shots are read, on both sides of every pair that
+    shares the base."""
+    variants = set()
     for other in resolved.pairs:
-        if other.base == pair.base:
-            for arm in arms:
-                facts = resolved.models[other.member(arm.role)]
-                if not applies(arm, writes=other.recipe is not None and other.recipe.writes):
-                    continue
-                if arm.shots == shots and not isinstance(facts, str) and facts.window is not None:
-                    ways.add(Asked(arm, facts.tokenizer, facts.window, facts.folder, facts.dress))
-    return frozenset(ways)
+        if other.base != pair.base:
+            continue
+        for arm in arms:
+            facts = resolved.models[other.member(arm.role)]
+            if not applies(arm, writes=other.writes_demonstrations):
+                continue
+            if arm.shots == shots and not isinstance(facts, str) and facts.window is not None:
+                variants.add(
+                    PromptVariant(arm, facts.tokenizer, facts.window, facts.folder, facts.overrides)
+                )
+    return frozenset(variants)

@@ -1,8 +1,8 @@
-"""What changed under a run that is half finished, and which of its cells that touches.
+"""What changed in a half-finished run, and which of its cells that affects.
 
-In: a new plan, and what the run's folder holds of an earlier one. Out: sentences. Nothing is ever
-thrown away: cells that no longer fit stay in the folder and count no more, and are found again when
-the change is undone.
+In: a new plan, and what the run folder holds of an earlier one. Out: messages. Nothing is ever
+deleted: cells that no longer belong to the study stay in the folder without being counted, and
+count again when the change is undone.
 """
 
 from __future__ import annotations
@@ -12,112 +12,109 @@ from collections.abc import Iterator
 from typing import Any
 
 from study.errors import StudyError, listed
-from study.planning.plan import Plan
-from study.results.cell_store.store import Cells, results_folder
-from study.results.ledger import POSITION, read_ledger
+from study.planning.ledger_rows import ledger_rows
+from study.planning.plan_study import PlannedStudy
+from study.results.ledger import position
 from study.results.provenance import versions
 
+MODEL_PARTS = {"model.weights": "the weights of", "model.tokenizer": "the tokenizer of"}
+TASK_PARTS = {
+    "task.items": "the items of",
+    "task.version": "the version of",
+    "task.metric": "the metric of",
+    "arm.demonstrations": "the demonstrations of",
+}
+"Parts of a cell's identity in messages."
 
-def changes(
-    cells: Cells, done: frozenset[str], plan: Plan, rows: list[dict[str, Any]]
-) -> Iterator[str]:
-    """What to tell the user, who ran an earlier plan in this folder; `rows` are the new plan's in
-    the ledger."""
-    if (results_folder(cells.run) / "plan.json").is_file():
+
+def changes(planned: PlannedStudy) -> Iterator[str]:
+    """Messages for a user who ran an earlier plan in the same folder."""
+    run = planned.resolved.run
+    if run.ledger_file.is_file():
         try:
-            before = read_ledger(cells.run)["rows"]
+            earlier = run.ledger.rows
         except StudyError as error:
-            yield f"what was planned before cannot be read, and is not compared with: {error}"
+            yield f"the earlier plan cannot be read, so changes are not reported: {error}"
         else:
-            yield from _replaced(cells, before, rows, done, plan)
-    yield from _other_versions(cells, done, plan)
+            yield from _superseded(planned, earlier)
+    yield from _other_versions(planned)
 
 
-def _replaced(
-    cells: Cells,
-    before: list[dict[str, Any]],
-    rows: list[dict[str, Any]],
-    done: frozenset[str],
-    plan: Plan,
-) -> Iterator[str]:
-    new = {_position(row): row["key"] for row in rows}
-    identities = {cell.key: cell.identity for job in plan.jobs for cell in job.cells}
+def _superseded(planned: PlannedStudy, earlier: list[dict[str, Any]]) -> Iterator[str]:
+    """Finished cells of the earlier plan that are not part of the new one."""
+    rows = ledger_rows(planned.resolved, planned.plan)
+    new = {position(row): row["key"] for row in rows}
+    identities = {cell.key: cell.identity for job in planned.plan.jobs for cell in job.cells}
     dropped: set[str] = set()
-    causes: Counter[str] = Counter()
-    compared: dict[tuple[Any, ...], list[str]] = {}
     seen: set[str] = set()
-    for row in before:
-        old, now = row["key"], new.get(_position(row))
-        if old not in done or old in seen or old in identities:
+    causes: Counter[str] = Counter()
+    differences: dict[tuple[Any, ...], list[str]] = {}
+    for row in earlier:
+        key, new_key = row["key"], new.get(position(row))
+        if key not in planned.done or key in seen or key in identities:
             continue
-        seen.add(old)
-        if now is None:
-            dropped.add(old)
+        seen.add(key)
+        if new_key is None:
+            dropped.add(key)
             continue
-        alike = (row["model"], row["arm"], row["task"])
-        if alike not in compared:
-            was, after = cells.record(old)["identity"], identities[now] or {}
-            compared[alike] = [_named(part, row) for part in _differing(was, after)]
-        causes.update(compared[alike])
+        group = (row["model"], row["arm"], row["task"])
+        if group not in differences:
+            old_identity = planned.resolved.run.cells.record(key)["identity"]
+            parts = _differing(old_identity, identities[new_key] or {})
+            differences[group] = [_describe(part, row) for part in parts]
+        causes.update(differences[group])
     if causes:
-        why = "; ".join(f"{cause} ({count} cells)" for cause, count in causes.most_common())
+        reasons = "; ".join(f"{cause} ({count} cells)" for cause, count in causes.most_common())
         yield (
-            f"{len(seen) - len(dropped)} finished cells no longer fit the study and are computed "
-            f"anew, for this changed: {why}. The old ones are kept and count no more; undo the "
-            "change to have them back"
+            f"{len(seen) - len(dropped)} finished cells no longer fit the study and are "
+            f"recomputed, because this changed: {reasons}. The old cells are kept; undo the change "
+            "to use them again"
         )
     if dropped:
         yield (
-            f"{len(dropped)} finished cells are not asked for any more, or what they need is not "
-            "at hand; they are kept and count no more"
+            f"{len(dropped)} finished cells are no longer part of the study, or what they need is "
+            "not available; they are kept, but not counted"
         )
 
 
-def _other_versions(cells: Cells, done: frozenset[str], plan: Plan) -> Iterator[str]:
-    now = versions()
+def _other_versions(planned: PlannedStudy) -> Iterator[str]:
+    """Finished cells that were computed with other package versions."""
+    installed = versions()
     models: dict[str, set[str]] = {}
-    numbers: Counter[str] = Counter()
-    for job in plan.jobs:
+    counts: Counter[str] = Counter()
+    for job in planned.plan.jobs:
         for cell in job.cells:
-            if cell.key in done:
-                then = cells.record(str(cell.key))["provenance"]["versions"]
-                for name in sorted(now.keys() | then.keys()):
-                    if then.get(name) != now.get(name):
-                        what = f"{name} {then.get(name)} (now {now.get(name)})"
+            if cell.key in planned.done:
+                record = planned.resolved.run.cells.record(str(cell.key))
+                used = record["provenance"]["versions"]
+                for name in sorted(installed.keys() | used.keys()):
+                    if used.get(name) != installed.get(name):
+                        what = f"{name} {used.get(name)} (now {installed.get(name)})"
                         models.setdefault(what, set()).add(job.model.name)
-                        numbers[what] += 1
-    for what, count in numbers.most_common():
+                        counts[what] += 1
+    for what, count in counts.most_common():
         yield (
             f"{count} finished cells of {listed(sorted(models[what]), most=4)} were computed with "
-            f"{what}. A version is no part of a cell's identity, and they are kept. For a study of "
-            "one version only, install that one, or copy the study file to a new folder"
+            f"{what}. Versions are not part of a cell's identity, so the cells are kept. For a "
+            "study with one version only, install that version, or copy the study file to a new "
+            "folder"
         )
 
 
-def _position(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in POSITION)
-
-
-def _differing(before: Any, after: Any, at: str = "") -> list[str]:
-    """Places in an identity at which two differ."""
+def _differing(before: Any, after: Any, location: str = "") -> list[str]:
+    """Locations at which two identities differ."""
     if isinstance(before, dict) and isinstance(after, dict):
         return [
-            found
+            part
             for name in sorted(before.keys() | after.keys())
-            for found in _differing(before.get(name), after.get(name), f"{at}.{name}".lstrip("."))
+            for part in _differing(
+                before.get(name), after.get(name), f"{location}.{name}".lstrip(".")
+            )
         ]
-    return [] if before == after else [at]
+    return [] if before == after else [location]
 
 
-def _named(part: str, row: dict[str, Any]) -> str:
-    """A part of a cell's identity in words."""
-    of_model = {"model.weights": "the weights of", "model.tokenizer": "the tokenizer of"}
-    of_task = {
-        "task.items": "the items of",
-        "task.version": "the version of",
-        "task.metric": "the metric of",
-        "arm.demonstrations": "the demonstrations of",
-    }
-    if part in of_model:
-        return f"{of_model[part]} {row['model']}"
-    return f"{of_task[part]} {row['task']}" if part in of_task else part
+def _describe(part: str, row: dict[str, Any]) -> str:
+    if part in MODEL_PARTS:
+        return f"{MODEL_PARTS[part]} {row['model']}"
+    return f"{TASK_PARTS[part]} {row['task']}" if part in TASK_PARTS else part

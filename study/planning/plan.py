@@ -1,7 +1,7 @@
 """The plan: which cells a study has, and which model's job each belongs to.
 
-In: `Resolved`. Out: `Plan`. Pure: nothing is read, run or written here, and the same input gives
-the same plan.
+In: `ResolvedStudy`. Out: `Plan`. Nothing is run or written here, and the same input gives the same
+plan.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from study.config.arms import Arm, applies, parse_arm
+from study.config.arms import ROLES, Arm, parse_arm
 from study.models.pairs import ModelRef, Pair
-from study.planning.cells import Cell, CellMaker, Position
-from study.planning.resolve_study import Resolved
-from study.results.schema import ROLES
+from study.planning.cells import Cell, CellFactory, Position
+from study.planning.resolve_study import ResolvedStudy
+from study.tasks.prompt_forms import applies
 from study.tuning.identity import TunedModel
 
 
@@ -25,12 +25,12 @@ class Job:
     params_b: float
     cells: tuple[Cell, ...]
     tuned: TunedModel | None = None
-    "How the model is made, where the study makes it."
+    "How the model is trained, if the study trains it."
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """Cells that are not run, because their number would not be what it is called."""
+class SkippedCells:
+    """Cells that are not run, because their number would not be what its name says."""
 
     arm: str
     task: str
@@ -39,74 +39,83 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is to be run, and what is not."""
+    """Everything that is to be run, and what is skipped."""
 
     rows: tuple[tuple[Pair, str, Cell], ...]
-    "(pair, role, cell); a cell that several pairs share stands once for each."
+    "(pair, role, cell); a cell that several pairs share is in a row of each."
     jobs: tuple[Job, ...]
     "One per model, in the order of the pairs."
-    left_out: tuple[LeftOut, ...]
-    falsified: tuple[str, ...]
-    "What lm-eval's own rules would have done to cells, and what is done instead."
+    skipped: tuple[SkippedCells, ...]
+    corrections: tuple[str, ...]
+    "Where lm-eval's own rules would have leaked items into prompts, and what is done instead."
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return sum(len(job.cells) for job in self.jobs)
 
 
-def make_plan(resolved: Resolved, finished: Mapping[Position, str] | None = None) -> Plan:
-    """All cells of a study, grouped into one job per model. `finished`: keys of cells that were
-    done before; they stand where what they were computed from is no longer at hand."""
+def make_plan(resolved: ResolvedStudy, finished: Mapping[Position, str] | None = None) -> Plan:
+    """All cells of a study, grouped into one job per model.
+
+    `finished`: keys of cells done before, for those whose inputs are no longer available.
+    """
     study = resolved.study
     arms = [parse_arm(name) for name in study.arm_names()]
-    left_out = tuple(_left_out(resolved, arms))
-    out = {(entry.arm, entry.task) for entry in left_out}
-    cells = CellMaker(resolved, arms, finished or {})
-    draws = {arm.name: study.draws_of(arm.name) for arm in arms}
+    skipped = tuple(_skipped(resolved, arms))
+    excluded = {(entry.arm, entry.task) for entry in skipped}
+    factory = CellFactory(resolved, arms, finished or {})
     rows = []
     for pair in resolved.pairs:
         for arm in arms:
             for task in resolved.tasks:
-                if (arm.name, task.task) in out:
+                if (arm.name, task.task) in excluded:
                     continue
-                if not applies(arm, writes=pair.recipe is not None and pair.recipe.writes):
+                if not applies(arm, writes=pair.writes_demonstrations):
                     continue
-                for draw in range(draws[arm.name]):
+                for draw in range(study.draws_of(arm.name)):
                     number = draw if arm.shots else None
-                    rows.append((pair, arm.role, cells.cell(pair, arm, task, number)))
-    of_model: dict[ModelRef, list[Cell]] = {}
-    for cell in cells.made.values():
-        of_model.setdefault(cell.model, []).append(cell)
+                    rows.append((pair, arm.role, factory.cell(pair, arm, task, number)))
+    by_model: dict[ModelRef, list[Cell]] = {}
+    for cell in factory.cells.values():
+        by_model.setdefault(cell.model, []).append(cell)
     sizes = {pair.member(role): pair.params_b for pair in resolved.pairs for role in ROLES}
     jobs = tuple(
-        Job(model, sizes[model], tuple(own), resolved.tuned.get(model))
-        for model, own in of_model.items()
+        Job(model, sizes[model], tuple(cells), resolved.tuned.get(model))
+        for model, cells in by_model.items()
     )
-    return Plan(tuple(rows), jobs, left_out, tuple(_falsified(resolved, arms)))
+    return Plan(tuple(rows), jobs, skipped, tuple(_corrections(resolved, arms)))
 
 
-def _left_out(resolved: Resolved, arms: list[Arm]) -> Iterator[LeftOut]:
+def _skipped(resolved: ResolvedStudy, arms: list[Arm]) -> Iterator[SkippedCells]:
     for arm in arms:
         for task in resolved.tasks:
             if not arm.shots:
                 continue
-            if resolved.entries[task.task].refuses_shots:
-                why = "its file fixes zero shots; lm-eval would run it without demonstrations"
-                yield LeftOut(arm.name, task.task, why)
+            if resolved.entries[task.task].fixes_zero_shots:
+                reason = "the task file fixes zero shots; lm-eval would ignore the demonstrations"
+                yield SkippedCells(arm.name, task.task, reason)
             elif task.max_shots is not None and arm.shots > task.max_shots:
-                yield LeftOut(arm.name, task.task, f"it can take {task.max_shots} demonstrations")
+                reason = f"the task supports at most {task.max_shots} demonstrations"
+                yield SkippedCells(arm.name, task.task, reason)
 
 
-def _falsified(resolved: Resolved, arms: list[Arm]) -> Iterator[str]:
+def _corrections(resolved: ResolvedStudy, arms: list[Arm]) -> Iterator[str]:
     if not any(arm.shots for arm in arms):
         return
     for task in resolved.tasks:
         entry = resolved.entries[task.task]
-        if entry.refuses_shots:
+        if entry.fixes_zero_shots:
             continue
         if entry.demonstrates_itself:
             yield (
-                f"{task.task}: lm-eval would draw demonstrations from the items asked, the asked "
-                f"one included (split {entry.evaluated_split!r}); here the split is parted"
+                f"{task.task}: lm-eval would draw demonstrations from the evaluated items "
+                f"(split {entry.evaluated_split!r}), the item itself included; here part of the "
+                "split is reserved for demonstrations"
             )
         elif entry.shares_split:
             yield (
-                f"{task.task}: lm-eval would draw demonstrations anew for every item from the "
-                f"other items (split {entry.evaluated_split!r}); here the split is parted"
+                f"{task.task}: lm-eval would draw new demonstrations for every item from the other "
+                f"items (split {entry.evaluated_split!r}); here part of the split is reserved for "
+                "demonstrations"
             )

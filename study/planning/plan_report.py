@@ -1,6 +1,6 @@
-"""A plan in words and in JSON.
+"""A plan as text for the terminal, and as JSON.
 
-In: a `State`. Out: text for the terminal, or a dictionary for machines.
+In: a `PlannedStudy`. Out: text, or a dictionary.
 """
 
 from __future__ import annotations
@@ -9,151 +9,158 @@ from typing import Any
 
 from study.hardware import default_devices
 from study.planning.cost.estimate import Estimate, estimate
-from study.planning.cost.here import speed_here
-from study.planning.cost.throughput import ASSUMED, Speed, measured_speeds
-from study.planning.plan_study import State
+from study.planning.cost.throughput import ASSUMED, Speed, local_speed, measured_speeds
+from study.planning.plan_study import PlannedStudy
 
-SHOWN_JOBS, SHOWN_NOTES = 60, 12
+MAX_JOBS, MAX_NOTES = 60, 12
+"Jobs and notes that the text lists."
 
 
-def plan_json(state: State) -> dict[str, Any]:
-    """Everything that the text says, whole."""
-    left = estimate(state.resolved, state.plan, state.done)
-    devices, speeds = _speeds(state)
+def plan_json(planned: PlannedStudy) -> dict[str, Any]:
+    """Everything that the text says, in full."""
+    resolved, plan, done = planned.resolved, planned.plan, planned.done
+    remaining = estimate(resolved, plan, done)
+    devices, speeds = _speeds(planned)
     return {
-        "study": state.resolved.study.name,
-        "pairs": [pair.name for pair in state.resolved.pairs],
-        "arms": state.resolved.study.arm_names(),
-        "tasks": [task.task for task in state.resolved.tasks],
-        "to_tune": [ref.name for ref, model in state.resolved.tuned.items() if not model.finished],
-        "cells": state.cells,
-        "done": state.cells_done,
-        "left": {**vars(left.work), "memory_bytes": left.memory, "disk_bytes": left.disk},
+        "study": resolved.study.name,
+        "pairs": [pair.name for pair in resolved.pairs],
+        "arms": resolved.study.arm_names(),
+        "tasks": [task.task for task in resolved.tasks],
+        "to_tune": [ref.name for ref, model in resolved.tuned.items() if not model.finished],
+        "cells": plan.n_cells,
+        "done": planned.n_done,
+        "left": {
+            **vars(remaining.work),
+            "memory_bytes": remaining.memory,
+            "disk_bytes": remaining.disk,
+        },
         "devices": len(devices),
         "seconds": {
             speed.device: {
                 "measured_jobs": speed.jobs,
-                "one_device": left.device_seconds(speed),
-                "here": left.seconds(speed, len(devices)) if here else None,
+                "one_device": remaining.device_seconds(speed),
+                "here": remaining.seconds(speed, len(devices)) if is_local else None,
             }
-            for speed, here in speeds
+            for speed, is_local in speeds
         },
         "jobs": [
             {
-                "model": of_job.job.model.name,
-                "params_b": of_job.job.params_b,
-                "cells": len(of_job.job.cells),
-                "done": sum(cell.key in state.done for cell in of_job.job.cells),
-                "weight_bytes": of_job.weights,
-                "left": vars(of_job.work),
-                "seconds": {speed.device: of_job.seconds(speed) for speed, _ in speeds},
+                "model": entry.job.model.name,
+                "params_b": entry.job.params_b,
+                "cells": len(entry.job.cells),
+                "done": sum(cell.key in done for cell in entry.job.cells),
+                "weight_bytes": entry.weights,
+                "left": vars(entry.work),
+                "seconds": {speed.device: entry.seconds(speed) for speed, _ in speeds},
             }
-            for of_job in left.jobs
+            for entry in remaining.jobs
         ],
-        "left_out": [vars(entry) for entry in state.plan.left_out],
-        "falsified_by_lm_eval": list(state.plan.falsified),
-        "missing": missing(state),
+        "left_out": [vars(entry) for entry in plan.skipped],
+        "falsified_by_lm_eval": list(plan.corrections),
+        "missing": missing(planned),
     }
 
 
-def plan_text(state: State) -> str:
-    """The plan for a reader."""
-    plan, study = state.plan, state.resolved.study
-    families = {pair.family for pair in state.resolved.pairs}
-    left = estimate(state.resolved, plan, state.done)
+def plan_text(planned: PlannedStudy) -> str:
+    """The plan for the terminal."""
+    plan, study = planned.plan, planned.resolved.study
+    families = {pair.family for pair in planned.resolved.pairs}
+    remaining = estimate(planned.resolved, plan, planned.done)
     lines = [
-        f"study {study.name}: {len(state.resolved.pairs)} pairs of {len(families)} families, "
-        f"{len(study.arms)} arms, {len(state.resolved.tasks)} tasks, {study.draws} draws",
-        f"{state.cells} cells in {len(plan.jobs)} jobs, one per model; {state.cells_done} done, "
-        f"{state.cells - state.cells_done} left",
-        *_tuning_line(state),
+        f"study {study.name}: {len(planned.resolved.pairs)} pairs from {len(families)} families, "
+        f"{len(study.arms)} arms, {len(planned.resolved.tasks)} tasks, {study.draws} draws",
+        f"{plan.n_cells} cells in {len(plan.jobs)} jobs (one per model): {planned.n_done} done, "
+        f"{plan.n_cells - planned.n_done} remaining",
+        *_tuning_line(planned),
         "",
         f"{'model':<52} {'10⁹':>8} {'cells':>6} {'done':>6} {'tokens left':>12}",
     ]
-    for of_job in left.jobs[:SHOWN_JOBS]:
-        job = of_job.job
-        finished = sum(cell.key in state.done for cell in job.cells)
+    for entry in remaining.jobs[:MAX_JOBS]:
+        job = entry.job
+        done = sum(cell.key in planned.done for cell in job.cells)
         lines.append(
-            f"{job.model.name[:52]:<52} {job.params_b:>8.4g} {len(job.cells):>6} {finished:>6} "
-            f"{_count(of_job.work.tokens):>12}"
+            f"{job.model.name[:52]:<52} {job.params_b:>8.4g} {len(job.cells):>6} {done:>6} "
+            f"{_count(entry.work.tokens):>12}"
         )
-    if len(plan.jobs) > SHOWN_JOBS:
-        lines.append(f"… and {len(plan.jobs) - SHOWN_JOBS} more models (--json lists all)")
-    lines += ["", *cost_lines(state, left)]
-    left_out = [f"{entry.arm} on {entry.task}: {entry.reason}" for entry in plan.left_out]
-    lines += _notes("left out, for they would not be what they are called", left_out)
-    lines += _notes("would have been falsified by lm-eval's own rules", list(plan.falsified))
-    lines += _notes("not on this machine, so not runnable here", missing(state))
+    if len(plan.jobs) > MAX_JOBS:
+        lines.append(f"… and {len(plan.jobs) - MAX_JOBS} more models (--json lists all)")
+    lines += ["", *cost_lines(planned, remaining)]
+    skipped = [f"{entry.arm} on {entry.task}: {entry.reason}" for entry in plan.skipped]
+    lines += _notes("skipped", skipped)
+    lines += _notes("corrected: lm-eval's defaults would leak test items", list(plan.corrections))
+    lines += _notes("not available on this machine, so not run", missing(planned))
     return "\n".join(lines)
 
 
-def _tuning_line(state: State) -> list[str]:
-    tuned = state.resolved.tuned.values()
-    left = sum(not model.finished for model in tuned)
-    if not tuned:
+def _tuning_line(planned: PlannedStudy) -> list[str]:
+    models = planned.resolved.tuned.values()
+    if not models:
         return []
+    remaining = sum(not model.finished for model in models)
     return [
-        f"{len(tuned)} models are tuned by recipes, {left} of them not yet; the times below do not "
-        "allow for tuning"
+        f"{len(models)} models are trained by recipes, {remaining} remaining; the times below do "
+        "not include training"
     ]
 
 
-def cost_lines(state: State, left: Estimate) -> list[str]:
-    """What is left, in tokens, time, memory and disk."""
-    work = left.work
-    assumed = f"; {work.assumed} cells by the suite's numbers, their data not being here"
+def cost_lines(planned: PlannedStudy, remaining: Estimate) -> list[str]:
+    """What remains, in tokens, memory, disk and time."""
+    work = remaining.work
+    assumed = f"; {work.assumed} cells are estimated from the suite, their data being unavailable"
     lines = [
-        f"left: {_count(work.tokens)} tokens to compute, of {_count(work.prompt_tokens)} in "
-        f"{_count(work.requests)} prompts that share their beginnings"
+        f"remaining: {_count(work.tokens)} tokens to compute, of {_count(work.prompt_tokens)} in "
+        f"{_count(work.requests)} prompts with shared beginnings"
         + (assumed if work.assumed else ""),
-        f"memory: {in_bytes(left.memory)} of weights in the largest model; disk: "
-        f"{in_bytes(left.disk)} of results",
+        f"memory: {in_bytes(remaining.memory)} of weights in the largest model; disk: "
+        f"{in_bytes(remaining.disk)} of results",
     ]
-    devices, speeds = _speeds(state)
-    for speed, here in speeds:
-        how = f"measured on {speed.jobs} jobs" if speed.jobs else "assumed speeds, none measured"
-        hours = left.device_seconds(speed) / 3600
+    devices, speeds = _speeds(planned)
+    for speed, is_local in speeds:
+        basis = f"measured on {speed.jobs} jobs" if speed.jobs else "assumed speed, none measured"
+        hours = remaining.device_seconds(speed) / 3600
         unit = "GPU hours" if speed.device.startswith("cuda") else "hours of one worker"
         time = f"{hours:.3g} {unit}"
-        if here:
-            time = f"{_duration(left.seconds(speed, len(devices)))} on this machine's " + (
-                f"{len(devices)} workers" if len(devices) > 1 else "one worker"
-            )
-        lines.append(f"time: {time} ({speed.device}; {how})")
+        if is_local:
+            workers = f"{len(devices)} workers" if len(devices) > 1 else "one worker"
+            duration = _duration(remaining.seconds(speed, len(devices)))
+            time = f"{duration} with {workers} on this machine"
+        lines.append(f"time: {time} ({speed.device}; {basis})")
     return lines
 
 
-def _speeds(state: State) -> tuple[list[str], list[tuple[Speed, bool]]]:
-    """This machine's devices; the speeds of its kind (true), of kinds measured elsewhere, and of a
+def _speeds(planned: PlannedStudy) -> tuple[list[str], list[tuple[Speed, bool]]]:
+    """This machine's devices; speeds of its own kind (True), of kinds measured elsewhere, and of a
     GPU in any case."""
+    run = planned.resolved.run
     devices = default_devices()
-    here = speed_here(state.resolved.study, state.resolved.run, devices)
-    speeds = [(here, True)]
-    measured = measured_speeds(state.resolved.run)
-    speeds += [(speed, False) for speed in measured.values() if speed.device != here.device]
+    local = local_speed(run, devices)
+    speeds = [(local, True)]
+    measured = measured_speeds(run).values()
+    speeds += [(speed, False) for speed in measured if speed.device != local.device]
     if not any(speed.device.startswith("cuda") for speed, _ in speeds):
         speeds.append((ASSUMED["cuda"], False))
     return devices, speeds
 
 
-def missing(state: State) -> list[str]:
-    """What cells lack that is not on this machine, each thing once."""
-    lacking = [cell for job in state.plan.jobs for cell in job.cells if cell.key is None]
-    models = {cell.model for cell in lacking}
-    tasks = {cell.task.task for cell in lacking}
-    found = state.resolved
-    reasons: list[object] = [found.models[ref] for ref in found.models if ref in models]
-    reasons += [found.items[name] for name in found.items if name in tasks]
-    others = (cell.missing for cell in lacking)
-    return list(dict.fromkeys([*(r for r in reasons if isinstance(r, str)), *others]))
+def missing(planned: PlannedStudy) -> list[str]:
+    """Why cells cannot be run on this machine, each reason once."""
+    cells = [cell for job in planned.plan.jobs for cell in job.cells if cell.key is None]
+    models = {cell.model for cell in cells}
+    tasks = {cell.task.task for cell in cells}
+    resolved = planned.resolved
+    facts: list[object] = [resolved.models[ref] for ref in resolved.models if ref in models]
+    facts += [resolved.items[name] for name in resolved.items if name in tasks]
+    reasons = [reason for reason in facts if isinstance(reason, str)]
+    return list(dict.fromkeys([*reasons, *(cell.missing for cell in cells)]))
 
 
 def _notes(title: str, notes: list[str]) -> list[str]:
     if not notes:
         return []
-    more = [f"  … and {len(notes) - SHOWN_NOTES} more (--json lists all)"]
-    shown = [f"  {note}" for note in notes[:SHOWN_NOTES]]
-    return ["", f"{title} ({len(notes)}):", *shown, *(more if len(notes) > SHOWN_NOTES else [])]
+    lines = ["", f"{title} ({len(notes)}):", *(f"  {note}" for note in notes[:MAX_NOTES])]
+    if len(notes) > MAX_NOTES:
+        lines.append(f"  … and {len(notes) - MAX_NOTES} more (--json lists all)")
+    return lines
 
 
 def _count(number: float) -> str:
@@ -164,7 +171,7 @@ def _count(number: float) -> str:
 
 
 def in_bytes(number: float) -> str:
-    """A size for a reader."""
+    """A size for a message."""
     return _count(number) + ("B" if number >= 1e3 else " bytes")
 
 

@@ -1,7 +1,7 @@
-"""Looking up everything that a plan needs and a study file only names.
+"""Resolving a study: looking up everything that its file only names.
 
-In: a `Study` and its folder. Out: `Resolved`: pairs, tasks, and for each model and task either its
-facts or the reason why there are none on this machine. Reads local files; never the network.
+In: a `Run`. Out: `ResolvedStudy`: pairs, tasks, and for each model and task either its facts or the
+reason why they are not available on this machine. Reads local files; never uses the network.
 """
 
 from __future__ import annotations
@@ -9,156 +9,153 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
-from typing import Any
 
-from study.config.entries import ListedTask
-from study.config.study import Study, study_file
+from study.config.study import Study
+from study.config.tasks import Exposure, ListedTask
 from study.errors import StudyError, listed, nearest
 from study.models.pairs import ModelRef, Pair, study_pairs
-from study.models.weights import Dress, ModelFacts, model_facts
+from study.models.tokenizers import TokenizerOverrides
+from study.models.weights import ModelFacts, model_facts
 from study.results.lock import FILE_NAME as LOCK_NAME
-from study.results.lock import Lock, read_lock
-from study.results.schema import Exposure
+from study.results.run import Run
+from study.scorers import Scorer, study_scorer
 from study.tasks.items import TaskItems, task_items
-from study.tasks.lm_eval_tasks import Harness, TaskEntry, is_staged
+from study.tasks.lm_eval_tasks import TaskEntry, TaskLibrary, is_staged, task_library
+from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.prompt_forms import check_arms
 from study.tasks.prompt_forms.documents import options_of
 from study.tasks.suites import study_tasks
+from study.tuning.data.exposure import exposure
 from study.tuning.data.mixing import mixed_pools
-from study.tuning.identity import TunedModel, exposure, tuned_folder, tuned_tokenizer
-from study.tuning.preparing import key_of
+from study.tuning.identity import TunedModel, tokenizer_digest, tuned_model
 
 
 @dataclass
-class Resolved:
-    """What a study names, looked up."""
+class ResolvedStudy:
+    """A study with everything that it names looked up."""
 
-    study: Study
-    run: Path
+    run: Run
     pairs: tuple[Pair, ...]
     tasks: tuple[ListedTask, ...]
-    entries: dict[str, TaskEntry]
-    "By task: its configuration in lm-eval."
+    scorer: Scorer | None
+    "None where each task's own metric scores."
+    entries: dict[str, TaskEntry] = field(default_factory=dict)
+    "By task, its configuration in lm-eval."
     models: dict[ModelRef, ModelFacts | str] = field(default_factory=dict)
-    "By model: its facts, or why it cannot be used."
+    "By model, its facts, or why it cannot be used."
     items: dict[str, TaskItems | str] = field(default_factory=dict)
-    "By task: its items, or why they cannot be read."
+    "By task, its items, or why they cannot be read."
     tuned: dict[ModelRef, TunedModel] = field(default_factory=dict)
-    "Models that the study makes."
+    "Models that the study trains."
     exposures: dict[str, dict[str, Exposure]] = field(default_factory=dict)
-    "By the name of a recipe's mixture, what it shows of each task."
-    loaded: dict[str, Any] = field(default_factory=dict)
-    "By task: the lm-eval task itself, where its items could be read."
+    "By name of a recipe's mixture and task, what the mixture shows of the task."
+    loaded: dict[str, LmEvalTask] = field(default_factory=dict)
+    "By task, the lm-eval task itself, where its items could be read."
+
+    @property
+    def study(self) -> Study:
+        """The study."""
+        return self.run.study
 
 
-def harness_of(study: Study, run: Path) -> Harness:
-    """lm-eval's tasks as this study sees them."""
-    folders = tuple((run / folder).resolve() for folder in study.task_folders)
-    for i, folder in enumerate(folders):
-        if not folder.is_dir():
-            raise StudyError(
-                study_file(run),
-                f"task_folders[{i}]",
-                found=f"{study.task_folders[i]!r}, which is no folder",
-                expected="a folder with lm-eval task files",
-            )
-    return Harness(folders)
-
-
-def resolve(
-    study: Study, run: Path, *, on_step: Callable[[str], object] = lambda what: None
-) -> Resolved:
-    """Looks up pairs, models and tasks; `on_step` is told what is being done."""
-    path = study_file(run)
-    lock = read_lock(run)
-    resolved = Resolved(study, run, study_pairs(study, run), study_tasks(study, run), {})
-    harness = harness_of(study, run)
+def resolve_study(
+    run: Run, *, on_step: Callable[[str], object] = lambda message: None
+) -> ResolvedStudy:
+    """Look up pairs, models and tasks; `on_step` is called with a message before each step."""
+    study = run.study
+    check_arms(study)
+    resolved = ResolvedStudy(run, study_pairs(study), study_tasks(study), study_scorer(study))
+    library = task_library(study)
     on_step("reading lm-eval's task list")
     for task in resolved.tasks:
-        entry = harness.entry(task.task, path)
-        resolved.entries[task.task] = entry
-        metric = task.metric.split(",")[0]
-        if entry.metrics and metric not in entry.metrics:
-            raise StudyError(
-                path,
-                f"tasks: {task.task}: metric",
-                found=repr(task.metric),
-                expected=f"one of the task's metrics, {', '.join(entry.metrics)}",
-                do=nearest(metric, entry.metrics),
-            )
+        resolved.entries[task.task] = _entry(study, library, task)
     on_step("looking up models")
     for pair in resolved.pairs:
         for ref in (pair.base, pair.tuned):
             if ref not in resolved.models and not ref.tuned_here:
-                resolved.models[ref] = _facts(ref, study, lock, run)
+                resolved.models[ref] = _facts(ref, run)
     if study.tuning.recipes:
         on_step("reading mixtures")
-        _resolve_recipes(resolved, harness)
+        _resolve_recipes(resolved, library)
     on_step(f"reading the items of {len(resolved.tasks)} tasks")
     for task in resolved.tasks:
-        _read_items(resolved, harness, task.task, lock)
-        _check_passage(resolved, task, path)
-    if study.answers.choose != "task":
-        resolved.tasks = tuple(_answered(resolved, task, path) for task in resolved.tasks)
+        _read_items(resolved, library, task.task)
+        _check_passage(resolved, task)
+    if resolved.scorer is not None:
+        tasks = tuple(_with_scorer(resolved, resolved.scorer, task) for task in resolved.tasks)
+        resolved.tasks = tasks
     return resolved
 
 
-def _answered(resolved: Resolved, task: ListedTask, path: Path) -> ListedTask:
-    """The task with the metric by which the study reads its answers, and that metric's chance: of
-    choosing among an item's options without looking."""
-    answers, items = resolved.study.answers, resolved.items[task.task]
+def _entry(study: Study, library: TaskLibrary, task: ListedTask) -> TaskEntry:
+    """The task's configuration; StudyError if it has no such metric."""
+    entry = library.entry(task.task, study.file)
+    metric = task.metric.split(",")[0]
+    if entry.metrics and metric not in entry.metrics:
+        raise study.error(
+            f"tasks: {task.task}: metric",
+            found=repr(task.metric),
+            expected=f"one of the task's metrics, {', '.join(entry.metrics)}",
+            do=nearest(metric, entry.metrics),
+        )
+    return entry
+
+
+def _with_scorer(resolved: ResolvedStudy, scorer: Scorer, task: ListedTask) -> ListedTask:
+    """The task with the scorer's metric and chance level in place of its own."""
+    items = resolved.items[task.task]
     chance = 0.0
-    if answers.choose == "similarity" and not isinstance(items, str):
+    if not isinstance(items, str):
         loaded = resolved.loaded[task.task]
-        numbers = [len(options_of(loaded, item.raw, task.options)) for item in items.items]
+        numbers = [1] * len(items.items)
+        if scorer.needs_options:
+            numbers = [len(options_of(loaded, item.raw, task.options)) for item in items.items]
         if not all(numbers):
-            raise StudyError(
-                path,
+            raise resolved.study.error(
                 f"tasks: {task.task}: options",
                 found="no options",
-                expected="the documents' field that lists them, for the most similar is chosen",
+                expected="the document field that lists them, since one of them is chosen",
             )
-        chance = fmean(1 / number for number in numbers)
-    return task.model_copy(update={"metric": answers.metric, "scale": 1.0, "chance": chance})
+        chance = scorer.chance(numbers)
+    metric = resolved.study.answers.metric
+    return task.model_copy(update={"metric": metric, "scale": 1.0, "chance": chance})
 
 
-def _resolve_recipes(resolved: Resolved, harness: Harness) -> None:
-    """Keys and facts of the models that the study makes, whether they are made yet or not."""
-    study, pools_of = resolved.study, {}
+def _resolve_recipes(resolved: ResolvedStudy, library: TaskLibrary) -> None:
+    """Keys and facts of the models that the study trains, whether they exist yet or not."""
+    study, pools = resolved.study, {}
     for pair in resolved.pairs:
         recipe = pair.recipe
         if recipe is None:
             continue
         name = recipe.mixture_name
-        if name not in pools_of:
-            pools_of[name] = mixed_pools(recipe, harness)
+        if name not in pools:
+            pools[name] = mixed_pools(recipe, study, library)
             resolved.exposures[name] = {
-                task.task: exposure(pools_of[name], task.task, task.task_type)
+                task.task: exposure(pools[name], task.task, task.task_type)
                 for task in resolved.tasks
             }
         base = resolved.models[pair.base]
         if isinstance(base, str):
             resolved.models[pair.tuned] = base
             continue
-        key = key_of(recipe, base, pools_of[name], study)
-        tuned = TunedModel(recipe, pair.base, key, tuned_folder(resolved.run, key))
-        resolved.tuned[pair.tuned] = tuned
+        model = tuned_model(recipe, pair.base, base, pools[name], resolved.run)
+        resolved.tuned[pair.tuned] = model
         resolved.models[pair.tuned] = replace(
             base,
-            weights=f"recipe:{key}",
-            tokenizer=tuned_tokenizer(base.tokenizer, recipe),
-            dress=Dress(recipe.template, recipe.marker_token),
+            weights=f"recipe:{model.key}",
+            tokenizer=tokenizer_digest(base.tokenizer, recipe),
+            overrides=TokenizerOverrides(recipe.template, recipe.marker_token),
         )
 
 
-def _check_passage(resolved: Resolved, task: ListedTask, path: Path) -> None:
+def _check_passage(resolved: ResolvedStudy, task: ListedTask) -> None:
     items = resolved.items[task.task]
     if task.passage is None or isinstance(items, str) or not items.items:
         return
     fields = sorted(items.items[0].raw)
     if task.passage not in fields:
-        raise StudyError(
-            path,
+        raise resolved.study.error(
             f"tasks: {task.task}: passage",
             found=repr(task.passage),
             expected=f"a field of its documents, {listed(fields, most=12)}",
@@ -166,39 +163,39 @@ def _check_passage(resolved: Resolved, task: ListedTask, path: Path) -> None:
         )
 
 
-def _facts(ref: ModelRef, study: Study, lock: Lock, run: Path) -> ModelFacts | str:
-    locked = lock.models.get(ref.name)
+def _facts(ref: ModelRef, run: Run) -> ModelFacts | str:
+    locked = run.lock.models.get(ref.name)
+    allow_pickled = run.study.allow_pickled_weights
     try:
-        facts = model_facts(ref, allow_pickled_weights=study.allow_pickled_weights, locked=locked)
+        facts = model_facts(ref, allow_pickled_weights=allow_pickled, locked=locked)
     except StudyError as error:
         return str(error)
     if locked and (facts.weights, facts.tokenizer) != (locked.weights, locked.tokenizer):
         what = "weights" if facts.weights != locked.weights else "a tokenizer"
-        return _unlike_lock(facts.folder, what, run)
+        return _differs_from_lock(facts.folder, what, run)
     return facts
 
 
-def _unlike_lock(where: str | Path, what: str, run: Path) -> str:
+def _differs_from_lock(where: str | Path, what: str, run: Run) -> str:
     return (
         f"{where}: found {what} other than when the study was staged; expected what {LOCK_NAME} "
-        f"names. Restore that, or take what is there now: `study stage {run}`; finished cells of "
-        "it are then computed anew"
+        f"names. Restore it, or lock what is there now with `study stage {run.folder}`; its "
+        "finished cells are then recomputed"
     )
 
 
-def _read_items(resolved: Resolved, harness: Harness, name: str, lock: Lock) -> None:
+def _read_items(resolved: ResolvedStudy, library: TaskLibrary, name: str) -> None:
     entry = resolved.entries[name]
     if not is_staged(entry):
-        resolved.items[name] = (
-            f"the data set {entry.config.get('dataset_path')} is not on this machine"
-        )
+        data_set = entry.config.get("dataset_path")
+        resolved.items[name] = f"the data set {data_set} is not on this machine"
         return
     try:
-        task = harness.load(name)
+        task = library.load(name)
         items = task_items(task, name, shares_split=entry.shares_split)
-        locked = lock.tasks.get(name)
+        locked = resolved.run.lock.tasks.get(name)
         if locked and locked.items != items.digest:
-            resolved.items[name] = _unlike_lock(f"task {name}", "items", resolved.run)
+            resolved.items[name] = _differs_from_lock(f"task {name}", "items", resolved.run)
         else:
             resolved.items[name], resolved.loaded[name] = items, task
     except Exception as error:  # a task's own code may raise anything

@@ -1,6 +1,6 @@
-"""Files written so that a reader sees all of them or nothing.
+"""Files that are written whole: a reader sees all of a file or nothing of it.
 
-In: a path and its content. Out: the file, or a StudyError that says why not.
+In: a path and its content. Out: the file, or a StudyError that says why it cannot be written.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from study.errors import StudyError
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes beside `path`, flushes to disk, and renames: a reader sees all of it or nothing."""
-    # Machines that share the folder may have processes of one number.
+    """Write to a temporary file beside `path`, flush it to disk, and rename it."""
+    # Machines that share a folder may have processes of the same number.
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,13 +31,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def flush(path: Path) -> None:
-    """Sees to it that what was written is on the disk."""
+    """Flush a file that has been written to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def unwritable(path: Path, error: OSError) -> StudyError:
-    """What to say when a disk is full or a folder may not be written to."""
+    """The error for a full disk or a folder without write permission."""
     return StudyError(
         path,
         found=error.strerror or str(error),
@@ -47,5 +47,5 @@ def unwritable(path: Path, error: OSError) -> StudyError:
 
 
 def file_name(model: str) -> str:
-    """A model's name as a part of a file's name."""
+    """A model's name as part of a file name."""
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in model)[-120:]

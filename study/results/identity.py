@@ -1,8 +1,8 @@
 """A cell's identity: everything that can move its number, and nothing else.
 
 In: the parts. Out: a key, the sha256 of their canonical JSON. Device, batch size, place and time
-are not in it. `VERSION` changes when the same parts would mean another number; a test holds one key
-per version, so that no one changes identity by accident.
+are not part of it. `VERSION` changes when the same parts would give another number; a test holds
+one key per version, so that nobody changes identity by accident.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ VERSION = 1
 
 
 def canonical(parts: Any) -> str:
-    """JSON with sorted keys and no spaces: equal parts give equal text."""
+    """JSON with sorted keys and without spaces: equal parts give equal text."""
     return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -36,8 +36,8 @@ def cell_identity(
 ) -> dict[str, Any]:
     """The parts of a cell's identity.
 
-    `weights`, `tokenizer`, `items` and `demonstrations` are digests of what they name; `kept` is
-    one of how many demonstrations each item keeps, None where every item keeps all.
+    `weights`, `tokenizer`, `items` and `demonstrations` are digests of what they name. `kept` is a
+    digest of the number of demonstrations that each item keeps, None where every item keeps all.
     """
     return {
         "version": VERSION,
@@ -54,13 +54,13 @@ def cell_key(identity: dict[str, Any]) -> str:
 
 
 class ChangedError(Exception):
-    """Something is not what it was when the study was planned, so that the cell's key is wrong."""
+    """An input is not what it was when the study was planned, so the cell's key is wrong."""
 
 
 def check_unchanged(what: str, found: str, planned: str) -> None:
-    """ChangedError if a part's digest is not the one that the cell's identity has."""
+    """ChangedError if a digest differs from the one in the cell's identity."""
     if found != planned:
         raise ChangedError(
-            f"{what} changed since the study was planned; plan it anew by running the same command "
-            "again"
+            f"{what} changed since the study was planned; run the same command again to plan it "
+            "with the new content"
         )

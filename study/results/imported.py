@@ -1,9 +1,8 @@
-"""Scores that were measured elsewhere, taken into a run.
+"""Scores that were measured elsewhere, as files of a run.
 
-In: rows in the form of `contract.SCORES`, and where they come from. Out: one file per source under
-`results/imports/`, named by its digest and written whole, from which the analysis reads them beside
-what the run computed itself. The same number twice is refused, and so are two numbers for one
-thing.
+In: rows with the columns of `schema.SCORES`, and their origin. Out: one file per source under
+`results/imports/`, named by its digest and written whole; the analysis reads them beside what the
+run computed itself. Duplicate scores are refused, and so are contradicting ones.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -19,16 +18,23 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from study.errors import StudyError
-from study.results.cell_store.store import results_folder
 from study.results.files import write_whole
+from study.results.ledger import POSITION
 from study.results.schema import SCORES
 
-KEY = ["pair", "role", "arm", "task", "draw"]
-"What names a score."
+KEY = list(POSITION)
+"Columns that identify a score."
+UNIQUE = (
+    ("task", "chance", "chance level for a task"),
+    ("task", "task_type", "type for a task"),
+    ("pair", "family", "family for a pair"),
+    ("pair", "params_b", "number of parameters for a pair"),
+)
+"(entity, column, description): values that may not differ between the rows of an entity."
 
 
 class ImportedItems(TypedDict):
-    """The items of one row; lists are one long per item."""
+    """The items of one row; every list has one entry per item."""
 
     item: list[int]
     score: list[float]
@@ -36,18 +42,9 @@ class ImportedItems(TypedDict):
     "The same number for the same answer; None where unknown."
 
 
-ONE_EACH = (
-    ("task", "chance", "chance level for a task"),
-    ("task", "task_type", "type for a task"),
-    ("pair", "family", "family for a pair"),
-    ("pair", "params_b", "number of parameters for a pair"),
-)
-"(of what, column, in words): what may not differ between rows."
-
-
 @dataclass(frozen=True)
 class Imported:
-    """One source's rows and where they come from."""
+    """The rows of one source, and where they come from."""
 
     origin: str
     digest: str
@@ -55,23 +52,23 @@ class Imported:
     form: str
     rows: pd.DataFrame
     items: dict[str, ImportedItems] = field(default_factory=dict)
-    "By row number, where there are any."
+    "By row number, where item scores are known."
     passages: dict[str, dict[int, int]] = field(default_factory=dict)
-    "By task, a number (`contract.text_code`) for the text that each item asks about."
+    "By task and item, a code (`schema.text_code`) of the text that items share."
 
 
-def write_import(run: Path, imported: Imported) -> Path:
-    """Commits a source; StudyError if it holds what is there already."""
-    there = list(read_imports(run))
-    if any(other.digest == imported.digest for other in there):
+def write_import(folder: Path, imported: Imported, existing: Iterable[Imported]) -> Path:
+    """Commit a source to `results/imports`; StudyError if `existing` imports hold its scores."""
+    others = list(existing)
+    if any(other.digest == imported.digest for other in others):
         raise StudyError(
             imported.origin,
             found="a file whose content has been imported already",
             expected="each source once",
-            do=f"Delete results/imports/{imported.digest[:16]}.json to import it anew",
+            do=f"Delete results/imports/{imported.digest[:16]}.json to import it again",
         )
-    own = imported.rows.assign(_origin=imported.origin)
-    check_unique([own, *(other.rows.assign(_origin=other.origin) for other in there)])
+    tables = [source.rows.assign(_origin=source.origin) for source in (imported, *others)]
+    check_unique(tables)
     content = {
         "origin": imported.origin,
         "digest": imported.digest,
@@ -80,14 +77,14 @@ def write_import(run: Path, imported: Imported) -> Path:
         "items": imported.items,
         "passages": imported.passages,
     }
-    path = imports_folder(run) / f"{imported.digest[:16]}.json"
+    path = folder / f"{imported.digest[:16]}.json"
     write_whole(path, json.dumps(content).encode())
     return path
 
 
-def read_imports(run: Path) -> Iterator[Imported]:
-    """Everything imported into a run, in the order of its digests."""
-    for path in sorted(imports_folder(run).glob("*.json")):
+def read_imports(folder: Path) -> Iterator[Imported]:
+    """All imports in a folder, in the order of their digests."""
+    for path in sorted(folder.glob("*.json")):
         try:
             content: dict[str, Any] = json.loads(path.read_text())
             rows = pd.read_csv(io.StringIO(content["rows"]), keep_default_na=True)
@@ -99,22 +96,21 @@ def read_imports(run: Path) -> Iterator[Imported]:
                 do="Delete it and import its source again",
             ) from None
         passages = {
-            task: {int(item): code for item, code in of.items()}
-            for task, of in content["passages"].items()
+            task: {int(item): code for item, code in codes.items()}
+            for task, codes in content["passages"].items()
         }
         yield Imported(
-            content["origin"], content["digest"], content["form"], typed(rows), content["items"],
-            passages,
-        )  # fmt: skip
-
-
-def imports_folder(run: Path) -> Path:
-    """Where imported scores are."""
-    return results_folder(run) / "imports"
+            origin=content["origin"],
+            digest=content["digest"],
+            form=content["form"],
+            rows=typed(rows),
+            items=content["items"],
+            passages=passages,
+        )
 
 
 def typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the columns and types of the contract; an empty text is unknown."""
+    """Rows with the columns and types of `schema.SCORES`; empty text means unknown."""
     rows = rows.reindex(columns=list(SCORES))
     text = [name for name, kind in SCORES.items() if kind == "str"]
     rows[text] = rows[text].astype(object).fillna("")
@@ -122,44 +118,45 @@ def typed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def digest_of(paths: list[Path]) -> str:
-    """sha256 of files, in order."""
-    made = hashlib.sha256()
+    """sha256 of the content of files, in order."""
+    digest = hashlib.sha256()
     for path in paths:
-        made.update(path.read_bytes())
-    return made.hexdigest()
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def check_unique(tables: list[pd.DataFrame]) -> None:
-    """StudyError, naming the first, if something has two scores; `_origin` says whose they are."""
+    """StudyError if a number has two scores; the column `_origin` names where rows come from."""
     rows = pd.concat(tables, ignore_index=True)
-    twice = rows[rows.duplicated(KEY, keep=False)]
-    if not twice.empty:
-        first = twice.iloc[0]
-        same = twice[(twice[KEY].fillna(-1) == first[KEY].fillna(-1)).all(axis=1)]
+    repeated = rows[rows.duplicated(KEY, keep=False)]
+    if not repeated.empty:
+        first = repeated.iloc[0]
+        same = repeated[(repeated[KEY].fillna(-1) == first[KEY].fillna(-1)).all(axis=1)]
         scores = sorted({float(score) for score in same["score"]})
         kind = "a duplicate" if len(scores) == 1 else "a contradiction"
+        position = ", ".join(
+            f"{name}={first[name]}" for name in KEY if str(first[name]) not in ("", "<NA>")
+        )
         raise StudyError(
             " and ".join(dict.fromkeys(same["_origin"])),
-            ", ".join(
-                f"{name}={first[name]}" for name in KEY if str(first[name]) not in ("", "<NA>")
-            ),
+            position,
             found=f"{kind}: {len(same)} rows with score {' and '.join(map(str, scores))}",
             expected="one score for each pair, role, arm, task and draw",
             do="Keep one of them",
         )
-    for of, what, meaning in ONE_EACH:
-        _check_one(rows, of, what, meaning)
+    for entity, column, description in UNIQUE:
+        _check_one_value(rows, entity, column, description)
 
 
-def _check_one(rows: pd.DataFrame, of: str, what: str, meaning: str) -> None:
-    known = rows.dropna(subset=[what])
-    for name, found in known.groupby(of)[what].unique().items():
-        if len(found) > 1:
-            origins = rows.loc[rows[of] == name, "_origin"]
+def _check_one_value(rows: pd.DataFrame, entity: str, column: str, description: str) -> None:
+    known = rows.dropna(subset=[column])
+    for name, values in known.groupby(entity)[column].unique().items():
+        if len(values) > 1:
+            origins = rows.loc[rows[entity] == name, "_origin"]
             raise StudyError(
                 " and ".join(dict.fromkeys(origins)),
-                f"{of}={name}: {what}",
-                found=" and ".join(map(str, sorted(found))),
-                expected=f"one {meaning}",
+                f"{entity}={name}: {column}",
+                found=" and ".join(map(str, sorted(values))),
+                expected=f"one {description}",
                 do="Give the same in all its rows",
             )

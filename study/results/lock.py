@@ -1,14 +1,13 @@
-"""`study.lock.json`: what a study was staged with, so that every job everywhere uses the same.
+"""The lock, `study.lock.json`: revisions and digests of everything that a study was staged with.
 
-In and out: a run's folder. The lock holds, for each model, the commit on the hub and digests of its
-files; for each task, the data set's revision and a digest of its items. Jobs refuse what differs;
-each cell's record names the lock it was computed under. A file that has neither another size nor
-another time than in the lock is not digested again, which for large weights takes minutes.
+In and out: the file. For each model the lock holds the hub commit and the digests of its files; for
+each task, the revision of its data set and the digest of its items. Jobs refuse what differs from
+it, and every cell's record holds the lock's digest. A file with the size and modification time in
+the lock is not digested again, which takes minutes for large weights.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from study.errors import StudyError
 from study.results.files import write_whole
 from study.validation import Strict
 
-FILE_NAME = "study.results.lock.json"
+FILE_NAME = "study.lock.json"
 
 
 class LockedFile(Strict):
@@ -33,55 +32,56 @@ class LockedModel(Strict):
     """A model as it was staged."""
 
     revision: str | None
-    "Commit on the hub; None: a folder."
+    "Commit on the hub; None for a folder."
     weights: str
     tokenizer: str
     files: dict[str, LockedFile]
-    "By name in its folder."
+    "By file name."
 
 
 class LockedTask(Strict):
-    """A task's data as it was staged."""
+    """A task's data as they were staged."""
 
     data_set: str | None
     revision: str | None
-    "Commit of the data set on the hub, where it comes from there."
+    "Commit of the data set on the hub, if it comes from there."
     version: str
     items: str
     n_items: int
 
 
 class Lock(Strict):
-    """All that was staged, by name."""
+    """Everything that was staged, by name."""
 
     models: dict[str, LockedModel] = Field(default_factory=dict)
     tasks: dict[str, LockedTask] = Field(default_factory=dict)
 
+    def with_model(self, name: str, model: LockedModel) -> Lock:
+        """The lock with a model added or replaced."""
+        return Lock(models={**self.models, name: model}, tasks=self.tasks)
 
-def read_lock(run: Path) -> Lock:
-    """The run's lock, empty if nothing was staged; StudyError if the file is damaged."""
-    path = run / FILE_NAME
+    def with_task(self, name: str, task: LockedTask) -> Lock:
+        """The lock with a task added or replaced."""
+        return Lock(models=self.models, tasks={**self.tasks, name: task})
+
+
+def read_lock(path: Path) -> Lock:
+    """Read the file; empty if it does not exist, StudyError if it is corrupted."""
     try:
         return Lock.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return Lock()
     except (ValueError, ValidationError):
-        raise StudyError(path, found="no lock", expected="what `study stage` wrote",
-                         do=f"Remove it and run `study stage {run}`") from None  # fmt: skip
+        raise StudyError(
+            path,
+            found="no lock",
+            expected="what `study stage` wrote",
+            do=f"Remove it and run `study stage {path.parent}`",
+        ) from None
 
 
-def write_lock(run: Path, lock: Lock) -> None:
-    """Writes it whole, sorted, so that it can stand in git."""
-    parts = {
-        "models": dict(sorted(lock.model_dump()["models"].items())),
-        "tasks": dict(sorted(lock.model_dump()["tasks"].items())),
-    }
-    write_whole(run / FILE_NAME, (json.dumps(parts, indent=1) + "\n").encode())
-
-
-def lock_digest(run: Path) -> str | None:
-    """sha256 of the lock file; None without one."""
-    try:
-        return hashlib.sha256((run / FILE_NAME).read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return None
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write the lock whole and sorted, so that it can be kept in git."""
+    content = lock.model_dump()
+    sections = {name: dict(sorted(content[name].items())) for name in ("models", "tasks")}
+    write_whole(path, (json.dumps(sections, indent=1) + "\n").encode())

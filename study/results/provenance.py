@@ -1,6 +1,6 @@
-"""Where a number came from: versions, source, hardware.
+"""Where a number came from: versions, source code, hardware.
 
-In: nothing. Out: a dictionary that stands in every cell's record.
+In: nothing. Out: dictionaries that are part of every cell's record.
 """
 
 from __future__ import annotations
@@ -12,13 +12,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("icl-convergence", "lm_eval", "transformers", "torch", "datasets", "tokenizers",
-            "numpy")  # fmt: skip
+import study
+
+PACKAGES = (
+    "icl-convergence",
+    "lm_eval",
+    "transformers",
+    "torch",
+    "datasets",
+    "tokenizers",
+    "numpy",
+)
 
 
 @cache
 def versions() -> dict[str, str | None]:
-    """Installed versions of what can move a number; None: not installed."""
+    """Installed versions of the packages that can move a number; None if not installed."""
 
     def installed(name: str) -> str | None:
         try:
@@ -31,29 +40,35 @@ def versions() -> dict[str, str | None]:
 
 @cache
 def source() -> dict[str, Any]:
-    """Git commit of this package's checkout and whether it had changes; empty outside of one."""
-    folder = Path(__file__).parent
+    """Git commit of the checkout that holds this package, and whether it has changes.
+
+    Any changed or new file of the checkout makes it dirty, not only those of one folder. Empty if
+    the package is not part of a checkout, for example when it is installed below one.
+    """
+    package = Path(study.__file__).resolve().parent
 
     def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(package), *arguments]
         try:
-            done = subprocess.run(
-                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10
-            )
+            result = subprocess.run(command, capture_output=True, text=True, timeout=10)
         except (OSError, subprocess.TimeoutExpired):
             return None
-        return done.stdout.strip() if done.returncode == 0 else None
+        return result.stdout.strip() if result.returncode == 0 else None
 
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
+    if git("ls-files", "--error-unmatch", "__init__.py") is None:
         return {}
-    return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--", str(folder)))}
+    root = git("rev-parse", "--show-toplevel")
+    commit = git("rev-parse", "HEAD")
+    if root is None or commit is None:
+        return {}
+    return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--", root))}
 
 
 def hardware(device: str) -> dict[str, Any]:
     """The machine and the device that computed."""
     import torch
 
-    found = {"machine": platform.machine(), "device": device, "threads": torch.get_num_threads()}
+    facts = {"machine": platform.machine(), "device": device, "threads": torch.get_num_threads()}
     if device.startswith("cuda"):
-        found["gpu"] = torch.cuda.get_device_name(torch.device(device))
-    return found
+        facts["gpu"] = torch.cuda.get_device_name(torch.device(device))
+    return facts

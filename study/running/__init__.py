@@ -1,1 +1,1 @@
-"""."""
+"""Running a plan: dispatching jobs to executors, evaluating cells, status, cancel and doctor."""

@@ -1,115 +1,120 @@
-"""What has become of a run's jobs, wherever they run.
+"""The status of a run's jobs, on whichever executor they run.
 
-In: a run's folder, and Slurm's queue where jobs were submitted. Out: one row for each model: it
-waits, runs, is done or failed. Needs neither torch nor lm-eval.
+In: a `Run`; the executors say what is active. Out: one `JobStatus` for each model. Needs neither
+torch nor lm-eval.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from study.results.cell_store.store import Cells
-from study.results.ledger import read_ledger
-from study.running.executors.slurm.executor import models_in_queue, slurm_logs
-from study.running.executors.slurm.queue import Queued
+from study.results.run import Run
+from study.running.executors import EXECUTORS, ActiveJob
 from study.running.executors.worker import last_line, log_file
 from study.running.job_states import JobState, job_states
 
-ABSENT = "some of what it needs is not on this machine; `study plan` says what"
+MISSING = "its weights or data are not on this machine; `study plan` lists what is missing"
+LABELS = {"done": "done", "runs": "running", "waits": "waiting", "failed": "failed"}
+"States in the order of the summary, with their labels there."
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A model's job, now."""
+    """The status of a model's job."""
 
     model: str
     state: Literal["waits", "runs", "done", "failed"]
     cells: int
     done: int
     where: str = ""
-    "Slurm's number or the machine and process."
+    "The job in its queue, or the machine and process."
     why: str = ""
-    "Of one that failed or waits in a queue: the reason."
+    "Why it failed or waits, or since when it runs."
     log: str = ""
-    "Of one that failed: its log."
+    "Log of a failed job."
     last_line: str = ""
-    "Of that log."
+    "Last line of that log."
 
 
-def job_statuses(run: Path) -> list[JobStatus]:
+def job_statuses(run: Run) -> list[JobStatus]:
     """All models of the run as it was last planned, in the plan's order."""
-    done = Cells(run).done()
-    cells: dict[str, set[str]] = {}
-    for row in read_ledger(run)["rows"]:
-        # A cell without a key is of a model or a task that is not at hand.
+    done = run.cells.done()
+    keys: dict[str, set[str]] = {}
+    missing: set[str] = set()
+    for row in run.ledger.rows:
+        # A cell without a key belongs to a model or a task that is not available.
         key = row["key"] or f"{row['arm']} {row['task']} {row['draw']}"
-        cells.setdefault(row["model"], set()).add(key)
-    told, in_queue = job_states(run), models_in_queue(run)
+        keys.setdefault(row["model"], set()).add(key)
+        if not row["key"]:
+            missing.add(row["model"])
+    records = job_states(run.results)
+    active = {model: job for executor in EXECUTORS for model, job in executor(run).state().items()}
     return [
-        _status(run, model, keys, done, told.get(model), in_queue.get(model))
-        for model, keys in cells.items()
+        _status(
+            run,
+            JobStatus(model, "waits", len(cells), len(cells & done)),
+            records.get(model),
+            active.get(model),
+            is_missing=model in missing,
+        )
+        for model, cells in keys.items()
     ]
 
 
 def _status(
-    run: Path,
-    model: str,
-    keys: set[str],
-    done: set[str],
-    told: JobState | None,
-    task: Queued | None,
+    run: Run,
+    status: JobStatus,
+    record: JobState | None,
+    active: ActiveJob | None,
+    *,
+    is_missing: bool,
 ) -> JobStatus:
-    number, finished = len(keys), len(keys & done)
-    if finished == number:
-        return JobStatus(model, "done", number, finished)
-    if task is not None:
-        state: Literal["waits", "runs"] = "waits" if task.waits else "runs"
-        where = f"slurm {task.identifier}"
-        again = "; `study run --on slurm` lets it go again" if task.held else ""
-        return JobStatus(model, state, number, finished, where, task.reason + again)
-    if told is None or told.state == "done":
-        return JobStatus(
-            model, "waits", number, finished, why=ABSENT if " " in "".join(keys) else ""
-        )
-    runner = told.runner
-    where = f"slurm {runner.slurm}" if runner.slurm else f"{runner.host}, process {runner.pid}"
-    if told.state == "failed":
-        return _failed(run, model, number, finished, where, "; ".join(told.failures))
-    if not runner.slurm and runner.alive() is not False:
-        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(told.at))
-        return JobStatus(model, "runs", number, finished, where, f"since {since}")
-    if runner.slurm:
-        why = "its job has left the queue before it was done"
-        return _failed(run, model, number, finished, where, why)
-    return JobStatus(model, "waits", number, finished, why="the run was stopped")
+    """Complete the status of a job, of which only the numbers of cells are known."""
+    if status.done == status.cells:
+        return replace(status, state="done")
+    if active is not None:
+        return replace(status, state=active.state, where=active.where, why=active.reason)
+    if record is None or record.state == "done":
+        return replace(status, why=MISSING if is_missing else "")
+    if record.state == "failed":
+        return _failed(run, status, record, "; ".join(record.failures))
+    if record.runner.queue_job:
+        return _failed(run, status, record, "its job left the queue before it was done")
+    return replace(status, why="the run was interrupted")
 
 
-def _failed(run: Path, model: str, number: int, finished: int, where: str, why: str) -> JobStatus:
-    """With the latest of its logs: the worker's own, or what Slurm wrote of it."""
-    saying = [log for log in (log_file(run, model), *slurm_logs(run, model)) if last_line(log)]
-    log = max(saying, key=lambda path: path.stat().st_mtime, default=None)
-    return JobStatus(model, "failed", number, finished, where, why, str(log or ""),
-                     last_line(log) if log else "")  # fmt: skip
+def _failed(run: Run, status: JobStatus, record: JobState, reason: str) -> JobStatus:
+    """With the latest of its logs: the worker's, or the queue's."""
+    logs: list[Path] = [log_file(run.results, status.model)]
+    logs += [log for executor in EXECUTORS for log in executor(run).logs(status.model)]
+    written = [log for log in logs if last_line(log)]
+    log = max(written, key=lambda path: path.stat().st_mtime, default=None)
+    return replace(
+        status,
+        state="failed",
+        where=record.runner.where,
+        why=reason,
+        log=str(log or ""),
+        last_line=last_line(log) if log else "",
+    )
 
 
 def status_text(statuses: Iterable[JobStatus]) -> str:
-    """For a reader."""
+    """The status for the terminal."""
     statuses = list(statuses)
-    counts = [
-        f"{sum(s.state == state for s in statuses)} {said}"
-        for state, said in (("done", "done"), ("runs", "running"), ("waits", "waiting"),
-                            ("failed", "failed"))
-    ]  # fmt: skip
+    counts = ", ".join(
+        f"{sum(status.state == state for status in statuses)} {label}"
+        for state, label in LABELS.items()
+    )
     cells, done = sum(s.cells for s in statuses), sum(s.done for s in statuses)
-    lines = [f"{len(statuses)} models: {', '.join(counts)}; {done} of {cells} cells done", ""]
+    lines = [f"{len(statuses)} models: {counts}; {done} of {cells} cells done", ""]
     for status in statuses:
-        rest = "  ".join(filter(None, (status.where, status.why)))
+        notes = "  ".join(filter(None, (status.where, status.why)))
         lines.append(
-            f"{status.model[:52]:<52} {status.state:<7} {status.done:>6}/{status.cells:<6} {rest}"
+            f"{status.model[:52]:<52} {status.state:<7} {status.done:>6}/{status.cells:<6} {notes}"
         )
         if status.log:
             lines.append(f"    {status.log}: {status.last_line}")

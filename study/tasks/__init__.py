@@ -1,1 +1,1 @@
-"""."""
+"""Tasks: suites, lm-eval's tasks, items, demonstrations, and the forms of their prompts."""

@@ -1,10 +1,10 @@
 """Draws: the fixed sets of demonstrations of a task.
 
-In: a task's pool, a seed, a draw's number. Out: the pool in the draw's order; k demonstrations are
-its first k, so that five begin with the four. The order depends on the documents' content, the
+In: a task's pool, a seed, the number of a draw. Out: the pool in the draw's order; k demonstrations
+are its first k, so five begin with the same four. The order depends on the documents' content, the
 task's name, the seed and the draw, and on nothing else: not on the item, the model, the limit or
-the number of processes. Where the task has answer classes, every round of the order holds each
-class once.
+the number of processes. Where the task has answer classes, each round of the order has every class
+once.
 """
 
 from __future__ import annotations
@@ -14,25 +14,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.tasks.items import Document, TaskItems
+from study.tasks.lm_eval_types import LmEvalSampler
 
 
 @dataclass(frozen=True)
 class Demonstrations:
-    """The first `k` documents of a draw."""
+    """The first documents of a draw, in order."""
 
     documents: tuple[Document, ...]
 
     @property
     def digest(self) -> str | None:
-        """sha256 over the documents in their order; None without demonstrations."""
+        """sha256 over the documents in order; None without demonstrations."""
         if not self.documents:
             return None
         joined = "\n".join(document.digest() for document in self.documents)
         return hashlib.sha256(joined.encode()).hexdigest()
 
 
-def demonstrations(items: TaskItems, *, seed: int, draw: int, shots: int) -> Demonstrations:
-    """The draw's first `shots` documents; ValueError if the pool holds fewer."""
+def draw_demonstrations(
+    items: TaskItems, *, seed: int, draw: int | None, shots: int
+) -> Demonstrations:
+    """The first `shots` documents of a draw; ValueError if the pool holds fewer.
+
+    `draw` is None for arms without demonstrations, which have none.
+    """
+    if draw is None:
+        return Demonstrations(())
     if shots > len(items.pool):
         raise ValueError(
             f"{items.task}: {shots} demonstrations are wanted and the pool holds {len(items.pool)}"
@@ -60,14 +68,16 @@ def _ordered(items: TaskItems, seed: int, draw: int) -> list[Document]:
     return ordered
 
 
-def fixed_sampler(drawn: Demonstrations) -> Any:
-    """A sampler for lm-eval that gives the draw's first n documents whatever item is asked."""
+def fixed_sampler(demonstrations: Demonstrations) -> LmEvalSampler:
+    """A sampler for lm-eval that returns the same first n documents for every item."""
     from lm_eval.api.samplers import ContextSampler
 
     class FixedSampler(ContextSampler):  # type: ignore[misc]
         def sample(self, n: int, eval_doc: Any = None, df: Any = None, **_: Any) -> list[Any]:
-            if n > len(drawn.documents):
-                raise ValueError(f"{n} demonstrations asked of a draw of {len(drawn.documents)}")
-            return [document.raw for document in drawn.documents[:n]]
+            documents = demonstrations.documents
+            if n > len(documents):
+                raise ValueError(f"{n} demonstrations requested of a draw of {len(documents)}")
+            return [document.raw for document in documents[:n]]
 
-    return FixedSampler()
+    sampler: LmEvalSampler = FixedSampler()
+    return sampler

@@ -1,39 +1,39 @@
-"""A task's items and its demonstration pool, kept apart, as lm-eval renders them.
+"""A task's items and its pool of demonstrations, as lm-eval renders them.
 
-In: a loaded lm-eval task. Out: `TaskItems`: which items are scored, which documents demonstrate,
-and a digest of all that was rendered.
+In: a loaded lm-eval task. Out: `TaskItems`: which documents are scored, which demonstrate, and a
+digest of everything that was rendered.
 
-Where a task takes its demonstrations from the split that it evaluates, a fifth of that split (100
-documents at most), chosen by digest, is kept for demonstrations and never asked. This depends
-on neither draws, shots, limit nor the number of processes. In every task, documents whose text
-equals an item's after normalising are taken out of the pool.
+Where a task takes demonstrations from the split that it evaluates, a fifth of the split (100
+documents at most) is reserved for demonstrations and never evaluated. In every task, documents
+whose normalised text equals an item's are removed from the pool (leakage).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-RESERVED_SHARE, RESERVED_MOST = 0.2, 100
-POOL_MOST = 2000
-"Documents of the pool that are looked at; from larger pools, evenly spaced ones."
+from study.tasks.leakage import reserve_pool, text_key
+from study.tasks.lm_eval_types import LmEvalDocument, LmEvalTask
+
+MAX_POOL = 2000
+"Documents of the pool that are read; from larger pools, evenly spaced ones."
 
 
 @dataclass(frozen=True)
 class Document:
     """One document as lm-eval renders it."""
 
-    place: int
-    "Its index in the split it comes from."
+    index: int
+    "Its index in its split."
     text: str
-    "The question; for tasks whose choices are contexts, all of them."
+    "The question; in tasks whose choices are contexts, all of them."
     choices: tuple[str, ...]
     target: str
     "The answer, as text or as an index into `choices`."
-    raw: dict[str, Any]
+    raw: LmEvalDocument
     "The document itself, which lm-eval's functions take."
 
     def digest(self) -> str:
@@ -44,7 +44,7 @@ class Document:
 
 @dataclass(frozen=True)
 class TaskItems:
-    """What is asked in a task, and what may demonstrate it."""
+    """What a task evaluates, and what may demonstrate it."""
 
     task: str
     version: str
@@ -54,30 +54,34 @@ class TaskItems:
     "Documents for demonstrations."
     classes: tuple[str, ...]
     "The answer classes, where all items share one list of choices; else empty."
-    separated: bool
-    "Whether the pool was cut from the evaluated split."
+    reserved: bool
+    "Whether the pool was reserved from the evaluated split."
     removed: int
-    "Documents taken out of the pool because an item has the same text."
+    "Documents removed from the pool because an item has the same text."
     digest: str
     "sha256 over the items, in order."
 
+    def evaluated(self, limit: int | None) -> tuple[Document, ...]:
+        """The items that are evaluated: the first `limit`."""
+        return self.items[:limit]
 
-def task_items(task: Any, name: str, *, shares_split: bool) -> TaskItems:
-    """Renders a task's documents and parts them into items and pool."""
+
+def task_items(task: LmEvalTask, name: str, *, shares_split: bool) -> TaskItems:
+    """Render a task's documents and divide them into items and pool."""
     evaluated = _documents(task, task.eval_docs)
-    alike = _key_function(evaluated)
+    key = text_key(evaluated)
     if shares_split:
-        pool, items = _part(evaluated)
+        pool, items = reserve_pool(evaluated)
     else:
         items = evaluated
-        pool = _documents(task, _spaced(list(task.fewshot_docs() or ())))
-    asked = {alike(item) for item in items}
-    kept: dict[str, Document] = {}
+        pool = _documents(task, _evenly_spaced(list(task.fewshot_docs() or ())))
+    item_keys = {key(item) for item in items}
+    kept: dict[object, Document] = {}
     for document in pool:
-        if alike(document) not in asked:
-            kept.setdefault(alike(document), document)
-    lists = {item.choices for item in items}
-    classes = lists.pop() if len(lists) == 1 else ()
+        if key(document) not in item_keys:
+            kept.setdefault(key(document), document)
+    choice_lists = {item.choices for item in items}
+    classes = choice_lists.pop() if len(choice_lists) == 1 else ()
     digest = hashlib.sha256("\n".join(item.digest() for item in items).encode()).hexdigest()
     return TaskItems(
         task=name,
@@ -85,51 +89,22 @@ def task_items(task: Any, name: str, *, shares_split: bool) -> TaskItems:
         items=tuple(items),
         pool=tuple(kept.values()),
         classes=classes,
-        separated=shares_split,
-        removed=sum(alike(document) in asked for document in pool),
+        reserved=shares_split,
+        removed=sum(key(document) in item_keys for document in pool),
         digest=digest,
     )
 
 
-def normalised(text: str) -> str:
-    """Lower case, letters and digits only, single spaces: texts equal after this are one text."""
-    return " ".join(re.findall(r"\w+", text.lower()))
-
-
-def _documents(task: Any, raw: Any) -> list[Document]:
-    made = []
-    for place, doc in enumerate(raw):
+def _documents(task: LmEvalTask, raw: Iterable[LmEvalDocument]) -> list[Document]:
+    documents = []
+    for index, doc in enumerate(raw):
         choices = tuple(task.doc_to_choice(doc)) if task.config.doc_to_choice is not None else ()
         text = "\n".join(choices) if task.multiple_input else str(task.doc_to_text(doc))
         target = task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc)
-        made.append(Document(place, text, choices, str(target), doc))
-    return made
+        documents.append(Document(index, text, choices, str(target), doc))
+    return documents
 
 
-def _spaced(documents: list[Any]) -> list[Any]:
-    step = max(1, -(-len(documents) // POOL_MOST))
+def _evenly_spaced(documents: list[LmEvalDocument]) -> list[LmEvalDocument]:
+    step = max(1, -(-len(documents) // MAX_POOL))
     return documents[::step]
-
-
-def _part(documents: list[Document]) -> tuple[list[Document], list[Document]]:
-    """(pool, items) of one split: the documents with the smallest digests are the pool."""
-    wanted = min(int(RESERVED_SHARE * len(documents)), RESERVED_MOST)
-    order = sorted(documents, key=lambda document: (document.digest(), document.place))
-    reserved = {document.place for document in order[:wanted]}
-    pool = [document for document in documents if document.place in reserved]
-    in_pool = {document.digest() for document in pool}
-    items = [
-        document
-        for document in documents
-        if document.place not in reserved and document.digest() not in in_pool
-    ]
-    return pool, items
-
-
-def _key_function(documents: list[Document]) -> Any:
-    """What two documents must share to count as the same: the text, or where texts hardly differ
-    (an empty question, say) the choices too."""
-    distinct = len({normalised(document.text) for document in documents})
-    if 2 * distinct >= len(documents):
-        return lambda document: normalised(document.text)
-    return lambda document: normalised("\n".join((document.text, *sorted(document.choices))))

@@ -1,8 +1,8 @@
-"""Finding tasks in lm-eval, and what its own rules would do to a study of them.
+"""Finding tasks in lm-eval, and detecting where its own rules would invalidate a cell.
 
-In: task names and folders with further task files. Out: each task's configuration without its data
-(`Harness.entry`), the loaded task (`Harness.load`), and the rules of lm-eval 0.4.13 that would
-silently falsify a cell (`demonstrates_itself`, `refuses_shots`).
+In: task names and folders with further task files. Out: a task's configuration without its data
+(`TaskLibrary.entry`), the loaded task (`TaskLibrary.load`), and the rules of lm-eval 0.4.13 that
+silently change what a cell measures (`demonstrates_itself`, `fixes_zero_shots`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from study.config.study import Study
 from study.errors import StudyError, nearest
+from study.tasks.lm_eval_types import LmEvalTask
 from study.zoo import TASKS
 
 
@@ -31,7 +33,7 @@ class TaskEntry:
 
     @property
     def demonstration_split(self) -> str | None:
-        """The split that demonstrations are drawn from; None when the file lists them itself."""
+        """The split that demonstrations come from; None if the file lists them itself."""
         named = self._named_split()
         if named or self._lists_samples():
             return named
@@ -40,10 +42,11 @@ class TaskEntry:
 
     @property
     def demonstrates_itself(self) -> bool:
-        """Whether lm-eval would draw demonstrations from the items asked, the asked one included.
+        """Whether lm-eval would draw demonstrations from the evaluated items, an item's own
+        document included.
 
-        It leaves the asked item out only where the file names the split for demonstrations and
-        that is the test split (lm-eval issue 4145).
+        It excludes that document only where the file names the split for demonstrations and it is
+        the test split (lm-eval issue 4145).
         """
         if self.config.get("output_type") == "loglikelihood_rolling" or self._lists_samples():
             return False
@@ -54,21 +57,21 @@ class TaskEntry:
 
     @property
     def shares_split(self) -> bool:
-        """Whether items and demonstrations come from one split, excluded one by one or not."""
+        """Whether items and demonstrations come from the same split."""
         return self.demonstration_split is not None and (
             self.demonstration_split == self.evaluated_split
         )
 
     @property
-    def refuses_shots(self) -> bool:
-        """Whether the file fixes zero shots, so that lm-eval ignores any other number."""
+    def fixes_zero_shots(self) -> bool:
+        """Whether the file fixes zero shots; lm-eval then ignores any other number."""
         return self.config.get("num_fewshot") == 0
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that the file lists; empty where lm-eval's defaults hold."""
-        listed = self.config.get("metric_list") or []
-        return [str(metric["metric"]) for metric in listed if isinstance(metric, dict)]
+        """The metrics that the file lists; empty if it uses lm-eval's defaults."""
+        metrics = self.config.get("metric_list") or []
+        return [str(metric["metric"]) for metric in metrics if isinstance(metric, dict)]
 
     def _named_split(self) -> str | None:
         fewshot = self.config.get("fewshot_config") or {}
@@ -79,30 +82,30 @@ class TaskEntry:
         return self._named_split() is None and fewshot.get("samples") is not None
 
 
-class Harness:
-    """lm-eval's tasks, the zoo's, and those in the study's own folders."""
+class TaskLibrary:
+    """lm-eval's tasks, the zoo's, and those in a study's own folders."""
 
     def __init__(self, folders: tuple[Path, ...] = ()) -> None:
         self._folders = [str(folder) for folder in (TASKS, *folders)]
 
     @cached_property
-    def _own(self) -> Any:
-        """The tasks of the zoo and of the study's folders: read in milliseconds."""
+    def _local(self) -> Any:
+        """The tasks of the zoo and of the study's folders; read in milliseconds."""
         return _task_manager(self._folders, include_defaults=False)
 
     @cached_property
     def _all(self) -> Any:
-        """These and lm-eval's own 13,000, whose files take it seconds to read."""
+        """All tasks, with lm-eval's own 13,000, whose files take seconds to read."""
         return _task_manager(self._folders, include_defaults=True)
 
     def _manager(self, name: str) -> Any:
-        return self._own if name in self._own.task_index else self._all
+        return self._local if name in self._local.task_index else self._all
 
-    def entry(self, name: str, where: Path) -> TaskEntry:
-        """The task's configuration; StudyError, naming the file `where`, if there is none."""
+    def entry(self, name: str, where: str | Path) -> TaskEntry:
+        """A task's configuration; StudyError, which names the file `where`, if there is none."""
         manager = self._manager(name)
-        found = manager.task_index.get(name)
-        if found is None:
+        indexed = manager.task_index.get(name)
+        if indexed is None:
             raise StudyError(
                 where,
                 "tasks",
@@ -110,30 +113,45 @@ class Harness:
                 expected="the name of an lm-eval task",
                 do=nearest(name, manager.all_tasks),
             )
-        if found.kind.name != "TASK":
+        if indexed.kind.name != "TASK":
             raise StudyError(
                 where,
                 "tasks",
-                found=f"{name!r}, a {found.kind.name.lower().replace('_', ' ')}",
+                found=f"{name!r}, a {indexed.kind.name.lower().replace('_', ' ')}",
                 expected="a single task written as YAML",
-                do="List the tasks that it stands for",
+                do="List its tasks instead",
             )
-        return TaskEntry(name, found.cfg or {})
+        return TaskEntry(name, indexed.cfg or {})
 
-    def own_tasks(self) -> list[str]:
-        """Names of the zoo's tasks and of those in the study's folders."""
-        return [name for name, found in self._own.task_index.items() if found.kind.name == "TASK"]
+    def local_tasks(self) -> list[str]:
+        """Names of the tasks of the zoo and of the study's folders."""
+        index = self._local.task_index
+        return [name for name, indexed in index.items() if indexed.kind.name == "TASK"]
 
-    def load(self, name: str) -> Any:
-        """The lm-eval task with its data; raises what the data set's library raises."""
-        return self._manager(name).load([name])["tasks"][name]
+    def load(self, name: str) -> LmEvalTask:
+        """The lm-eval task with its data; raises whatever the data set's library raises."""
+        task: LmEvalTask = self._manager(name).load([name])["tasks"][name]
+        return task
+
+
+def task_library(study: Study) -> TaskLibrary:
+    """The tasks that a study can name; StudyError for a task folder that does not exist."""
+    folders = tuple((study.folder / folder).resolve() for folder in study.task_folders)
+    for i, folder in enumerate(folders):
+        if not folder.is_dir():
+            raise study.error(
+                f"task_folders[{i}]",
+                found=f"{study.task_folders[i]!r}, which is no folder",
+                expected="a folder with lm-eval task files",
+            )
+    return TaskLibrary(folders)
 
 
 def _task_manager(folders: list[str], *, include_defaults: bool) -> Any:
-    """lm-eval's task manager, quieter, and with its prompt templates compiled once.
+    """lm-eval's task manager, without its log, and with cached prompt templates.
 
-    lm-eval compiles a task's template anew for every document and every demonstration, which takes
-    far longer than filling it in.
+    lm-eval compiles a task's template again for every document and every demonstration, which
+    takes far longer than rendering it.
     """
     from lm_eval import utils
     from lm_eval.tasks import TaskManager

@@ -1,12 +1,13 @@
-"""How many demonstrations each item's prompt has room for, on both sides of a pair alike.
+"""Truncation: how many demonstrations of each item's prompt fit into the context window.
 
-In: the ways in which one number of shots is asked (`Asked`: arm, tokenizer, window), a task's items
-and a draw. Out: for every item the number of demonstrations that fits in every one of these ways,
-or None when all fit everywhere. A prompt that is too long loses whole demonstrations, the last
-ones; lm-eval would cut it from the left, through the first demonstration and <bos>.
+In: the variants in which prompts with one number of shots are read (`PromptVariant`: arm,
+tokenizer, context window), a task's items and a draw. Out: for every item the number of
+demonstrations that fits in every variant, on both sides of a pair alike; None if all fit
+everywhere. A prompt that is too long loses whole demonstrations, the last ones; lm-eval would cut
+it from the left, through the first demonstration and <bos>.
 
-Two bounds spare most of the work: a token stands for one byte at least, and a text has no more
-tokens than its pieces. Only where neither shows that everything fits is every prompt rendered.
+Two bounds avoid most of the work: a token has at least one byte, and a text has no more tokens than
+its pieces together. Only where neither shows that everything fits is every prompt rendered.
 """
 
 from __future__ import annotations
@@ -14,67 +15,77 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from study.config.arms import Arm
-from study.models.weights import Dress
+from study.models.chat_templates import ChatTemplate, chat_template
+from study.models.tokenizers import (
+    TokenizerOverrides,
+    cached_tokenizer,
+    encode_prompts,
+    template_tokens,
+    token_counts,
+)
 from study.tasks.demonstrations import Demonstrations, fixed_sampler
 from study.tasks.items import Document
+from study.tasks.lm_eval_types import LmEvalTask
 
 MARGIN = 3
-"Tokens by which a turn may be longer than its pieces and the marks of a template: delimiters."
+"Tokens by which a turn may exceed its pieces and the template: delimiters."
 TEMPLATE_BYTES = 1500
 "More bytes than a chat template adds to a prompt of one turn."
+MAX_GENERATED_TOKENS = 256
+"lm-eval's default for tasks that do not say how much they generate."
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One way in which prompts of a number of shots are read."""
+class PromptVariant:
+    """One way in which prompts with a number of shots are read."""
 
     arm: Arm
     tokenizer: str
     "Digest of the tokenizer's files."
     window: int
-    "Longest text, tokens."
+    "Context window in tokens."
     folder: Path = field(compare=False)
-    "Where the tokenizer is."
-    dress: Dress | None = field(default=None, compare=False)
-    "What a recipe puts on it."
+    "Folder of the tokenizer."
+    overrides: TokenizerOverrides | None = field(default=None, compare=False)
+    "What a recipe changes about the tokenizer."
 
 
 def kept_demonstrations(
-    asked: frozenset[Asked],
-    task_of: Callable[[Arm], Any],
+    variants: frozenset[PromptVariant],
+    task_of: Callable[[Arm], LmEvalTask],
     documents: tuple[Document, ...],
-    drawn: Demonstrations,
+    demonstrations: Demonstrations,
 ) -> tuple[int, ...] | None:
-    """Demonstrations kept by each of `documents`; None if all keep all of `drawn`. `task_of` gives
-    the task as an arm asks it."""
-    shots = len(drawn.documents)
+    """Number of demonstrations that each document's prompt keeps; None if all keep all.
+
+    `task_of` gives the task in an arm's form.
+    """
+    shots = len(demonstrations.documents)
     kept = [shots] * len(documents)
-    for way in sorted(asked, key=lambda way: (way.tokenizer, way.arm.name, way.window)):
-        task = task_of(way.arm)
-        if way.arm.form or not _surely_fits(way, task, documents, drawn):
-            kept = _fitting(way, task, documents, drawn, kept)
+    for variant in sorted(variants, key=lambda v: (v.tokenizer, v.arm.name, v.window)):
+        task = task_of(variant.arm)
+        if variant.arm.form or not _surely_fits(variant, task, documents, demonstrations):
+            kept = _fitting(variant, task, documents, demonstrations, kept)
     return None if all(k == shots for k in kept) else tuple(kept)
 
 
 def kept_digest(kept: tuple[int, ...] | None) -> str | None:
-    """sha256 of the numbers kept, for the cell's identity."""
+    """sha256 of the numbers of kept demonstrations, for the cell's identity."""
     return None if kept is None else hashlib.sha256(repr(kept).encode()).hexdigest()
 
 
-def room(window: int, task: Any) -> int:
-    """Tokens that a prompt with its answer may have; generated answers need their own room."""
+def prompt_limit(window: int, task: LmEvalTask) -> int:
+    """Maximum tokens of a prompt with its answer; generated responses need part of the window."""
     if task.OUTPUT_TYPE != "generate_until":
         return window
-    generated = (task.config.generation_kwargs or {}).get("max_gen_toks", 256)
-    return window - int(generated)
+    generation = task.config.generation_kwargs or {}
+    return window - int(generation.get("max_gen_toks", MAX_GENERATED_TOKENS))
 
 
-def _answer(task: Any, document: Document, *, longest: bool) -> str:
+def _answer(task: LmEvalTask, document: Document, *, longest: bool) -> str:
     """The text that follows the question: the longest choice, or in a demonstration the target."""
     if not document.choices:
         return "" if longest and task.OUTPUT_TYPE == "generate_until" else document.target
@@ -82,88 +93,67 @@ def _answer(task: Any, document: Document, *, longest: bool) -> str:
 
 
 def _surely_fits(
-    way: Asked, task: Any, documents: tuple[Document, ...], drawn: Demonstrations
+    variant: PromptVariant,
+    task: LmEvalTask,
+    documents: tuple[Document, ...],
+    demonstrations: Demonstrations,
 ) -> bool:
-    most = room(way.window, task)
-    asked = [(doc.text, _answer(task, doc, longest=True)) for doc in documents]
-    shown = [(doc.text, _answer(task, doc, longest=False)) for doc in drawn.documents]
-    about = str(task.config.description or "")
-
+    """Whether one of the two bounds shows that all prompts fit."""
+    limit = prompt_limit(variant.window, task)
+    items = [(doc.text, _answer(task, doc, longest=True)) for doc in documents]
+    shown = [(doc.text, _answer(task, doc, longest=False)) for doc in demonstrations.documents]
+    description = str(task.config.description or "")
     turns = 1 + len(shown)
 
     def total(sizes: dict[str, int], template: int) -> int:
-        longest = max(sizes[text] + sizes[answer] for text, answer in asked)
+        longest = max(sizes[text] + sizes[answer] for text, answer in items)
         before = sum(sizes[text] + sizes[answer] for text, answer in shown)
-        return longest + before + sizes[about] + template + MARGIN * turns
+        return longest + before + sizes[description] + template + MARGIN * turns
 
-    pieces = {about, *(piece for pair in (*asked, *shown) for piece in pair)}
+    pieces = {description, *(piece for pair in (*items, *shown) for piece in pair)}
     in_bytes = {piece: len(piece.encode()) for piece in pieces}
-    if total(in_bytes, TEMPLATE_BYTES * turns if way.arm.template else 0) <= most:
+    if total(in_bytes, TEMPLATE_BYTES * turns if variant.arm.template else 0) <= limit:
         return True
-    in_tokens = token_counts(way.tokenizer, way.folder, pieces, way.dress)
-    template = template_tokens(way.folder, turns, way.dress) if way.arm.template else 0
-    return total(in_tokens, template) <= most
-
-
-_counted: dict[str, dict[str, int]] = {}
-"By tokenizer: tokens of pieces of text; many prompts are made of the same pieces."
-
-
-def token_counts(
-    digest: str, folder: Path, pieces: set[str], dress: Dress | None = None
-) -> dict[str, int]:
-    """Tokens of each piece of text (and of others), as the tokenizer of that digest counts."""
-    known = _counted.setdefault(digest, {"": 0})
-    if new := sorted(pieces - known.keys()):
-        tokenizer = tokenizer_at(folder, dress)
-        counts = map(len, tokenizer(new, add_special_tokens=False).input_ids)
-        known.update(zip(new, counts, strict=True))
-    return known
-
-
-@cache
-def template_tokens(folder: Path, turns: int, dress: Dress | None = None) -> int:
-    """Tokens of a conversation that says 'a' in each of its turns."""
-    tokenizer = tokenizer_at(folder, dress)
-    said = [{"role": role, "content": "a"} for _ in range(turns) for role in ("user", "assistant")]
-    return len(encoded(tokenizer, [chat_template(tokenizer)(said[:-1])])[0])
+    in_tokens = token_counts(variant.tokenizer, variant.folder, pieces, variant.overrides)
+    template = 0
+    if variant.arm.template:
+        template = template_tokens(variant.folder, turns, variant.overrides)
+    return total(in_tokens, template) <= limit
 
 
 def _fitting(
-    way: Asked,
-    task: Any,
+    variant: PromptVariant,
+    task: LmEvalTask,
     documents: tuple[Document, ...],
-    drawn: Demonstrations,
+    demonstrations: Demonstrations,
     most: list[int],
 ) -> list[int]:
     """For each document the most demonstrations, up to `most`, that fit; 0 if none does."""
-    tokenizer = tokenizer_at(way.folder, way.dress)
-    template = chat_template(tokenizer) if way.arm.template else None
-    task.sampler = fixed_sampler(drawn)
+    tokenizer = cached_tokenizer(variant.folder, variant.overrides)
+    template = chat_template(tokenizer) if variant.arm.template else None
+    task.sampler = fixed_sampler(demonstrations)
+    limit = prompt_limit(variant.window, task)
     fits = list(most)
-    left = list(range(len(documents)))
-    while left:
+    remaining = list(range(len(documents)))
+    while remaining:
         texts = [
-            prompt(task, documents[i], fits[i], way.arm, template)
+            render_prompt(task, documents[i], fits[i], variant.arm, template)
             + _answer(task, documents[i], longest=True)
-            for i in left
+            for i in remaining
         ]
-        long = {
-            i
-            for i, ids in zip(left, encoded(tokenizer, texts), strict=True)
-            if len(ids) > room(way.window, task) and fits[i] > 0
-        }
-        for i in long:
+        encodings = zip(remaining, encode_prompts(tokenizer, texts), strict=True)
+        too_long = {i for i, ids in encodings if len(ids) > limit and fits[i] > 0}
+        for i in too_long:
             fits[i] -= 1
-        left = sorted(long)
+        remaining = sorted(too_long)
     return fits
 
 
-def prompt(
-    task: Any, document: Document, shots: int, arm: Arm, template: Callable[..., str] | None
+def render_prompt(
+    task: LmEvalTask, document: Document, shots: int, arm: Arm, template: ChatTemplate | None
 ) -> str:
-    """The prompt that lm-eval makes; for tasks with a prompt per choice, the longest."""
-    made = task.fewshot_context(
+    """The prompt that lm-eval renders; in tasks with a prompt per choice, the longest."""
+    prompt = task.fewshot_context(
         document.raw,
         num_fewshot=shots,
         apply_chat_template=arm.template,
@@ -171,43 +161,4 @@ def prompt(
         chat_template=template,
         gen_prefix=task.doc_to_prefix(document.raw),
     )
-    return max(made, key=len) if isinstance(made, list) else str(made)
-
-
-def chat_template(tokenizer: Any) -> Callable[..., str]:
-    """The tokenizer's chat template in the form that lm-eval's tasks call, as its model does."""
-    from jinja2 import TemplateError
-
-    def apply(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        how = {
-            "tokenize": False,
-            "add_generation_prompt": add_generation_prompt,
-            "continue_final_message": not add_generation_prompt,
-        }
-        try:
-            return str(tokenizer.apply_chat_template(messages, **how))
-        except TemplateError:
-            without = [message for message in messages if message["role"] != "system"]
-            return str(tokenizer.apply_chat_template(without, **how))
-
-    return apply
-
-
-def encoded(tokenizer: Any, prompts: list[str]) -> list[list[int]]:
-    """Token ids as lm-eval's model makes them: no second <bos> where the text begins with one."""
-    bos = tokenizer.bos_token
-    begun = bool(bos) and bool(prompts) and prompts[0].startswith(bos)
-    ids: list[list[int]] = tokenizer(prompts, add_special_tokens=not begun).input_ids
-    return ids
-
-
-@cache
-def tokenizer_at(folder: Path, dress: Dress | None = None) -> Any:
-    """The tokenizer that will read the prompts: no other, for a like one may count otherwise."""
-    if dress is not None:
-        from study.tuning.training.model_setup import tokenizer_for
-
-        return tokenizer_for(folder, dress.template, dress.marker)
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder)
+    return max(prompt, key=len) if isinstance(prompt, list) else str(prompt)

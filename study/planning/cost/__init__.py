@@ -1,1 +1,1 @@
-"""What a plan costs, before anything is booked: work, time, memory, disk."""
+"""What a plan costs, before it is submitted: work, time, memory, disk."""

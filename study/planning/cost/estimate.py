@@ -1,6 +1,6 @@
-"""What is left of a plan: its work, and how long that takes, how much memory and disk.
+"""What remains of a plan: its work, and the time, memory and disk that it takes.
 
-In: `Resolved`, a `Plan`, the keys of finished cells, speeds. Out: `Estimate`.
+In: `ResolvedStudy`, a `Plan`, the keys of finished cells, speeds. Out: `Estimate`.
 """
 
 from __future__ import annotations
@@ -8,33 +8,36 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from study.hardware import SPARE_BYTES, weight_bytes
+from study.hardware import RESERVED_BYTES, weight_bytes
 from study.planning.cells import Cell
 from study.planning.cost.throughput import Speed
-from study.planning.cost.workload import Counting, Work
+from study.planning.cost.workload import Work, WorkCounter
 from study.planning.plan import Job, Plan
-from study.planning.resolve_study import Resolved
-from study.running.cells.prompts import REMEMBERED_REQUESTS
+from study.planning.resolve_study import ResolvedStudy
 
 REQUEST_BYTES, CELL_BYTES = 16, 5000
-"Of the files of a cell, measured on the demo; items that generate text take more."
+"Size of a cell's files, measured on the demo; items with generated responses take more."
 ASSUMED_GPU_BYTES = 80 * 2**30
+HOST_SHARE = 1.2
+"Memory of the machine while it loads weights, relative to their size."
+CACHED_REQUESTS = 150_000
+"Rendered requests that a worker keeps in memory for the next model."
 
 
 @dataclass(frozen=True)
-class JobLeft:
-    """What is left of a job."""
+class RemainingJob:
+    """What remains of a job."""
 
     job: Job
     work: Work
-    "Of its cells that are not done."
+    "Work of its cells that are not done."
     weights: float
-    "Bytes of the model in memory."
+    "Memory of the weights, bytes."
     rendered: float
     "Requests of its prompts."
 
     def seconds(self, speed: Speed) -> float:
-        """On one device, without the worker's start and the rendering."""
+        """Time on one device, without the worker's start and rendering."""
         if not self.work.cells:
             return 0.0
         parts = (self.work.cells, self.work.requests, self.work.prompt_tokens, self.work.flops)
@@ -42,49 +45,50 @@ class JobLeft:
         return loading + sum(each * n for each, n in zip(speed.cell, parts, strict=True))
 
     def devices(self, speed: Speed) -> int:
-        """How many it takes: of GPUs as many as hold the weights."""
+        """Number of devices: as many GPUs as hold the weights."""
         if not speed.device.startswith("cuda"):
             return 1
-        return math.ceil(self.weights / (ASSUMED_GPU_BYTES - SPARE_BYTES)) or 1
+        return math.ceil(self.weights / (ASSUMED_GPU_BYTES - RESERVED_BYTES)) or 1
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is left of a study."""
+    """What remains of a study."""
 
-    jobs: tuple[JobLeft, ...]
-    "In the plan's order; those with nothing left too."
+    jobs: tuple[RemainingJob, ...]
+    "In the order of the plan, jobs without remaining work included."
     distinct: float
-    "Requests of prompts that differ: models are asked the same."
+    "Requests with different prompts; models share most of their prompts."
 
     @property
     def work(self) -> Work:
-        """Of all jobs."""
-        return Work.sum(left.work for left in self.jobs)
+        """Total work of all jobs."""
+        return Work.sum(remaining.work for remaining in self.jobs)
 
     @property
     def disk(self) -> float:
-        """Bytes of results."""
+        """Size of the results, bytes."""
         return CELL_BYTES * self.work.cells + REQUEST_BYTES * self.work.requests
 
     @property
     def memory(self) -> float:
-        """Bytes of the largest model's weights."""
-        return max((left.weights for left in self.jobs if left.work.cells), default=0.0)
+        """Size of the largest model's weights, bytes."""
+        weights = (remaining.weights for remaining in self.jobs if remaining.work.cells)
+        return max(weights, default=0.0)
 
     def device_seconds(self, speed: Speed) -> float:
-        """Of all jobs on devices of that kind; a large model takes several."""
-        computing = sum(left.seconds(speed) * left.devices(speed) for left in self.jobs)
+        """Device time of all jobs; a large model occupies several devices."""
+        computing = sum(job.seconds(speed) * job.devices(speed) for job in self.jobs)
         return computing + self._rendering(len(self.jobs), speed)
 
     def longest_first(self, speed: Speed) -> list[Job]:
-        """All jobs."""
-        ordered = sorted(self.jobs, key=lambda left: left.seconds(speed), reverse=True)
-        return [left.job for left in ordered]
+        """All jobs, in descending order of their time."""
+        ordered = sorted(self.jobs, key=lambda remaining: remaining.seconds(speed), reverse=True)
+        return [remaining.job for remaining in ordered]
 
     def seconds(self, speed: Speed, workers: int) -> float:
-        """Until all is done: as the jobs are handed out, the longest first."""
-        times = sorted((s for left in self.jobs if (s := left.seconds(speed))), reverse=True)
+        """Time until everything is done, jobs being assigned longest first."""
+        times = sorted((s for job in self.jobs if (s := job.seconds(speed))), reverse=True)
         if not times:
             return 0.0
         busy = [0.0] * workers
@@ -95,35 +99,35 @@ class Estimate:
         return max(busy) + speed.start + self._rendering(used, speed) / used
 
     def _rendering(self, workers: int, speed: Speed) -> float:
-        """Each worker renders what it has not met; what is too much to remember, for each model."""
-        all_of_it = sum(left.rendered for left in self.jobs)
-        if self.distinct <= REMEMBERED_REQUESTS:
-            all_of_it = min(all_of_it, self.distinct * workers)
-        return speed.render * all_of_it
+        """Each worker renders prompts that it has not rendered before; if there are too many to
+        cache, it renders them for each model."""
+        requests = sum(remaining.rendered for remaining in self.jobs)
+        if self.distinct <= CACHED_REQUESTS:
+            requests = min(requests, self.distinct * workers)
+        return speed.render * requests
 
 
-def estimate(resolved: Resolved, plan: Plan, done: frozenset[str]) -> Estimate:
-    """What is left of each job, in the plan's order."""
-    counting = Counting(resolved)
+def estimate(resolved: ResolvedStudy, plan: Plan, done: frozenset[str]) -> Estimate:
+    """What remains of each job, in the order of the plan."""
+    counter = WorkCounter(resolved)
     distinct: dict[tuple[object, ...], float] = {}
     jobs = []
     for job in plan.jobs:
         facts = resolved.models[job.model]
-        dtype = resolved.study.dtype
-        weights = (
-            weight_bytes(job.params_b, dtype) if isinstance(facts, str) else facts.weight_bytes
-        )
-        tokenizer = "" if isinstance(facts, str) else facts.tokenizer
+        if isinstance(facts, str):
+            weights, tokenizer = weight_bytes(job.params_b, resolved.study.dtype), ""
+        else:
+            weights, tokenizer = float(facts.weight_bytes), facts.tokenizer
         works = []
         for cell in job.cells:
             if cell.key not in done:
-                works.append(counting.work(cell, job.params_b))
-                distinct[_rendered_as(cell, tokenizer)] = works[-1].requests
+                works.append(counter.work(cell, job.params_b))
+                distinct[_prompt_identity(cell, tokenizer)] = works[-1].requests
         work = Work.sum(works)
-        jobs.append(JobLeft(job, work, float(weights), work.requests))
+        jobs.append(RemainingJob(job, work, weights, work.requests))
     return Estimate(tuple(jobs), math.fsum(distinct.values()))
 
 
-def _rendered_as(cell: Cell, tokenizer: str) -> tuple[object, ...]:
+def _prompt_identity(cell: Cell, tokenizer: str) -> tuple[object, ...]:
     template = tokenizer if cell.arm.template else ""
     return (cell.task.task, cell.draw, template, *cell.arm.identity().values())

@@ -1,16 +1,15 @@
-"""Cells on disk: written whole, renamed, and marked done last.
+"""Finished cells on disk: written whole, renamed, and marked as done last.
 
 In and out: a run's `results/` folder.
 
-    results/plan.json            which cells the study has, a row for each of a pair's
-    results/cells/<key>.<digest>.parquet  a cell's items, one row each (`contract.ITEMS`)
+    results/cells/<key>.<digest>.parquet  a cell's items, one row each (`schema.ITEMS`)
     results/cells/<key>.<digest>.json     its identity, score, audit and provenance
-    results/cells/<key>.done              digests of the two; written last: with it the cell is done
-    results/packs/                        many such cells in few files (packs.py)
+    results/cells/<key>.done              digests of the two; written last: it makes the cell done
+    results/packs/                        many such cells in few files (bundles)
 
-Many processes may write into one folder: nothing is locked and nothing is rewritten. Two that
-compute the same cell at the same time write the same scores, but not the same record (it holds the
-time taken); as files are named by their content, whichever marker stays vouches for both its files.
+Many processes may write into one folder: nothing is locked and nothing is rewritten. Two processes
+that compute the same cell at the same time write the same scores, but not the same record (it holds
+the time taken). Files are named by their content, so either marker is valid for both of its files.
 """
 
 from __future__ import annotations
@@ -26,57 +25,47 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from study.errors import StudyError
-from study.results.cell_store.bundles import Packs
+from study.results.cell_store.bundles import Bundles
 from study.results.files import write_whole
+from study.results.schema import ITEMS
 
-AGAIN = "Run the study again: the cell is then computed anew"
-_ITEMS = pa.schema(
-    [
-        ("item", pa.int64()),
-        ("gold", pa.string()),
-        ("score", pa.float64()),
-        ("logprobs", pa.list_(pa.float64())),
-        ("lengths", pa.list_(pa.int64())),
-        ("text", pa.string()),
-        ("prompt_hash", pa.string()),
-        ("shots", pa.int64()),
-        ("truncated", pa.bool_()),
-    ]
-)
+RUN_AGAIN = "Run the study again: the cell is then recomputed"
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    "int64": pa.int64(),
+    "string": pa.string(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "list<float64>": pa.list_(pa.float64()),
+    "list<int64>": pa.list_(pa.int64()),
+}
+_ITEM_SCHEMA = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in ITEMS.items()])
 
 
-def results_folder(run: Path) -> Path:
-    """Where the run's results are."""
-    return run / "results"
+class CellStore:
+    """The finished cells of a run, in files of their own or in bundles."""
 
-
-class Cells:
-    """The finished cells of a run, each in files of its own or in a pack."""
-
-    def __init__(self, run: Path) -> None:
-        self.run = run
-        self.folder = results_folder(run) / "cells"
-        self.packs = Packs(results_folder(run) / "packs")
+    def __init__(self, results: Path) -> None:
+        self.folder = results / "cells"
+        self.bundles = Bundles(results / "packs")
 
     def done(self) -> set[str]:
-        """Keys of finished cells: one listing of the folder, and the packs' records."""
-        return self.loose() | self.packs.keys()
+        """Keys of the finished cells: one listing of the folder, and the bundles' records."""
+        return self.loose() | self.bundles.keys()
 
     def loose(self) -> set[str]:
-        """Keys of finished cells that have files of their own."""
+        """Keys of the finished cells that have files of their own."""
         if not self.folder.is_dir():
             return set()
         return {name[:-5] for name in os.listdir(self.folder) if name.endswith(".done")}
 
     def has(self, key: str) -> bool:
-        """Whether this cell is finished, now."""
-        return (self.folder / f"{key}.done").exists() or self.packs.has(key)
+        """Whether this cell is finished now."""
+        return (self.folder / f"{key}.done").exists() or self.bundles.has(key)
 
     def write(self, key: str, record: dict[str, Any], items: list[dict[str, Any]]) -> None:
-        """Commits a cell; from the moment this returns it is done."""
+        """Commit a cell; when this returns, the cell is done."""
         sink = pa.BufferOutputStream()
-        table = pa.Table.from_pylist(items, schema=_ITEMS)
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(items, schema=_ITEM_SCHEMA), sink, compression="zstd")
         contents = {
             "parquet": sink.getvalue().to_pybytes(),
             "json": (json.dumps(record, indent=1, sort_keys=True) + "\n").encode(),
@@ -87,22 +76,22 @@ class Cells:
         write_whole(self.folder / f"{key}.done", json.dumps(digests).encode())
 
     def record(self, key: str) -> dict[str, Any]:
-        """A finished cell's record; StudyError if it or the cell's items are damaged."""
-        if key in self.packs:
-            return self.packs.record(key)
+        """A finished cell's record; StudyError if it or the cell's items are corrupted."""
+        if key in self.bundles:
+            return self.bundles.record(key)
         self._checked(key, "parquet")
         record: dict[str, Any] = json.loads(self._checked(key, "json"))
         return record
 
     def items(self, key: str, columns: list[str] | None = None) -> pa.Table:
-        """A finished cell's items, or some columns of them; StudyError if they are damaged."""
-        if key in self.packs:
-            return self.packs.items(key, columns)
+        """A finished cell's items, or some of their columns; StudyError if they are corrupted."""
+        if key in self.bundles:
+            return self.bundles.items(key, columns)
         content = pa.BufferReader(self._checked(key, "parquet"))
         return pq.ParquetFile(content).read(columns, use_threads=False)
 
-    def damaged(self) -> Iterator[tuple[str, StudyError]]:
-        """Cells with files that are not those that were written, and what is wrong."""
+    def corrupted(self) -> Iterator[tuple[str, StudyError]]:
+        """Keys of cells whose files are not those that were written, each with its error."""
         for key in sorted(self.loose()):
             try:
                 for suffix in ("parquet", "json"):
@@ -111,17 +100,18 @@ class Cells:
                 yield key, error
 
     def remove(self, key: str) -> None:
-        """Takes a cell's own files away, its marker first."""
+        """Delete a cell's own files, the marker first."""
         try:
             files = list(self.files(key).values())
-        except StudyError:  # without its marker only a listing tells, of a folder that may be large
+        except StudyError:  # without the marker only a listing of the folder finds them
             files = list(self.folder.glob(f"{key}.*"))
         for path in [self.folder / f"{key}.done", *files]:
             path.unlink(missing_ok=True)
 
     def files(self, key: str) -> dict[str, Path]:
-        """A finished cell's files by their suffix, `parquet` and `json`."""
-        return {suffix: self._file(key, suffix, of) for suffix, of in self._digests(key).items()}
+        """A finished cell's files by suffix, `parquet` and `json`."""
+        digests = self._digests(key)
+        return {suffix: self._file(key, suffix, digest) for suffix, digest in digests.items()}
 
     def _file(self, key: str, suffix: str, digest: str) -> Path:
         return self.folder / f"{key}.{digest[:16]}.{suffix}"
@@ -129,31 +119,29 @@ class Cells:
     def _digests(self, key: str) -> dict[str, str]:
         marker = self.folder / f"{key}.done"
         try:
-            found = json.loads(marker.read_bytes())
-            return {suffix: str(found[suffix]) for suffix in ("parquet", "json")}
+            content = json.loads(marker.read_bytes())
+            return {suffix: str(content[suffix]) for suffix in ("parquet", "json")}
         except FileNotFoundError:
-            raise StudyError(marker, found="no such file", expected="a finished cell",
-                             do=AGAIN) from None  # fmt: skip
+            raise _corrupted(marker, "no such file", "a finished cell") from None
         except (ValueError, KeyError, TypeError):
-            raise StudyError(marker, found="no digests", expected="a cell's digests",
-                             do=AGAIN) from None  # fmt: skip
+            raise _corrupted(marker, "no digests", "a cell's digests") from None
 
     def _checked(self, key: str, suffix: str) -> bytes:
+        """Content of a cell's file; StudyError unless its digest is the one in the marker."""
         digest = self._digests(key)[suffix]
         path = self._file(key, suffix, digest)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            raise StudyError(path, found="no such file", expected="the file of a finished cell",
-                             do=AGAIN) from None  # fmt: skip
+            raise _corrupted(path, "no such file", "the file of a finished cell") from None
         if digest != _sha256(content):
-            raise StudyError(
-                path,
-                found=f"{len(content)} bytes with another digest than when they were written",
-                expected=f"the file that {key}.done vouches for",
-                do=AGAIN,
-            )
+            found = f"{len(content)} bytes with another digest than when they were written"
+            raise _corrupted(path, found, f"the file that {key}.done was written for")
         return content
+
+
+def _corrupted(path: Path, found: str, expected: str) -> StudyError:
+    return StudyError(path, found=found, expected=expected, do=RUN_AGAIN)
 
 
 def _sha256(content: bytes) -> str:

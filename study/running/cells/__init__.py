@@ -1,1 +1,1 @@
-"""."""
+"""Evaluating cells: one model's job, its prompts, its responses, and the record of each cell."""

@@ -1,8 +1,8 @@
-"""A cell's prompts, rendered by lm-eval's task, and kept for the next model that is asked the same.
+"""A cell's prompts, rendered by lm-eval's task and cached for the next model that reads them.
 
-In: a task with its items, a draw's demonstrations, a cell. Out: lm-eval's requests. Everything that
-makes them is lm-eval's own: `fewshot_context`, `construct_requests`. What is ours is who
-demonstrates, and that the demonstrations are counted in the requests themselves.
+In: a task with its items, a draw's demonstrations, a cell. Out: lm-eval's requests. Rendering is
+lm-eval's own (`fewshot_context`, `construct_requests`); ours are the choice of the demonstrations,
+and counting those that were actually used.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from study.models.chat_templates import ChatTemplate
 from study.planning.cells import Cell
+from study.planning.cost.estimate import CACHED_REQUESTS
 from study.tasks.demonstrations import Demonstrations, fixed_sampler
 from study.tasks.items import Document
-
-REMEMBERED_REQUESTS = 150_000
-"Rendered requests kept in memory."
+from study.tasks.lm_eval_types import LmEvalRequest, LmEvalSampler, LmEvalTask
 
 
 class AuditError(Exception):
-    """A cell was not asked as planned; its number would not be what it is called."""
+    """A cell was not evaluated as planned; its number would not be what its name says."""
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """The requests of a cell, before any model has answered them."""
+    """The requests of a cell, before a model has responded."""
 
-    requests: tuple[tuple[Any, ...], ...]
-    "For each item its lm-eval requests."
+    requests: tuple[tuple[LmEvalRequest, ...], ...]
+    "The lm-eval requests of each item."
     shots: tuple[int, ...]
-    "For each item the demonstrations that lm-eval took."
+    "The number of demonstrations that lm-eval used for each item."
 
 
-def render(
-    task: Any,
+def render_prompts(
+    task: LmEvalTask,
     documents: tuple[Document, ...],
-    drawn: Demonstrations,
+    demonstrations: Demonstrations,
     cell: Cell,
-    template: Callable[..., str] | None,
+    template: ChatTemplate | None,
 ) -> Prompts:
     """lm-eval's requests for every item, with the draw's demonstrations."""
-    sampler = _Counting(fixed_sampler(drawn))
+    sampler = _CountingSampler(fixed_sampler(demonstrations))
     task.sampler = sampler
     kept = cell.kept or (cell.arm.shots,) * len(documents)
     requests, shots = [], []
     for document, wanted in zip(documents, kept, strict=True):
-        sampler.taken = 0
+        sampler.count = 0
         context = task.fewshot_context(
             document.raw,
             num_fewshot=wanted,
@@ -56,51 +56,52 @@ def render(
             chat_template=template,
             gen_prefix=task.doc_to_prefix(document.raw),
         )
-        made = task.construct_requests(
+        constructed = task.construct_requests(
             doc=document.raw,
             ctx=context,
-            metadata=(cell.task.task, document.place, task.config.repeats),
+            metadata=(cell.task.task, document.index, task.config.repeats),
             apply_chat_template=cell.arm.template,
             chat_template=template,
         )
-        if sampler.taken != wanted:
-            raise AuditError(f"item {document.place}: {sampler.taken} demonstrations, not {wanted}")
-        requests.append(tuple(made) if isinstance(made, list) else (made,))
-        shots.append(sampler.taken)
+        if sampler.count != wanted:
+            raise AuditError(f"item {document.index}: {sampler.count} demonstrations, not {wanted}")
+        requests.append(tuple(constructed) if isinstance(constructed, list) else (constructed,))
+        shots.append(sampler.count)
     return Prompts(tuple(requests), tuple(shots))
 
 
-class _Counting:
-    """Passes lm-eval's calls on to a sampler and counts what it took."""
+class _CountingSampler:
+    """Passes lm-eval's calls on to a sampler and counts the demonstrations."""
 
-    def __init__(self, sampler: Any) -> None:
-        self._sampler, self.taken = sampler, 0
+    def __init__(self, sampler: LmEvalSampler) -> None:
+        self._sampler, self.count = sampler, 0
 
-    def sample(self, *arguments: Any, **named: Any) -> list[Any]:
-        documents: list[Any] = self._sampler.sample(*arguments, **named)
-        self.taken += len(documents)
+    def sample(self, n: int, eval_doc: Any = None, df: Any = None, **rest: Any) -> list[Any]:
+        documents = self._sampler.sample(n, eval_doc, df, **rest)
+        self.count += len(documents)
         return documents
 
 
-class PromptMemory:
-    """Prompts by what they were made of; the longest unused are forgotten."""
+class PromptCache:
+    """Prompts by everything that they were rendered from; the least recently used are dropped."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Prompts] = OrderedDict()
+        self._prompts: OrderedDict[Hashable, Prompts] = OrderedDict()
 
-    def get(self, at: Hashable, make: Callable[[], Prompts]) -> tuple[Prompts, int]:
-        """The prompts, and how many requests had to be made anew for them."""
-        made = 0
-        if at not in self._kept:
-            self._kept[at] = make()
-            made = _requests(self._kept[at])
-            while len(self._kept) > 1 and sum(map(_requests, self._kept.values())) > (
-                REMEMBERED_REQUESTS
-            ):
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(at)
-        return self._kept[at], made
+    def get(self, index: Hashable, render: Callable[[], Prompts]) -> tuple[Prompts, int]:
+        """The prompts, and how many requests had to be rendered for them."""
+        rendered = 0
+        if index not in self._prompts:
+            self._prompts[index] = render()
+            rendered = _n_requests(self._prompts[index])
+            while len(self._prompts) > 1 and self._size() > CACHED_REQUESTS:
+                self._prompts.popitem(last=False)
+        self._prompts.move_to_end(index)
+        return self._prompts[index], rendered
+
+    def _size(self) -> int:
+        return sum(map(_n_requests, self._prompts.values()))
 
 
-def _requests(prompts: Prompts) -> int:
+def _n_requests(prompts: Prompts) -> int:
     return sum(map(len, prompts.requests))

@@ -1,7 +1,7 @@
-"""How often a job is tried, wherever it runs.
+"""How often a job is attempted, whichever executor runs it.
 
-In: a job whose worker died. Out: what is tried next, or that the job is set aside. A worker that
-died for want of memory would die of it again, so the next one takes half as many tokens at once.
+In: a job whose worker died. Out: the next attempt, or None if the job is set aside. A worker that
+died for lack of memory would die again, so the next one computes half as many tokens at once.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from study.planning.plan import Job
 
-TRIES = 2
-"A job is set aside when so many workers died of it."
-POISONED = 70
-"Exit code of a worker whose device no longer answers."
+MAX_ATTEMPTS = 2
+"A job is set aside when this many workers died while running it."
+EXIT_DEVICE_LOST = 70
+"Exit code of a worker whose device no longer responds."
 
 
 @dataclass(frozen=True)
@@ -24,25 +24,25 @@ class Attempt:
     job: Job
     number: int = 1
     memory_share: float = 1.0
-    "Of the tokens that a forward pass takes at first."
+    "Share of the usual tokens per forward pass."
 
     def after_death(self) -> Attempt | None:
-        """The next attempt; None if there were enough."""
-        if self.number >= TRIES:
+        """The next attempt; None if this was the last."""
+        if self.number >= MAX_ATTEMPTS:
             return None
         return replace(self, number=self.number + 1, memory_share=self.memory_share / 2)
 
 
 def cause_of_death(exit_code: int | None) -> str:
-    """An exit code in words.
+    """An exit code as a message.
 
     >>> cause_of_death(-9)
-    'its worker was killed by SIGKILL, as happens where memory ends'
+    'worker killed by SIGKILL, which often means out of memory'
     """
-    if exit_code == POISONED:
-        return "its worker ended because its device no longer answered"
+    if exit_code == EXIT_DEVICE_LOST:
+        return "worker exited: the GPU stopped responding"
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        hint = ", as happens where memory ends" if name == "SIGKILL" else ""
-        return f"its worker was killed by {name}{hint}"
-    return f"its worker ended with exit code {exit_code}"
+        hint = ", which often means out of memory" if name == "SIGKILL" else ""
+        return f"worker killed by {name}{hint}"
+    return f"worker exited with code {exit_code}"

@@ -1,7 +1,7 @@
-"""Reads a model's files ahead of need, so that loading it finds them in memory.
+"""Reading a model's files into the page cache before it is loaded.
 
-In: a model's folder. Out: nothing; a thread that reads and forgets. From a network folder the
-weights of a large model take minutes, while another model computes.
+In: a model's folder. Out: a thread that reads the files and discards them. From a network folder,
+the weights of a large model take minutes to read; meanwhile another model computes.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-CHUNK = 2**24
-SHARE = 0.5
-"Of the memory that is to be had: more would push out what was read first."
+CHUNK_BYTES = 2**24
+MEMORY_SHARE = 0.5
+"Of the available memory; reading more would evict what was read first."
 
 
-def read_ahead(folder: Path) -> threading.Thread | None:
-    """Begins to read the weights in a folder; None where they are too large to be kept."""
+def prefetch_weights(folder: Path) -> threading.Thread | None:
+    """Begin to read the weights in a folder; None if memory cannot hold them."""
     files = sorted(folder.glob("*.safetensors"))
     size = sum(file.stat().st_size for file in files)
-    if not files or size > SHARE * _available():
+    if not files or size > MEMORY_SHARE * _available_bytes():
         return None
     thread = threading.Thread(target=_read, args=(files,), daemon=True)
     thread.start()
     return thread
 
 
-def _available() -> int:
-    """Bytes that can be had without swapping. What holds files read before counts, which is nearly
-    all memory where models have been loaded."""
+def _available_bytes() -> int:
+    """Memory available without swapping. It includes the page cache, which is nearly all memory
+    once models have been loaded."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
@@ -37,8 +37,8 @@ def _available() -> int:
 def _read(files: list[Path]) -> None:
     for file in files:
         try:
-            with file.open("rb", buffering=0) as opened:
-                while opened.read(CHUNK):
+            with file.open("rb", buffering=0) as stream:
+                while stream.read(CHUNK_BYTES):
                     pass
-        except OSError:  # whoever needs the file will say what is wrong with it
+        except OSError:  # loading the model will report what is wrong with the file
             return

@@ -1,145 +1,163 @@
-"""A Slurm cluster: an array of jobs, one per model, for each entry of resources.
+"""The executor `slurm`: an array of jobs, one per model, for each entry of resources.
 
-In: jobs. Out: submitted arrays. Each submission has a folder of its own, written before Slurm is
-asked, so that one which was cut short is seen for what it is:
-
-    results/slurm/<name>/models.json       its models in the array's order; jobs are named <name>
-    results/slurm/<name>/…_submitted.pkl   what submitit takes to the node
-    results/slurm/<name>/…_log.out, .err   what Slurm and the job print
+In: jobs. Out: submitted arrays, reported as notes; nothing waits for them to run.
 """
 
 from __future__ import annotations
 
-import json
-import secrets
-import shlex
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, cast
 
-from study.config.executors import JobResources, resources_for
-from study.config.study import Study, study_file
-from study.errors import StudyError
+from typing_extensions import override
+
+from study.config.executors import SlurmResources, resources_for
+from study.errors import StudyError, listed
+from study.hardware import RESERVED_BYTES, devices_needed
+from study.planning.cost.estimate import HOST_SHARE, Estimate
+from study.planning.cost.throughput import ASSUMED, Speed
 from study.planning.plan import Job
-from study.results.cell_store.store import results_folder
-from study.results.files import write_whole
+from study.planning.plan_report import in_bytes
+from study.planning.plan_study import PlannedStudy
+from study.planning.staging import not_locked
+from study.results.run import Run
+from study.running.events import Event
+from study.running.executors.base import ActiveJob, Executor, Finding, findings, with_work
 from study.running.executors.slurm.job import ModelJob
-from study.running.executors.slurm.queue import Queued, queued
+from study.running.executors.slurm.queue import cancel, release
+from study.running.executors.slurm.sbatch import check_commands, refusal, submit_array
+from study.running.executors.slurm.submissions import new_submission, queued_models, slurm_logs
 
-REQUEUES = 10_000
-"Times out of time; what ends a job is that it makes no progress (slurm_job)."
-
-
-def submissions(run: Path) -> dict[str, list[str]]:
-    """By name, the models of each submission of a run, in the array's order."""
-    found = {}
-    for path in sorted((results_folder(run) / "slurm").glob("*/models.json")):
-        found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+GB = 1e9
 
 
-def models_in_queue(run: Path) -> dict[str, Queued]:
-    """By model, its task in Slurm's queue."""
-    of = submissions(run)
-    return {of[task.submission][task.index]: task for task in queued(of)}
+class SlurmExecutor(Executor):
+    """A Slurm cluster."""
 
+    name: ClassVar[str] = "slurm"
+    queues: ClassVar[bool] = True
 
-def slurm_logs(run: Path, model: str) -> list[Path]:
-    """What Slurm and a model's jobs wrote; empty if none was ever begun."""
-    logs: list[Path] = []
-    for name, models in submissions(run).items():
-        if model in models:
-            folder = results_folder(run) / "slurm" / name
-            index = f"_{models.index(model)}" if len(models) > 1 else ""
-            logs += folder.glob(f"*{index}_0_log.*")
-    return logs
+    @property
+    def resources(self) -> list[SlurmResources]:
+        """Resources of jobs by model size, as the study file gives them."""
+        return cast(list[SlurmResources], self.run.study.resources(self.name))
 
-
-def submit(
-    study: Study, run: Path, jobs: Sequence[Job], devices: list[str] | None, stall_seconds: float
-) -> Iterator[tuple[int, str]]:
-    """Submits all jobs, which come the longest first; yields for each array how many jobs it has,
-    and its number in Slurm."""
-    file = study_file(run)
-    for number, own in _by_size(study, file, jobs):
-        resources = study.slurm[number]
-        tasks = [
-            ModelJob(study, run.resolve(), job, resources, devices, stall_seconds) for job in own
-        ]
-        name = f"{study.name[:24]}-{secrets.token_hex(4)}"
-        folder = results_folder(run).resolve() / "slurm" / name
-        models = json.dumps([job.model.name for job in own], indent=1) + "\n"
-        write_whole(folder / "models.json", models.encode())
-        yield len(own), _submit(folder, name, tasks, resources, f"{file}: slurm[{number}]")
-
-
-def check_commands() -> None:
-    """StudyError where Slurm or submitit is not at hand."""
-    if shutil.which("sbatch") is None:
-        raise StudyError("sbatch", found="no such command", expected="Slurm's commands",
-                         do="Do this on a machine of the cluster, or use --on local")  # fmt: skip
-    try:
-        import submitit  # noqa: F401
-    except ImportError:
-        raise StudyError("submitit", found="not installed", expected="the package's extra `slurm`",
-                         do="pip install 'icl-convergence[slurm]'") from None  # fmt: skip
-
-
-def sbatch_parameters(name: str, resources: JobResources) -> dict[str, Any]:
-    """The resources in submitit's words, less what is not given."""
-    given = {
-        "job_name": name,
-        "time": resources.minutes,
-        "mem": f"{round(1000 * resources.memory_gb)}M",
-        "cpus_per_task": resources.cpus,
-        "gpus_per_node": resources.gpus or None,
-        "array_parallelism": resources.at_once,
-        "partition": resources.partition,
-        "account": resources.account,
-        "qos": resources.qos,
-        "constraint": resources.constraint,
-        "setup": resources.setup or None,
-        # The batch script is the job itself: a step of it would be one more thing that a controller
-        # which is restarted can lose. Signals then go to the script's process, `B:`.
-        "use_srun": False,
-        "additional_parameters": {"requeue": True, "signal": f"B:USR2@{resources.notice_seconds}"},
-    }
-    return {key: value for key, value in given.items() if value is not None}
-
-
-def _submit(
-    folder: Path, name: str, tasks: list[ModelJob], resources: JobResources, where: str
-) -> str:
-    from submitit import SlurmExecutor
-    from submitit.core.utils import FailedJobError
-
-    python = f"exec {shlex.quote(sys.executable)}"
-    executor = SlurmExecutor(folder, max_num_timeout=REQUEUES, python=python)
-    executor.update_parameters(**sbatch_parameters(name, resources))
-    try:
-        with executor.batch():
-            submitted = [executor.submit(task) for task in tasks]
-    except FailedJobError as error:
-        shutil.rmtree(folder)
-        raise StudyError(where, found=" ".join(str(error.__cause__ or error).split()),
-                         expected="resources that Slurm accepts") from error  # fmt: skip
-    return str(submitted[0].job_id.partition("_")[0])
-
-
-def _by_size(study: Study, file: Path, jobs: Sequence[Job]) -> list[tuple[int, list[Job]]]:
-    """Jobs by the entry of resources that they get, in their order."""
-    found: dict[int, list[Job]] = {}
-    for job in jobs:
-        number = resources_for(study.slurm, job.params_b)
-        if number is None:
-            raise StudyError(
-                file,
-                "slurm",
-                found=f"no entry for {job.model.name} of {job.params_b:g} · 10⁹ parameters",
-                expected="resources for models of every size",
-                do="Add an entry with a larger `up_to_params_b`, or none",
+    @override
+    def prepare(self, planned: PlannedStudy) -> None:
+        check_commands()
+        if not self.resources:
+            raise self.run.study.error(
+                self.name,
+                found="nothing",
+                expected="resources of a job, by the size of its model",
+                do="See docs/clusters.md",
             )
-        found.setdefault(number, []).append(job)
-    return sorted(found.items(), reverse=True)
+        if absent := not_locked(self.run):
+            raise StudyError(
+                self.run.lock_file,
+                found=f"no entry for {listed(absent, most=4)}",
+                expected="all models and tasks, because compute nodes fetch nothing",
+                do=f"Run `study stage {self.run.folder}` first",
+            )
+
+    @override
+    def execute(self, planned: PlannedStudy) -> Iterator[Event]:
+        tasks = queued_models(self.run.results).values()
+        if held := [task for task in tasks if task.held]:
+            release(held)
+            yield Event.note(f"released {len(held)} models that had failed to start on their nodes")
+        yield from super().execute(planned)
+
+    @override
+    def submit(self, jobs: Sequence[Job], planned: PlannedStudy) -> Iterator[Event]:
+        # A node finds the run from another working directory.
+        study = self.run.study.located(self.run.folder.resolve())
+        run = Run(study)
+        devices = list(self.devices) if self.devices else None
+        for index, group in self._by_resources(jobs):
+            resources = self.resources[index]
+            tasks = [ModelJob(run, job, resources, devices, self.stall_seconds) for job in group]
+            folder = new_submission(run.results, study.name, group)
+            array = submit_array(folder, tasks, resources, f"{self.run.study.file}: slurm[{index}]")
+            yield Event.note(f"{len(group)} models submitted as {array}")
+
+    @override
+    def speed(self) -> Speed:
+        return ASSUMED["cuda"]
+
+    @override
+    def state(self) -> dict[str, ActiveJob]:
+        return {
+            model: ActiveJob(
+                "waits" if task.waits else "runs",
+                f"slurm {task.identifier}",
+                task.reason + ("; `study run --on slurm` releases it" if task.held else ""),
+            )
+            for model, task in queued_models(self.run.results).items()
+        }
+
+    @override
+    def cancel(self) -> Iterator[str]:
+        tasks = queued_models(self.run.results)
+        cancel(tasks.values())
+        if tasks:
+            yield f"removed {len(tasks)} models from Slurm's queue"
+
+    @override
+    def check(self, planned: PlannedStudy, remaining: Estimate) -> Iterator[Finding]:
+        yield from findings("models fit their resources", self._too_large(remaining))
+        yield from findings("Slurm accepts the resources", self._refused())
+
+    @override
+    def logs(self, model: str) -> list[Path]:
+        return slurm_logs(self.run.results, model)
+
+    def _by_resources(self, jobs: Sequence[Job]) -> list[tuple[int, list[Job]]]:
+        """Jobs grouped by their entry of resources, in their order, the largest index first."""
+        groups: dict[int, list[Job]] = {}
+        for job in jobs:
+            index = resources_for(self.resources, job.params_b)
+            if index is None:
+                raise self.run.study.error(
+                    self.name,
+                    found=f"no entry for {job.model.name} of {job.params_b:g} · 10⁹ parameters",
+                    expected="resources for models of every size",
+                    do="Add an entry with a larger `up_to_params_b`, or without it",
+                )
+            groups.setdefault(index, []).append(job)
+        return sorted(groups.items(), reverse=True)
+
+    def _too_large(self, remaining: Estimate) -> Iterator[str]:
+        for entry in with_work(remaining):
+            job, size = entry.job, entry.weights * HOST_SHARE
+            index = resources_for(self.resources, job.params_b)
+            if index is None:
+                yield (
+                    f"{job.model.name}: `slurm` has no entry for {job.params_b:g} · 10⁹ "
+                    "parameters; add one"
+                )
+                continue
+            resources, where = self.resources[index], f"{job.model.name}: slurm[{index}]"
+            if size > resources.memory_gb * GB:
+                yield (
+                    f"{where} gives {resources.memory_gb:g} GB of memory; loading takes "
+                    f"{in_bytes(size)}"
+                )
+            if resources.gpus and resources.gpu_memory_gb is not None:
+                memory = round(resources.gpu_memory_gb * GB)
+                needed = devices_needed(job.params_b, self.run.study.dtype, memory)
+                if needed > resources.gpus:
+                    yield (
+                        f"{where} gives {resources.gpus} GPUs of {resources.gpu_memory_gb:g} GB; "
+                        f"weights and {in_bytes(RESERVED_BYTES)} per GPU need {needed}"
+                    )
+
+    def _refused(self) -> Iterator[str]:
+        try:
+            check_commands()
+        except StudyError as error:
+            yield str(error)
+            return
+        for index, resources in enumerate(self.resources):
+            if reason := refusal(resources):
+                yield f"slurm[{index}]: {reason}"

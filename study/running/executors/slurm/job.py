@@ -1,8 +1,8 @@
-"""What a Slurm job does on its node: the jobs of one model, as on any other machine.
+"""A Slurm job on its node: the cells of one model, run as on any other machine.
 
 In: a pickled `ModelJob`. Out: cells in the store, the job's state beside them, and a line for each
-event in Slurm's log. A job that runs out of time or is preempted is queued again and goes on with
-what is left; one that spends all its time without finishing a cell would do so for ever, and ends.
+event in Slurm's log. A job that reaches its time limit or is preempted is requeued and resumes; one
+that uses up its time repeatedly without finishing a cell is set aside.
 """
 
 from __future__ import annotations
@@ -12,47 +12,45 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from study.config.executors import JobResources
-from study.config.study import Study
+from study.config.executors import SlurmResources
 from study.planning.plan import Job
 from study.processes import stop_on_sigterm
-from study.results.cell_store.store import Cells
+from study.results.run import Run
 from study.running.events import Event
+from study.running.executors.worker_pool import WorkerPool
 from study.running.job_states import record, recorded
 from study.tuning.identity import steps_done
 
-SLURM_EARLY_SECONDS = 60
-"So much earlier than it was asked to may Slurm tell a job that its time is over (man sbatch)."
-FRUITLESS = 2
-"So often may a job spend its whole time without finishing a cell."
+EARLY_NOTICE_SECONDS = 60
+"Slurm may notify a job this much earlier than requested (man sbatch)."
+MAX_IDLE_REQUEUES = 2
+"A job is set aside when it has used up its time this often without finishing a cell."
 
 
 @dataclass
 class ModelJob:
-    """All cells of a model that are left, with what they are given."""
+    """The remaining cells of a model, with the job's resources."""
 
-    study: Study
-    run: Path
+    run: Run
     job: Job
-    resources: JobResources
+    resources: SlurmResources
     devices: list[str] | None
-    "Named by the user; None: the job's GPUs, or without any its cores."
+    "Those given by the user; None: the job's GPUs, or the CPU if it has none."
     stall_seconds: float
-    began: float = field(default=0.0)
-    done_then: int = field(default=0)
-    fruitless: int = field(default=0)
+    started: float = field(default=0.0)
+    initial_progress: int = field(default=0)
+    idle_requeues: int = field(default=0)
 
     def __call__(self) -> list[str]:
-        """Runs what is left of the job; returns what failed."""
+        """Run what remains of the job; returns what failed."""
         stop_on_sigterm()
-        # A node has no network, or should not use it: all was staged before.
+        # A node has no network, or should not use it: everything was staged.
         os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
-        self.began, self.done_then = time.monotonic(), self._done()
+        self.started, self.initial_progress = time.monotonic(), self._progress()
         failures = []
-        with closing(recorded(self._events(), self.run)) as events:
+        with closing(recorded(self._events(), self.run.results, _queue_job())) as events:
             for event in events:
                 print(" ".join(filter(None, (event.kind, event.model, event.cell, event.reason))))
                 if event.kind == "failed":
@@ -60,31 +58,32 @@ class ModelJob:
         return failures
 
     def checkpoint(self) -> Any:
-        """What is to be queued again; None if there is no hope (the form is submitit's)."""
+        """What is requeued; None if the job is set aside. Submitit calls this method."""
         from submitit.helpers import DelayedSubmission
 
-        spent = time.monotonic() - self.began
-        given = 60 * self.resources.minutes - self.resources.notice_seconds - SLURM_EARLY_SECONDS
-        if self._done() > self.done_then:
-            self.fruitless = 0
-        elif spent > given:  # else it was preempted
-            self.fruitless += 1
-        if self.fruitless == FRUITLESS:
-            why = f"{FRUITLESS} times {self.resources.hours:g} hours were not enough for one cell; "
-            record(self.run, self.job.model.name, "failed", (why + "set aside. Give it more",))
+        elapsed = time.monotonic() - self.started
+        notice = self.resources.notice_seconds + EARLY_NOTICE_SECONDS
+        if self._progress() > self.initial_progress:
+            self.idle_requeues = 0
+        elif elapsed > 60 * self.resources.minutes - notice:  # otherwise it was preempted
+            self.idle_requeues += 1
+        if self.idle_requeues == MAX_IDLE_REQUEUES:
+            reason = (
+                f"no cell finished in {MAX_IDLE_REQUEUES} × {self.resources.hours:g} hours; set "
+                "aside. Give it more time"
+            )
+            record(self.run.results, self.job.model.name, "failed", (reason,), _queue_job())
             return None
         return DelayedSubmission(self)
 
     def _events(self) -> Generator[Event, None, None]:
-        from study.running.executors.local import Local
-
         try:
             devices = self.devices or self._own_devices()
         except RuntimeError as error:
             yield Event("failed", self.job.model.name, reason=str(error))
             return
-        place = Local(self.study, self.run, devices, {}, self.stall_seconds)
-        with closing(place.events([self.job])) as events:
+        pool = WorkerPool(self.run, devices, self.stall_seconds)
+        with closing(pool.events([self.job])) as events:
             yield from events
 
     def _own_devices(self) -> list[str]:
@@ -92,16 +91,22 @@ class ModelJob:
             return ["cpu"]
         import torch
 
-        seen = torch.cuda.device_count()
-        if seen < self.resources.gpus:
+        available = torch.cuda.device_count()
+        if available < self.resources.gpus:
             raise RuntimeError(
-                f"found {seen} GPUs that torch can use; expected {self.resources.gpus}, as the "
-                "study file asks of Slurm. Look at the node's driver and at torch's build"
+                f"found {available} GPUs that torch can use; expected {self.resources.gpus}, as "
+                "study.yaml requests. Check the node's driver and the installed build of torch"
             )
         return [f"cuda:{i}" for i in range(self.resources.gpus)]
 
-    def _done(self) -> int:
-        """Cells, and steps of a training."""
-        done = Cells(self.run).done()
+    def _progress(self) -> int:
+        """Number of finished cells and training steps."""
+        done = self.run.cells.done()
         cells = sum(cell.key in done for cell in self.job.cells)
         return cells + (steps_done(self.run, self.job.tuned) if self.job.tuned else 0)
+
+
+def _queue_job() -> str:
+    """This job in Slurm's queue, with its index in the array."""
+    array, index = (os.environ.get(f"SLURM_ARRAY_{part}_ID") for part in ("JOB", "TASK"))
+    return f"slurm {array}_{index}" if array else f"slurm {os.environ.get('SLURM_JOB_ID', '')}"

@@ -1,8 +1,8 @@
-"""What Slurm says of a run's jobs, and what it is told.
+"""Slurm's queue: what it holds of a run, and changes to it.
 
-In: names of submissions. Out: the tasks that stand in its queue; cancelled ones. Slurm's own
-commands are asked: what it did with jobs that have left the queue is known only where the cluster
-keeps accounts, and is not needed here.
+In: names of submissions. Out: the tasks in the queue. Only Slurm's own commands are used: what
+became of jobs that have left the queue is known only where the cluster keeps accounts, and is not
+needed here.
 """
 
 from __future__ import annotations
@@ -14,74 +14,95 @@ from dataclasses import dataclass
 from study.errors import StudyError
 
 TIMEOUT_SECONDS = 60
-WAITING = ("PENDING", "REQUEUED", "SUSPENDED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD",
-           "REQUEUE_FED", "STOPPED")  # fmt: skip
-"States in which a job waits; in all others it runs, or is about to end or to be queued again."
+WAITING_STATES = frozenset(
+    {
+        "PENDING",
+        "REQUEUED",
+        "SUSPENDED",
+        "REQUEUE_HOLD",
+        "SPECIAL_EXIT",
+        "RESV_DEL_HOLD",
+        "REQUEUE_FED",
+        "STOPPED",
+    }
+)
+"States in which a task waits; in all others it runs, or is about to end or to be requeued."
 
 
 @dataclass(frozen=True)
-class Queued:
-    """A task of an array, or a job that is none, that Slurm has not done with."""
+class QueuedTask:
+    """A task of an array, or a job without an array, in Slurm's queue."""
 
     identifier: str
     submission: str
     "The job's name."
     index: int
-    "Which of the submission's jobs."
+    "Index of the task in the submission."
     state: str
-    "In Slurm's words."
+    "As Slurm names it."
     reason: str
     "Why it waits, or where it runs."
 
     @property
     def waits(self) -> bool:
         """Whether it is not running now."""
-        return self.state in WAITING
+        return self.state in WAITING_STATES
 
     @property
     def held(self) -> bool:
-        """Whether it failed to start on its node, and waits for somebody to let it go again."""
+        """Whether it failed to start on its node and stays in the queue until it is released."""
         return "requeued held" in self.reason
 
 
-def queued(submissions: Iterable[str]) -> list[Queued]:
-    """What is in the queue under these names; StudyError where Slurm does not answer."""
-    names = sorted(submissions)
+def queued(submissions: Iterable[str]) -> list[QueuedTask]:
+    """The tasks in the queue under these names; StudyError if Slurm does not answer."""
+    names = ",".join(sorted(submissions))
     if not names:
         return []
-    said = _ask(["squeue", "--noheader", "--array", f"--name={','.join(names)}",
-                 "--format=%F|%K|%j|%T|%R"])  # fmt: skip
+    fields = "--format=%F|%K|%j|%T|%R"
     tasks = []
-    for line in said.splitlines():
+    for line in _call(["squeue", "--noheader", "--array", f"--name={names}", fields]).splitlines():
         number, index, name, state, reason = line.split("|", 4)
         array = index.isdigit()
         identifier = f"{number}_{index}" if array else number
-        tasks.append(Queued(identifier, name, int(index) if array else 0, state, reason))
+        tasks.append(QueuedTask(identifier, name, int(index) if array else 0, state, reason))
     return tasks
 
 
-def cancel(tasks: Iterable[Queued]) -> None:
-    """Takes tasks out of the queue and ends those that run."""
+def cancel(tasks: Iterable[QueuedTask]) -> None:
+    """Remove tasks from the queue and end those that run."""
     if identifiers := [task.identifier for task in tasks]:
-        _ask(["scancel", *identifiers])
+        _call(["scancel", *identifiers])
 
 
-def release(tasks: Iterable[Queued]) -> None:
-    """Lets held tasks go again."""
+def release(tasks: Iterable[QueuedTask]) -> None:
+    """Release held tasks."""
     if identifiers := [task.identifier for task in tasks]:
-        _ask(["scontrol", "release", *identifiers])
+        _call(["scontrol", "release", *identifiers])
 
 
-def _ask(command: list[str]) -> str:
+def _call(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     except FileNotFoundError:
-        raise StudyError(command[0], found="no such command", expected="Slurm's commands",
-                         do="Do this on a machine of the cluster") from None  # fmt: skip
+        raise StudyError(
+            command[0],
+            found="no such command",
+            expected="Slurm's commands",
+            do="Run this on a machine of the cluster",
+        ) from None
     except subprocess.TimeoutExpired:
-        raise StudyError(command[0], found=f"no answer in {TIMEOUT_SECONDS} s",
-                         expected="an answer", do="Try again later") from None  # fmt: skip
-    if done.returncode:
-        raise StudyError(command[0], found=" ".join(done.stderr.split()) or "a failure",
-                         expected="Slurm to answer", do="Try again later") from None  # fmt: skip
-    return done.stdout
+        raise StudyError(
+            command[0],
+            found=f"no answer within {TIMEOUT_SECONDS} s",
+            expected="an answer from Slurm",
+            do="Try again later",
+        ) from None
+    if result.returncode:
+        raise StudyError(
+            command[0],
+            found=" ".join(result.stderr.split()) or f"exit code {result.returncode}",
+            expected="an answer from Slurm",
+            do="Try again later",
+        )
+    return result.stdout

@@ -1,0 +1,88 @@
+"""Chat templates: known ones by name, setting one, and the form that lm-eval's tasks call.
+
+In: a tokenizer. Out: the tokenizer with a template; a function that renders messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from study.errors import StudyError
+
+ChatTemplate = Callable[..., str]
+"Renders messages, with or without the prompt of the next assistant turn."
+TEMPLATES = {
+    "tulu": (
+        "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] }}"
+        "{{ (eos_token if message['role'] == 'assistant' else '') + '\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
+    ),
+    "llama2": (
+        "{% if messages[0]['role'] == 'system' %}{% set system = '<<SYS>>\\n' + "
+        "messages[0]['content'] + '\\n<</SYS>>\\n\\n' %}{% set rest = messages[1:] %}{% else %}"
+        "{% set system = '' %}{% set rest = messages %}{% endif %}{% for message in rest %}"
+        "{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + (system if loop.first else "
+        "'') + message['content'] + ' [/INST]' }}{% else %}{{ ' ' + message['content'] + ' ' + "
+        "eos_token }}{% endif %}{% endfor %}"
+    ),
+    "chatml": (
+        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + "
+        "message['content'] }}{{ (eos_token if message['role'] == 'assistant' else '<|im_end|>') "
+        "+ '\\n' }}{% endfor %}{% if add_generation_prompt %}"
+        "{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    ),
+}
+"Templates of published tuning code, by name."
+
+
+def set_template(tokenizer: Any, template: str, where: str) -> None:
+    """Give the tokenizer a recipe's chat template; StudyError if it is left without one.
+
+    `template` is `tokenizer` for the tokenizer's own, a name in `TEMPLATES`, or Jinja. `where` is
+    named in errors.
+    """
+    if template != "tokenizer":
+        tokenizer.chat_template = TEMPLATES.get(template, template)
+    if not tokenizer.chat_template:
+        raise StudyError(
+            where,
+            "template",
+            found="a tokenizer without a chat template",
+            expected=f"`template`: one of {', '.join(TEMPLATES)}, or one in Jinja",
+        )
+    if tokenizer.eos_token_id is None:
+        raise StudyError(
+            where,
+            found="a tokenizer without an end-of-text token",
+            expected="one that has it: outputs must end",
+            do="Set eos_token in its tokenizer_config.json",
+        )
+    if not tokenizer.is_fast:
+        raise StudyError(
+            where,
+            found="a slow tokenizer, which does not report character offsets",
+            expected="a tokenizer with a tokenizer.json",
+        )
+
+
+def chat_template(tokenizer: Any) -> ChatTemplate:
+    """The tokenizer's chat template as lm-eval's tasks call it, with the behaviour of its model.
+
+    Like lm-eval's model it retries without system messages where a template refuses them.
+    """
+    from jinja2 import TemplateError
+
+    def render(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        options = {
+            "tokenize": False,
+            "add_generation_prompt": add_generation_prompt,
+            "continue_final_message": not add_generation_prompt,
+        }
+        try:
+            return str(tokenizer.apply_chat_template(messages, **options))
+        except TemplateError:
+            rest = [message for message in messages if message["role"] != "system"]
+            return str(tokenizer.apply_chat_template(rest, **options))
+
+    return render

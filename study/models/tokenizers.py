@@ -1,0 +1,79 @@
+"""Tokenizers: loading the one that reads a model's prompts, and counting its tokens.
+
+In: a model's folder, and what a recipe changes about the base's tokenizer. Out: a transformers
+tokenizer, token ids, counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from study.models.chat_templates import chat_template, set_template
+
+
+@dataclass(frozen=True)
+class TokenizerOverrides:
+    """What a recipe changes about its base's tokenizer."""
+
+    template: str
+    "The chat template: `tokenizer` for the tokenizer's own, a known name, or Jinja."
+    marker: str | None
+    "An additional special token."
+
+
+def load_tokenizer(folder: Path, overrides: TokenizerOverrides | None = None) -> Any:
+    """A new instance of the tokenizer in `folder`, with the overrides applied."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if overrides is not None:
+        set_template(tokenizer, overrides.template, str(folder))
+        if overrides.marker is not None:
+            tokenizer.add_tokens([overrides.marker], special_tokens=True)
+    return tokenizer
+
+
+@cache
+def cached_tokenizer(folder: Path, overrides: TokenizerOverrides | None = None) -> Any:
+    """The same instance for each call; it must not be modified."""
+    return load_tokenizer(folder, overrides)
+
+
+def encode_prompts(tokenizer: Any, prompts: list[str]) -> list[list[int]]:
+    """Token ids as lm-eval's model makes them: no second <bos> where a prompt begins with one."""
+    bos = tokenizer.bos_token
+    has_bos = bool(bos) and bool(prompts) and prompts[0].startswith(bos)
+    ids: list[list[int]] = tokenizer(prompts, add_special_tokens=not has_bos).input_ids
+    return ids
+
+
+_counts: dict[str, dict[str, int]] = {}
+"By tokenizer digest, tokens of text pieces: many prompts are made of the same pieces."
+
+
+def token_counts(
+    digest: str, folder: Path, pieces: set[str], overrides: TokenizerOverrides | None = None
+) -> dict[str, int]:
+    """Tokens of each piece of text, and of pieces counted before, without special tokens.
+
+    `digest` is that of the tokenizer in `folder`.
+    """
+    known = _counts.setdefault(digest, {"": 0})
+    if new := sorted(pieces - known.keys()):
+        tokenizer = cached_tokenizer(folder, overrides)
+        lengths = map(len, tokenizer(new, add_special_tokens=False).input_ids)
+        known.update(zip(new, lengths, strict=True))
+    return known
+
+
+@cache
+def template_tokens(folder: Path, turns: int, overrides: TokenizerOverrides | None = None) -> int:
+    """Tokens of a conversation with `turns` user turns, each message being 'a'."""
+    tokenizer = cached_tokenizer(folder, overrides)
+    messages = [
+        {"role": role, "content": "a"} for _ in range(turns) for role in ("user", "assistant")
+    ]
+    return len(encode_prompts(tokenizer, [chat_template(tokenizer)(messages[:-1])])[0])

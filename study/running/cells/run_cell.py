@@ -1,0 +1,164 @@
+"""One cell: its prompts rendered, the model queried, the result committed with its record.
+
+In: a loaded model, a cell, the run's tasks and caches. Out: the cell in the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from study.models.chat_templates import chat_template
+from study.models.interventions import intervention
+from study.planning.cells import Cell
+from study.planning.cost.throughput import Timings
+from study.results.identity import canonical, check_unchanged
+from study.results.provenance import hardware, source, versions
+from study.results.run import Run
+from study.running.cells.forward_hooks import ForwardPassMonitor
+from study.running.cells.prompts import AuditError, PromptCache, Prompts, render_prompts
+from study.running.cells.responses import evaluate
+from study.running.cells.task_cache import TaskCache
+from study.tasks.demonstrations import Demonstrations, draw_demonstrations
+from study.tasks.items import Document, TaskItems
+from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval_types import LmEvalModel, LmEvalTask
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model on a device, and what its cells' records say about it."""
+
+    lm: LmEvalModel
+    params_b: float
+    revision: str | None
+    weights: str
+    "Digest of the weights."
+
+
+class CellRunner:
+    """Evaluates cells one after the other; tasks and prompts are cached between them."""
+
+    def __init__(
+        self, run: Run, library: TaskLibrary, device: str, monitor: ForwardPassMonitor
+    ) -> None:
+        self.run, self.device, self.monitor = run, device, monitor
+        self._tasks = TaskCache(run, library)
+        self._prompts = PromptCache()
+
+    def run_cell(self, model: LoadedModel, cell: Cell, timings: Timings) -> int:
+        """Evaluate and commit a cell; returns the number of its items."""
+        started = time.perf_counter()
+        study, lm = self.run.study, model.lm
+        task, items = self._tasks.prompted(cell)
+        assert cell.key is not None
+        assert cell.identity is not None
+        check_unchanged("the task's items", items.digest, cell.identity["task"]["items"])
+        documents = items.evaluated(study.limit)
+        pool = self._tasks.task(cell.demonstrator)[1] if cell.demonstrator else items
+        demonstrations = draw_demonstrations(
+            pool, seed=study.seed, draw=cell.draw, shots=cell.arm.shots
+        )
+        prompts, n_rendered = self._cached_prompts(lm, task, documents, demonstrations, cell)
+        rendered = time.perf_counter()
+        self.monitor.reset()
+        with _interventions(lm, cell):
+            results, rows = evaluate(lm, task, documents, prompts, cell)
+        if self.monitor.computed_nan():
+            raise AuditError("the model computes NaN")
+        record = {
+            **self._description(model, cell),
+            **results,
+            "scoring": lm.report(),
+            **_demonstration_record(cell, demonstrations, pool),
+            "written": self._tasks.check_written(cell, documents, rows),
+            "provenance": self._provenance(lm, cell, time.perf_counter() - started),
+        }
+        self.run.cells.write(cell.key, record, rows)
+        timings.rendered += n_rendered
+        timings.render_seconds += rendered - started
+        timings.add(
+            cell.arm.name,
+            time.perf_counter() - rendered,
+            requests=sum(map(len, prompts.requests)),
+            prompt_tokens=results["tokens"],
+            flops=2e9 * model.params_b * self.monitor.tokens,
+        )
+        return len(rows)
+
+    def _description(self, model: LoadedModel, cell: Cell) -> dict[str, Any]:
+        """Which cell a record is of."""
+        return {
+            "key": cell.key,
+            "identity": cell.identity,
+            "model": cell.model.name,
+            "revision": model.revision,
+            "weights": model.weights,
+            "lock": self.run.lock_digest,
+            "arm": cell.arm.name,
+            "task": cell.task.task,
+            "draw": cell.draw,
+            "metric": cell.task.metric,
+        }
+
+    def _provenance(self, lm: LmEvalModel, cell: Cell, seconds: float) -> dict[str, Any]:
+        template = lm.tokenizer.chat_template if cell.arm.template else None
+        return {
+            "versions": versions(),
+            "source": source(),
+            "hardware": hardware(self.device),
+            "seed": self.run.study.seed,
+            "chat_template": _sha256(str(template)) if template else None,
+            "seconds": seconds,
+        }
+
+    def _cached_prompts(
+        self,
+        lm: LmEvalModel,
+        task: LmEvalTask,
+        documents: tuple[Document, ...],
+        demonstrations: Demonstrations,
+        cell: Cell,
+    ) -> tuple[Prompts, int]:
+        """The prompts, and how many requests had to be rendered for them."""
+        template = chat_template(lm.tokenizer) if cell.arm.template else None
+        digest = _sha256(str(lm.tokenizer.chat_template)) if template else None
+        assert cell.identity is not None
+        arm = canonical(cell.identity["arm"])
+        index = (cell.task.task, demonstrations.digest, cell.kept, arm, digest)
+        return self._prompts.get(
+            index, lambda: render_prompts(task, documents, demonstrations, cell, template)
+        )
+
+
+def _interventions(lm: LmEvalModel, cell: Cell) -> ExitStack:
+    """Context in which the arm's interventions are applied, outside the packed engine if one of
+    them does not allow it."""
+    stack = ExitStack()
+    for name in cell.arm.interventions:
+        applied = intervention(name)
+        if not applied.allows_packing:
+            stack.enter_context(lm.plain_path(f"the intervention {name}"))
+        stack.enter_context(applied.applied(lm.model))
+    return stack
+
+
+def _demonstration_record(
+    cell: Cell, demonstrations: Demonstrations, pool: TaskItems
+) -> dict[str, Any]:
+    return {
+        "demonstrations": [document.index for document in demonstrations.documents],
+        "demonstration_pool": {
+            "size": len(pool.pool),
+            "parted": pool.reserved,
+            "removed_as_items": pool.removed,
+        },
+        "demonstrator": cell.demonstrator,
+    }
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
