@@ -1,0 +1,219 @@
+"""Shared-prefix scoring against lm-eval's `hf` model: same requests, one process, results compared.
+
+    python benchmarks/scoring_speed.py                 # CPU: 56 M parameters, float32
+    python benchmarks/scoring_speed.py --gpu           # CUDA: 0.5 B, 1.5 B and 7 B, bfloat16
+    python benchmarks/scoring_speed.py --rows shared own
+
+For every kind of work, `hf` first runs a tenth of it at each batch size, and then all of it at the
+best one; `shared-prefix` runs three times, of which the median counts. Printed are both times,
+their ratio, the difference of the results, and the share of the rate of plain matrix products that
+is reached. Exits with 1 if results disagree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from sides import matrix_rate
+from sides.language_models import BothModels, silent
+from transformers import LlamaConfig, LlamaForCausalLM
+from workloads.requests import RequestGenerator
+from workloads.task_files import TASK, write_task
+
+SHAPES = {
+    "smoke": (64, 128, 2, 2),
+    "56M": (512, 1280, 8, 8),
+    "0.5B": (1024, 4096, 26, 16),
+    "1.5B": (2048, 5632, 28, 16),
+    "7B": (4096, 11008, 32, 32),
+}
+"Hidden size, intermediate size, layers, attention heads."
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What is measured."""
+
+    shapes: tuple[str, ...]
+    device: str
+    dtype: torch.dtype
+    context_window: int
+    prefix: int
+    "Tokens of all demonstrations."
+    items: int = 100
+    vocabulary: int = 32_000
+    repeats: int = 3
+    batch_sizes: tuple[int | str, ...] = (1, 4, 8, 16, "auto")
+
+
+SCALES = {
+    "smoke": Scale(("smoke",), "cpu", torch.float32, 512, 40, 4, 3_000, 1, (4,)),
+    "cpu": Scale(("56M",), "cpu", torch.float32, 512, 300),
+    "gpu": Scale(("0.5B", "1.5B", "7B"), "cuda", torch.bfloat16, 4096, 1500),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of work, and the speed-up that is expected."""
+
+    name: str
+    target: float
+    kind: str
+    requests: Callable[[RequestGenerator], list[Any]]
+
+
+ROWS = (
+    Row("shared", 30, "loglikelihood", lambda work: work.choices()),
+    Row("own", 4, "loglikelihood", lambda work: work.choices(shared=False)),
+    Row("letters", 12, "loglikelihood", lambda work: work.choices(letters=True)),
+    Row("zero", 3, "loglikelihood", lambda work: work.choices(shots=False)),
+    Row("generation", 4, "generate_until", lambda work: work.generation()),
+    Row("rolling", 1, "loglikelihood_rolling", lambda work: work.rolling()),
+)
+
+
+def build_model(shape: str, scale: Scale) -> Any:
+    """A llama of this shape, with random weights."""
+    hidden, intermediate, layers, heads = SHAPES[shape]
+    config = LlamaConfig(
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        vocab_size=scale.vocabulary,
+        max_position_embeddings=scale.context_window,
+        tie_word_embeddings=False,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    with torch.device(scale.device):
+        torch.set_default_dtype(scale.dtype)
+        model = LlamaForCausalLM(config).eval()
+        torch.set_default_dtype(torch.float32)
+    return model
+
+
+def generator(scale: Scale) -> RequestGenerator:
+    """A new generator of requests, with the default seed."""
+    return RequestGenerator(scale.prefix, scale.items, scale.vocabulary)
+
+
+def compare(row: Row, models: BothModels, scale: Scale) -> bool:
+    """Run one kind of work on both sides and print a line; whether the results agree."""
+    requests = row.requests(generator(scale))
+    with silent():
+        size = models.best_batch_size(row.kind, requests, scale.batch_sizes)
+    # Several times, each with a new model: the work is short, and machines are shared. The rate of
+    # plain products is measured in the same minute.
+    runs, shares = [], []
+    for _ in range(scale.repeats):
+        ours = models.shared_prefix()
+        runs.append(models.timed(ours, row.kind, requests))
+        if row.kind == "loglikelihood":
+            shares.append(share_of_matrix_rate(ours, requests, runs[-1][0], models))
+    seconds, results, peak = sorted(runs, key=lambda run: run[0])[len(runs) // 2]
+    hf_seconds, hf_results, hf_peak = models.timed(models.hf(size), row.kind, requests)
+    agrees, difference = models.agreement(ours, row.kind, requests, results, hf_results)
+    share = f"{sorted(shares)[len(shares) // 2]:.2f} of the matrix rate  " if shares else ""
+    memory = f"  {peak:.1f} GiB (hf {hf_peak:.1f})" if peak else ""
+    print(
+        f"{row.name:12} hf {hf_seconds:8.2f} s (batch {size})  shared-prefix {seconds:7.2f} s "
+        f"({ours.report()['path']})  {hf_seconds / seconds:6.1f}x (target {row.target}x)  {share}"
+        f"{difference}{memory}",
+        flush=True,
+    )
+    return agrees
+
+
+def share_of_matrix_rate(
+    ours: Any, requests: list[Any], seconds: float, models: BothModels
+) -> float:
+    """The least time that the arithmetic takes, as a share of the time taken."""
+    encoded = [ours._encode_pair(*request.args) for request in requests]
+    config, weight = models.model.config, next(models.model.parameters())
+    operations = matrix_rate.least_operations(config, encoded)
+    budget = ours.probe.engine.budget
+    least = matrix_rate.least_seconds(
+        config, operations, budget.tokens, min(budget.rows, 512), weight
+    )
+    return least / seconds
+
+
+def compare_simple_evaluate(models: BothModels, scale: Scale) -> bool:
+    """The first row as a whole: lm-eval builds the prompts, queries the model and scores."""
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_task(Path(folder), generator(scale))
+        with silent():
+            manager = TaskManager(include_path=folder, include_defaults=False)
+        scores, times = [], []
+        for lm in (models.shared_prefix(), models.hf(8)):
+            start = time.perf_counter()
+            with silent():
+                results = simple_evaluate(
+                    lm,
+                    tasks=[TASK],
+                    num_fewshot=5,
+                    task_manager=manager,
+                    bootstrap_iters=0,
+                    log_samples=True,
+                )
+            scores.append(results["results"][TASK]["acc,none"])
+            times.append(time.perf_counter() - start)
+    print(
+        f"{'evaluate':12} hf {times[1]:8.2f} s (batch 8)  shared-prefix {times[0]:7.2f} s  "
+        f"{times[1] / times[0]:6.1f}x (target 15x)  accuracies {scores[0]} and {scores[1]}",
+        flush=True,
+    )
+    return bool(scores[0] == scores[1])
+
+
+def main() -> int:
+    """Run the chosen rows; 0 if all results agree."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--gpu", action="store_true")
+    parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
+    parser.add_argument("--rows", nargs="+", default=[row.name for row in ROWS] + ["evaluate"])
+    arguments = parser.parse_args()
+    if arguments.gpu and not torch.cuda.is_available():
+        print("no CUDA device: nothing was measured")
+        return 0
+    scale = SCALES["gpu" if arguments.gpu else "smoke" if arguments.smoke else "cpu"]
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    if arguments.smoke:
+        matrix_rate.MEASURED_OPERATIONS = 1e8
+    torch.set_grad_enabled(False)
+    agrees = True
+    for shape in scale.shapes:
+        model = build_model(shape, scale)
+        models = BothModels(model)
+        count = sum(p.numel() for p in model.parameters()) / 1e6
+        print(
+            f"{shape}: {count:.1f} M parameters, {scale.device}, {scale.dtype}, prefix "
+            f"{scale.prefix} tokens"
+        )
+        for row in ROWS:
+            if row.name in arguments.rows:
+                agrees &= compare(row, models, scale)
+        if "evaluate" in arguments.rows:
+            agrees &= compare_simple_evaluate(models, scale)
+    return 0 if agrees else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Training rows of very different lengths, labelled on outputs only.
+
+In: a number of rows, a tokenizer. Out: `LabelledExample`s. Half of the rows answer directly, half
+write demonstrations first, and a fifth have a long context: the spread of lengths of the first
+source paper.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from study.config.tuning.methods import Loss
+from study.config.wording import ZOO
+from study.tuning.data.examples import LabelledExample
+from study.tuning.data.formats import format_row
+from study.tuning.data.label_weights import label_weights
+from study.tuning.data.rendering import encode
+from study.tuning.data.sources import TaskExample
+from study.zoo.instructions import shown_questions
+from study.zoo.language import SKILLS
+
+LOSS = Loss(over="output", normalise="token")
+MAX_LENGTH = 150
+
+
+def generate_rows(number: int, tokenizer: Any) -> list[LabelledExample]:
+    """Rows of at most `MAX_LENGTH` tokens."""
+    rng, rows = random.Random(0), []
+    while len(rows) < number:
+        skill = rng.choice(list(SKILLS))
+        context = rng.choice((0, 0, 0, 0, 6))
+        shown = [TaskExample(*parts) for parts in shown_questions(skill, 3, rng, context=context)]
+        format = rng.choice(("flan", "samplegen"))
+        turns = format_row(shown[0], shown[1:], format, ZOO, rng)  # type: ignore[arg-type]
+        encoded = encode(turns, tokenizer)
+        if len(encoded.ids) <= MAX_LENGTH:
+            rows.append(LabelledExample(encoded, *label_weights(encoded, LOSS)))
+    return rows
