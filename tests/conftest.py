@@ -12,22 +12,41 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.pipeline import write_tables
-from tests.study.slurm_cluster import Cluster, lacking
+from tests.cluster import Cluster, missing_programs
 
 ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared"
 GUARD = Path(__file__).parent / "network_guard"
 
+if _worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Each test process and its children keep to one core. Two processes whose OpenMP threads share
+    # both cores wait for each other: a small study took eight times as long.
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["TQDM_DISABLE"] = "1"
 
-Study = Callable[..., subprocess.CompletedProcess[str]]
+StudyCommand = Callable[..., subprocess.CompletedProcess[str]]
+MakeRun = Callable[..., Path]
+
+LONGEST_FIRST = ("test_slurm", "test_faults", "test_studies", "test_docs", "test_staging")
+"Stems of the files that take longest: started first, so that no process ends alone with one."
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    import torch
+
+    order = {stem: index for index, stem in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONGEST_FIRST)))
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
 def command_environment(attempts: Path) -> dict[str, str]:
-    """The environment of a command: whoever opens a connection is refused and noted down."""
+    """The environment of a command in which connections that leave the machine are refused and
+    recorded in a file."""
     return {
         **os.environ,
         "PYTHONPATH": str(GUARD),
@@ -36,51 +55,45 @@ def command_environment(attempts: Path) -> dict[str, str]:
     }
 
 
-LONGEST = ("test_slurm", "test_faults", "test_studies", "test_readme", "test_run", "test_changes",
-           "test_training", "test_staging", "test_kills")  # fmt: skip
-"Files that take minutes: begun first, that no process is left with one at the end."
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    import torch
-
-    place = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
-    if not torch.cuda.is_available():
-        for item in items:
-            if item.get_closest_marker("gpu"):
-                item.add_marker(pytest.mark.skip(reason="no CUDA device is at hand"))
+@pytest.fixture(scope="session", autouse=True)
+def network_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Refuse connections of the test process itself; fail if there was an attempt."""
+    attempts = tmp_path_factory.mktemp("guard") / "network-attempts"
+    os.environ["NETWORK_ATTEMPTS"] = str(attempts)
+    exec((GUARD / "sitecustomize.py").read_text(), {})
+    yield
+    assert not attempts.exists(), attempts.read_text()
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A Slurm cluster on this machine."""
-    if absent := lacking():
-        pytest.skip(f"no Slurm here: {', '.join(absent)} (Debian: apt install slurm-wlm munge)")
-    made = Cluster()
-    yield made
-    made.stop()
+    if missing := missing_programs():
+        pytest.skip(f"no Slurm: {', '.join(missing)} (Debian: apt install slurm-wlm munge)")
+    cluster = Cluster()
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture
-def study_command(tmp_path: Path) -> Any:
-    """Runs `study …`; fails if anything in it tried the network. One worker, where a test does not
-    say how many: each takes seconds to start, and tests run side by side."""
+def study_command(tmp_path: Path) -> StudyCommand:
+    """Runs `study …` in a process of its own; fails if anything in it tried the network. One
+    worker unless a test says how many, because each takes seconds to start."""
     attempts = tmp_path / "network-attempts"
 
     def run(*arguments: object, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        line = ["study", *map(str, arguments)]
-        if arguments[0] in ("run", "tune") and not {"--device", "--on"} & set(line):
-            line += ["--device", "cpu"]
-        done = subprocess.run(
-            line,
+        command = ["study", *map(str, arguments)]
+        if arguments[0] in ("run", "tune") and not {"--device", "--on"} & set(command):
+            command += ["--device", "cpu"]
+        result = subprocess.run(
+            command,
             env=command_environment(attempts),
             capture_output=True,
             text=True,
             timeout=timeout,
         )
         assert not attempts.exists(), attempts.read_text()
-        return done
+        return result
 
     return run
 
@@ -94,24 +107,31 @@ SMALL: dict[str, Any] = {
     "draws": 2,
     "limit": 12,
 }
+"A study of 24 cells, computed in seconds."
+
+
+def write_study(folder: Path, **changes: Any) -> Path:
+    """Write `SMALL` with changes to a new run folder; `...` as a value removes the key."""
+    content = {key: value for key, value in {**SMALL, **changes}.items() if value is not ...}
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text(yaml.safe_dump(content))
+    return folder
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """A run's folder with a small study, changed as asked; `...` as a value removes the key."""
+def make_run(tmp_path: Path) -> MakeRun:
+    """Makes run folders with a small study, changed as requested."""
 
-    def make(folder_name: str = "run", /, **changes: Any) -> Path:
-        content = {**SMALL, **changes}
-        folder = tmp_path / folder_name
-        folder.mkdir()
-        kept = {key: value for key, value in content.items() if value is not ...}
-        (folder / "study.yaml").write_text(yaml.safe_dump(kept))
-        return folder
+    def make(name: str = "run", /, **changes: Any) -> Path:
+        return write_study(tmp_path / name, **changes)
 
     return make
 
 
-def tables(run: Path) -> dict[str, bytes]:
-    """Every table of a run, computed now, to the last byte."""
-    write_tables(run)
-    return {path.name: path.read_bytes() for path in sorted((run / "tables").iterdir())}
+def tables(folder: Path) -> dict[str, bytes]:
+    """The bytes of every table of a run, analysed now."""
+    from analysis.pipeline import write_tables
+    from study.results.run import Run
+
+    write_tables(Run.open(folder))
+    return {path.name: path.read_bytes() for path in sorted((folder / "tables").iterdir())}

@@ -1,7 +1,7 @@
-"""Small finished runs, computed once for all test files that read them, by whichever comes first.
+"""Finished runs of small studies, computed once for all test files that read them.
 
-In: the name of a study in `runs`. Out: a run folder with results, tables and figures. Runs beside
-each other in one folder, as in the repository; tests that change one work on a copy.
+In: the name of a study. Out: a run folder with results, tables and figures. The folders are beside
+each other, as in the repository. Tests that change one work on a copy.
 """
 
 from __future__ import annotations
@@ -16,44 +16,55 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, SMALL, command_environment
+from tests.in_process import evaluate_all
 
-COMMANDS = {"demo": ("run",), "limits-small": ("run",), "indicator-small": ("run",),
-            "loss-small": ("tune", "run")}  # fmt: skip
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "small": (),
+    "demo": ("run", "analyze"),
+    "limits-small": ("run", "analyze"),
+    "indicator-small": ("run", "analyze"),
+    "loss-small": ("tune", "run", "analyze"),
+}
+"Commands by study; `small` is evaluated in the process of the tests, and not analysed."
 
 
 def finished_run(factory: pytest.TempPathFactory, name: str) -> Path:
-    """The finished run of that name; computed if no test process has done so yet."""
+    """The finished run of that name; computed by the first test process that asks for it."""
     shared = factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
-    run = shared / "finished" / "runs" / name
-    run.mkdir(parents=True, exist_ok=True)
-    with (run.parent.parent / f"{name}.lock").open("w") as lock:
+    folder = shared / "finished" / "runs" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder.parent.parent / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (run / "finished").exists():
-            _compute(run, name)
-            (run / "finished").touch()
-    return run
+        if not (folder / "finished").exists():
+            _compute(folder, name)
+            (folder / "finished").touch()
+    return folder
 
 
-def _compute(run: Path, name: str) -> None:
-    (run / "study.yaml").write_text(study_text(name))
-    attempts = run / "network-attempts"
-    for command in (*COMMANDS[name], "analyze"):
+def _compute(folder: Path, name: str) -> None:
+    (folder / "study.yaml").write_text(study_text(name))
+    if not COMMANDS[name]:
+        evaluate_all(folder)
+    attempts = folder / "network-attempts"
+    for command in COMMANDS[name]:
         device = ["--device", "cpu"] if command != "analyze" else []
-        done = subprocess.run(
-            ["study", command, str(run), *device],
+        result = subprocess.run(
+            ["study", command, str(folder), *device],
             env=command_environment(attempts),
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout or done.stderr
+        assert result.returncode == 0, result.stderr
+        assert result.stdout or result.stderr
         assert not attempts.exists(), attempts.read_text()
 
 
 def study_text(name: str) -> str:
-    """The study file of a small run; that of the demo is cut down to two tasks and three pairs."""
+    """The study file of a small run; the demo is reduced to two tasks and three pairs."""
+    if name == "small":
+        return yaml.safe_dump(SMALL)
     text = (ROOT / "runs" / name / "study.yaml").read_text()
     if name != "demo":
         return text
@@ -63,5 +74,5 @@ def study_text(name: str) -> str:
 
 
 def copy_run(run: Path, folder: Path) -> Path:
-    """A copy of a finished run in another folder of runs."""
+    """Copy a finished run into another folder of runs."""
     return Path(shutil.copytree(run, folder / run.name))

@@ -1,7 +1,7 @@
-"""A Slurm cluster on this machine: a controller and two nodes, of one GPU each that is none.
+"""A Slurm cluster on this machine: a controller and two nodes, each with one pretended GPU.
 
-Nodes are processes of one host, told apart by their ports. Nothing is installed, nothing outlives
-`stop`, and no account on the machine is needed but the caller's.
+Nodes are processes of one host that differ by their ports. Nothing is installed, nothing outlives
+`stop`, and only the caller's account on the machine is needed.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 """
 
 
-def lacking() -> list[str]:
+def missing_programs() -> list[str]:
     """Programs of Slurm and munge that are not installed."""
     path = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
     return [program for program in PROGRAMS if shutil.which(program, path=path) is None]
 
 
 class Cluster:
-    """Started when made."""
+    """Starts when it is constructed."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
@@ -93,26 +93,26 @@ class Cluster:
         self._start("slurmd", "-N", node)
 
     def kill(self, daemon: str) -> None:
-        """`slurmctld` or a node: the daemon alone, at once."""
+        """Kill a daemon, `slurmctld` or a node, and nothing else."""
         os.kill(int((self.folder / f"{daemon}.pid").read_text()), signal.SIGKILL)
 
     def crash(self, node: str) -> None:
-        """A node as if its power were cut: the daemon, and all that runs on it."""
+        """Kill a node as if its power were cut: the daemon, and everything that runs on it."""
         self.kill(node)
         own = _processes_with(f"SLURMD_NODENAME={node}")
-        keepers = {_parent(pid) for pid in own} - set(own) - {1}
-        for pid in [*keepers, *own]:  # whoever could tell of the others' end goes first
+        parents = {_parent(pid) for pid in own} - set(own) - {1}
+        for pid in [*parents, *own]:  # first those that could report the end of the others
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def ask(self, *command: str) -> str:
-        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True)
-        return done.stdout.strip()
+    def call(self, *command: str) -> str:
+        result = subprocess.run(command, env=self.environment(), capture_output=True, text=True)
+        return result.stdout.strip()
 
     def wait_for(self, *command: str, answer: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
-        while (said := self.ask(*command)) != answer:
-            assert time.monotonic() < deadline, f"{command}: {said!r}\n{self.logs()}"
+        while (output := self.call(*command)) != answer:
+            assert time.monotonic() < deadline, f"{command}: {output!r}\n{self.logs()}"
             time.sleep(0.2)
 
     def environment(self) -> dict[str, str]:
@@ -124,15 +124,15 @@ class Cluster:
         return "\n".join(f"== {log.name}\n{log.read_text()[-1500:]}" for log in logs)
 
     def stop(self) -> None:
-        self.ask("scancel", "--user", getpass.getuser(), "--signal=KILL", "--full")
+        self.call("scancel", "--user", getpass.getuser(), "--signal=KILL", "--full")
         for pid in _processes_with(f"SLURM_CONF={self.configuration}", f"{self.folder}/munge"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, *command: str) -> None:
-        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        result = subprocess.run(command, env=self.environment(), capture_output=True, text=True)
+        assert result.returncode == 0, f"{command}: {result.stderr}"
 
 
 def _free_ports(number: int) -> list[int]:
@@ -154,13 +154,13 @@ def _parent(pid: int) -> int:
 
 
 def _processes_with(*marks: str) -> list[int]:
-    """Processes that have one of these in their environment or their command line; not this one."""
-    found = []
+    """Other processes that have one of these in their environment or their command line."""
+    pids = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            said = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
+            content = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(folder.name) != os.getpid() and any(mark.encode() in said for mark in marks):
-            found.append(int(folder.name))
-    return found
+        if int(folder.name) != os.getpid() and any(mark.encode() in content for mark in marks):
+            pids.append(int(folder.name))
+    return pids
