@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 RESERVED_BYTES = 4 * 2**30
 "GPU memory that is not available for weights."
@@ -38,6 +40,16 @@ def device_kind(device: str, dtype: str, threads: int) -> str:
     if device.startswith("cuda"):
         return f"cuda {_query_driver(device, 'name') or 'unknown'} {dtype}"
     return f"cpu {_processor()} {threads} threads"
+
+
+def computing_device(device: str) -> dict[str, Any]:
+    """The machine and the device that computes, for the records of what it computed."""
+    import torch
+
+    facts = {"machine": platform.machine(), "device": device, "threads": torch.get_num_threads()}
+    if device.startswith("cuda"):
+        facts["gpu"] = torch.cuda.get_device_name(torch.device(device))
+    return facts
 
 
 def _query_driver(device: str, field: str) -> str:

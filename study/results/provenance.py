@@ -1,4 +1,4 @@
-"""Where a number came from: versions, source code, hardware.
+"""Where a number came from: versions and source code.
 
 In: nothing. Out: dictionaries that are part of every cell's record.
 """
@@ -62,13 +62,3 @@ def source() -> dict[str, Any]:
     if root is None or commit is None:
         return {}
     return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--", root))}
-
-
-def hardware(device: str) -> dict[str, Any]:
-    """The machine and the device that computed."""
-    import torch
-
-    facts = {"machine": platform.machine(), "device": device, "threads": torch.get_num_threads()}
-    if device.startswith("cuda"):
-        facts["gpu"] = torch.cuda.get_device_name(torch.device(device))
-    return facts

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.errors import StudyError
+from study.hardware import computing_device
 from study.models.tokenizers import TokenizerOverrides, load_tokenizer
 from study.models.weights import ModelFacts, model_facts
 from study.results.files import unwritable
 from study.results.identity import check_unchanged
-from study.results.provenance import hardware, source, versions
+from study.results.provenance import source, versions
 from study.results.run import Run
 from study.tasks.lm_eval_tasks import TaskLibrary
 from study.tuning.data.examples import LabelledExample, TuningData, tuning_data, unseen_rows
@@ -197,7 +198,7 @@ def _record(
         "provenance": {
             "versions": versions(),
             "source": source(),
-            "hardware": hardware(device),
+            "hardware": computing_device(device),
             "seed": recipe.seed,
         },
     }

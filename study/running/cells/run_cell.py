@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from study.hardware import computing_device
 from study.models.chat_templates import chat_template
 from study.models.interventions import intervention
 from study.planning.cells import Cell
 from study.planning.cost.throughput import Timings
 from study.results.identity import canonical, check_unchanged
-from study.results.provenance import hardware, source, versions
+from study.results.provenance import source, versions
 from study.results.run import Run
 from study.running.cells.forward_hooks import ForwardPassMonitor
 from study.running.cells.prompts import AuditError, PromptCache, Prompts, render_prompts
@@ -109,7 +110,7 @@ class CellRunner:
         return {
             "versions": versions(),
             "source": source(),
-            "hardware": hardware(self.device),
+            "hardware": computing_device(self.device),
             "seed": self.run.study.seed,
             "chat_template": _sha256(str(template)) if template else None,
             "seconds": seconds,
