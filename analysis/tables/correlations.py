@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.data.error_variance import group_error_variance
 from analysis.data.items import ItemScores
@@ -27,9 +29,10 @@ from analysis.statistics.disattenuation.disattenuate import (
     disattenuate_by_halves,
 )
 from analysis.statistics.interval import join_noise
-from study.config.analysis import Contrast, Multiplicity
+from study.config.analysis import Adjustment, Contrast, Multiplicity
 from study.results.schema import CORRELATIONS
 
+Floats = NDArray[np.float64]
 REPORTED_LEVELS = ("overall", "type")
 "Levels that reports and figures show."
 STATSMODELS_NAMES = {"bh": "fdr_bh", "by": "fdr_by"}
@@ -139,14 +142,26 @@ def _disattenuated_row(correlation: DisattenuatedCorrelation) -> dict[str, Any]:
 
 def _adjust(frame: pd.DataFrame, multiplicity: Multiplicity) -> pd.DataFrame:
     """Fill in `p_adjusted`."""
-    from statsmodels.stats.multitest import multipletests
-
     keys = ["contrast", "level", "estimand", "coefficient", "corrected"]
     methods = multiplicity.model_dump()
     for (_, level, *_), group in frame.groupby(keys):
         tested = group["p"].dropna()
         method = methods.get(str(level), "none")
-        if method != "none" and len(tested):
-            name = STATSMODELS_NAMES.get(method, method)
-            frame.loc[tested.index, "p_adjusted"] = multipletests(tested.to_numpy(), method=name)[1]
+        if len(tested):
+            frame.loc[tested.index, "p_adjusted"] = adjust_p(tested.to_numpy(), method)
     return frame
+
+
+def adjust_p(p: Floats, method: Adjustment) -> Floats:
+    """Adjust p-values [n] for multiple tests."""
+    if method == "none":
+        return p
+    if method == "holm":
+        # statsmodels' Holm collects garbage in each call, which takes longer than all else here.
+        order = np.argsort(p)
+        adjusted = np.empty_like(p)
+        adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+        return np.minimum(adjusted, 1)
+    from statsmodels.stats.multitest import multipletests
+
+    return np.asarray(multipletests(p, method=STATSMODELS_NAMES.get(method, method))[1])

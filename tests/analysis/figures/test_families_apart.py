@@ -11,7 +11,6 @@ from analysis.figures.families_apart import families_apart, families_apart_data
 from analysis.formatting import number
 from analysis.statistics.correlation.within_between import within_between
 from analysis.statistics.families import Families
-from analysis.tables.robustness.checks import robustness
 from tests.analysis.samples import (
     CONTRASTS,
     X,
@@ -19,18 +18,18 @@ from tests.analysis.samples import (
 )
 
 
-def test_families_apart(scores: pd.DataFrame) -> None:
+def test_families_apart(scores: pd.DataFrame, robustness_table: pd.DataFrame) -> None:
     data = families_apart_data(scores, x_arm=X, y_arm=Y)
     sizes = data.groupby("panel", sort=False).size()
     assert dict(sizes) == {"all pairs": 12, "means of families": 5, "within families": 12}
     points = contrast_points(scores, x_arm=X, y_arm=Y, level="overall")
-    found = within_between(points["x"], points["y"], Families.of(list(points["family"])))
+    result = within_between(points["x"], points["y"], Families.of(list(points["family"])))
     for panel, expected in zip(
-        sizes.index, (found.pooled, found.between, found.within), strict=True
+        sizes.index, (result.pooled, result.between, result.within), strict=True
     ):
-        own = data[data["panel"] == panel]
-        assert np.corrcoef(own["x"], own["y"])[0, 1] == pytest.approx(expected)
-    drawn = families_apart(scores, robustness(scores, CONTRASTS), CONTRASTS[0])
-    shown = [axis.get_title().split("r = ")[1].split()[0] for axis in drawn.axes]
-    expected = [number(r) for r in (found.pooled, found.between, found.within)]
+        shown_points = data[data["panel"] == panel]
+        assert np.corrcoef(shown_points["x"], shown_points["y"])[0, 1] == pytest.approx(expected)
+    figure = families_apart(scores, robustness_table, CONTRASTS[0])
+    shown = [axis.get_title().split("r = ")[1].split()[0] for axis in figure.axes]
+    expected = [number(r) for r in (result.pooled, result.between, result.within)]
     assert shown == expected

@@ -15,7 +15,7 @@ from tests.analysis.samples import (
 def test_heat_map(scores: pd.DataFrame) -> None:
     table = heat_map_data(scores, arm=Y)
     assert table.shape == (4, 12)
-    own = scores[(scores["arm"] == Y) & (scores["pair"] == "p7") & (scores["task"] == "b")]
-    expected = (own["score"].iloc[0] - 0.5) / 0.5
+    row = scores[(scores["arm"] == Y) & (scores["pair"] == "p7") & (scores["task"] == "b")]
+    expected = (row["score"].iloc[0] - 0.5) / 0.5
     assert table.loc[("strings", "b"), "p7"] == pytest.approx(expected, rel=1e-12)
     assert len(heat_map(scores, arms=[X, Y]).axes) == 3

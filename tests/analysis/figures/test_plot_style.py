@@ -6,13 +6,13 @@ import io
 from pathlib import Path
 
 import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
 
+from analysis.figures.controls import controls
 from analysis.figures.forest import forest
-from analysis.figures.plot_style import COLOURS, family_styles, save
-from analysis.tables.correlations import correlations
-from tests.analysis.samples import (
-    CONTRASTS,
-)
+from analysis.figures.plot_style import COLOURS, canvas, family_styles, save
 
 
 def test_many_families_look_different() -> None:
@@ -21,12 +21,26 @@ def test_many_families_look_different() -> None:
     assert len(set(COLOURS)) == 8
 
 
-def test_saved_figures_are_reproducible(scores: pd.DataFrame, tmp_path: Path) -> None:
-    frame = correlations(scores, CONTRASTS)
-    first = [path.read_bytes() for path in save(forest(frame), tmp_path / "one")]
-    second = [path.read_bytes() for path in save(forest(frame), tmp_path / "two")]
+def test_saved_figures_are_reproducible(correlation_table: pd.DataFrame, tmp_path: Path) -> None:
+    first = [path.read_bytes() for path in save(forest(correlation_table), tmp_path / "one")]
+    second = [path.read_bytes() for path in save(forest(correlation_table), tmp_path / "two")]
     assert first == second
     assert first[0].startswith(b"%PDF")
-    from matplotlib.image import imread
-
     assert imread(io.BytesIO(first[1])).std() > 0.01
+
+
+def test_panels_can_be_composed(
+    correlation_table: pd.DataFrame, robustness_table: pd.DataFrame
+) -> None:
+    page = Figure()
+    left, right = page.subplots(1, 2)
+    assert forest(correlation_table, axes=left) is page
+    assert controls(robustness_table, axes=right) is page
+    assert page.axes == [left, right]
+    assert [axis.get_legend() is not None for axis in page.axes] == [True, True]
+
+
+def test_too_few_axes_are_an_error() -> None:
+    axes = Figure().subplots(1, 2)
+    with pytest.raises(ValueError, match="axes must hold 3 Axes; found 2"):
+        canvas(list(axes), width_mm=85, height_mm=60, columns=3)

@@ -26,13 +26,13 @@ def renamed(families: Families) -> Families:
 
 def clustered_estimates(x: Any, y: Any, families: Families) -> list[float]:
     """One number of each estimator that knows families."""
-    found = correlate(x, y, families)
+    result = correlate(x, y, families)
     within = within_between(x, y, families)
     rng = np.random.default_rng(0)
     return [
-        found.estimate,
-        found.interval.low,
-        found.interval.high,
+        result.estimate,
+        result.interval.low,
+        result.interval.high,
         within.between,
         within.within,
         wild_test(x, y, families, rng=rng).p,

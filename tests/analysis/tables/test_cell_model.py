@@ -20,12 +20,12 @@ def simulated_cells(
     rng: np.random.Generator, *, pairs: int = 24, tasks: int = 12, params: bool = True
 ) -> pd.DataFrame:
     """Base and tuned scores: easy tasks are easy and good models good on both sides, and half of
-    what is a base's own on a task stays. Families of four."""
+    what is a base's interaction on a task stays. Families of four."""
     ability = rng.normal(0, 0.08, pairs)
     easy = rng.normal(0, 0.1, tasks)
-    own = rng.normal(0, 0.08, (pairs, tasks))
-    x = 0.5 + ability[:, None] + easy + own
-    y = 0.5 + ability[:, None] + easy + 0.5 * own + rng.normal(0, 0.02, (pairs, tasks))
+    interaction = rng.normal(0, 0.08, (pairs, tasks))
+    x = 0.5 + ability[:, None] + easy + interaction
+    y = 0.5 + ability[:, None] + easy + 0.5 * interaction + rng.normal(0, 0.02, (pairs, tasks))
     rows = [
         {
             "pair": f"p{i}",
@@ -52,29 +52,29 @@ def simulated_cells(
 
 def test_slopes_of_cells_families_and_tasks_are_separated() -> None:
     scores = simulated_cells(np.random.default_rng(1))
-    found = cell_models(scores, [IN_CONTEXT]).set_index("effect")
+    table = cell_models(scores, [IN_CONTEXT]).set_index("effect")
     for task_type in ("type0", "type1"):
-        row = found.loc[f"cell: {task_type}"]
+        row = table.loc[f"cell: {task_type}"]
         assert row["estimate"] == pytest.approx(0.5, abs=0.06)
         assert row["low"] < row["estimate"] < row["high"]
-    assert found.loc["between tasks", "estimate"] > 0.7
-    assert found.loc["within families", "estimate"] > 0.7
-    assert found.loc["deviation: residual", "estimate"] == pytest.approx(
+    assert table.loc["between tasks", "estimate"] > 0.7
+    assert table.loc["within families", "estimate"] > 0.7
+    assert table.loc["deviation: residual", "estimate"] == pytest.approx(
         math.sqrt(0.02**2 - 0.01**2), abs=0.006
     )
-    assert found.loc["latent", "estimate"] > 0.7
-    assert (found["n_pairs"] == 24).all()
+    assert table.loc["latent", "estimate"] > 0.7
+    assert (table["n_pairs"] == 24).all()
 
 
 def test_relabelled_families_and_shuffled_rows_change_nothing() -> None:
     scores = simulated_cells(np.random.default_rng(3))
-    found = cell_models(scores, [IN_CONTEXT])
+    table = cell_models(scores, [IN_CONTEXT])
     names = {f"f{i}": f"z{9 - i}" for i in range(6)}
     other = scores.assign(family=scores["family"].map(names)).sample(frac=1, random_state=0)
-    again = cell_models(other.astype(SCORES), [IN_CONTEXT])
+    other_table = cell_models(other.astype(SCORES), [IN_CONTEXT])
     for column in ("estimate", "low", "high", "p"):
-        assert again[column].to_numpy(float) == pytest.approx(
-            found[column].to_numpy(float), abs=1e-5, nan_ok=True
+        assert other_table[column].to_numpy(float) == pytest.approx(
+            table[column].to_numpy(float), abs=1e-5, nan_ok=True
         )
 
 
@@ -97,10 +97,10 @@ def test_notes_say_what_is_unknown() -> None:
 
 def test_scores_without_noise_end_at_the_boundary() -> None:
     scores = simulated_cells(np.random.default_rng(6)).assign(stderr=0.3)
-    found = cell_models(scores, [IN_CONTEXT]).set_index("effect")
-    assert found.loc["deviation: residual", "estimate"] == 0
-    assert found.loc["deviation: residual", "note"] == "at the boundary"
-    assert np.isfinite(found.loc["cell: type0", "estimate"])
+    table = cell_models(scores, [IN_CONTEXT]).set_index("effect")
+    assert table.loc["deviation: residual", "estimate"] == 0
+    assert table.loc["deviation: residual", "note"] == "at the boundary"
+    assert np.isfinite(table.loc["cell: type0", "estimate"])
 
 
 def test_a_sentence_and_a_frame() -> None:

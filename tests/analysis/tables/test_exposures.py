@@ -45,12 +45,12 @@ def test_combinations_are_divided_by_what_each_pair_has_seen() -> None:
 
     frame = exposure_scores(value, lambda p, t: "seen_task" if p < 6 else "unseen_type")
     assert (task_exposures(frame) == "").all()
-    found = exposures(frame, [IN_CONTEXT]).set_index(["exposure", "task_type", "quantity"])
-    seen = found.loc["seen_task", "", "gap"]
+    table = exposures(frame, [IN_CONTEXT]).set_index(["exposure", "task_type", "quantity"])
+    seen = table.loc["seen_task", "", "gap"]
     assert seen["estimate"] == pytest.approx(0.1 + noise[:6].mean())
     assert (seen["n_pairs"], seen["n_families"], seen["n_tasks"]) == (6, 4, 3)
     assert seen["low"] < seen["estimate"] < seen["high"]
-    unseen = found.loc["unseen_type", "", "gap"]
+    unseen = table.loc["unseen_type", "", "gap"]
     assert unseen["estimate"] == pytest.approx(-0.2 + noise[6:].mean())
     of_task = [
         np.corrcoef(
@@ -59,7 +59,7 @@ def test_combinations_are_divided_by_what_each_pair_has_seen() -> None:
         for t in range(3)
     ]
     wanted = math.tanh(np.arctanh(of_task).mean())
-    assert found.loc["seen_task", "", "pearson"]["estimate"] == pytest.approx(wanted)
+    assert table.loc["seen_task", "", "pearson"]["estimate"] == pytest.approx(wanted)
     by_type = exposures(frame, [IN_CONTEXT])
     assert set(by_type["task_type"]) == {"", "one", "two"}
 

@@ -30,9 +30,9 @@ def test_intervals_of_every_kind(scores: pd.DataFrame) -> None:
     assert whole.loc[FISHER, ["low", "high"]].tolist() == list(fisher_interval(r, 12))
     points = contrast_points(scores, x_arm=X, y_arm=Y, level="overall")
     families = Families.of(list(points["family"]))
-    made = bca(points["x"], points["y"], families, rng=np.random.default_rng(0))
-    found = whole.loc["BCa over families", ["low", "high"]].to_numpy(dtype=float)
-    assert found == pytest.approx([made.low, made.high])
+    interval = bca(points["x"], points["y"], families, rng=np.random.default_rng(0))
+    ends = whole.loc["BCa over families", ["low", "high"]].to_numpy(dtype=float)
+    assert ends == pytest.approx([interval.low, interval.high])
     assert whole.loc["BCa over families", "covers"] == "items+draws+families"
     few = scores[scores["pair"].isin(["p0", "p1", "p2"])]
     notes = further_intervals(few, CONTRASTS[:1], kinds=["fisher"])["note"]

@@ -72,11 +72,12 @@ def test_types_that_differ_and_means_over_tasks() -> None:
 def test_task_jackknife_is_that_of_correlate() -> None:
     scores = simulated({"a": 0.6})
     whole, *_, last = groups(scores, x_arm=X, y_arm=Y)
-    found = task_jackknife(whole)
-    own = correlate(last.x, last.y, last.families)
-    interval, p, _ = found.interval(list(whole.tasks).index(last.tasks[0]), fisher=True)
-    assert (interval.low, interval.high) == pytest.approx((own.interval.low, own.interval.high))
-    assert p == pytest.approx(own.jackknife_p)
+    jackknife = task_jackknife(whole)
+    correlation = correlate(last.x, last.y, last.families)
+    interval, p, _ = jackknife.interval(list(whole.tasks).index(last.tasks[0]), fisher=True)
+    expected = correlation.interval.low, correlation.interval.high
+    assert (interval.low, interval.high) == pytest.approx(expected)
+    assert p == pytest.approx(correlation.jackknife_p)
 
 
 def test_equal_means_has_its_nominal_level() -> None:
@@ -115,9 +116,9 @@ def test_equicorrelated_keeps_variances_and_can_be_inverted() -> None:
     z = rng.normal(size=(5, 8)) + rng.normal(size=(5, 1))
     singular = np.cov(z.T)
     assert np.linalg.matrix_rank(singular) < 8
-    made = equicorrelated(singular)
-    assert np.diag(made) == pytest.approx(np.diag(singular))
-    assert np.linalg.eigvalsh(made).min() > 0
+    equal = equicorrelated(singular)
+    assert np.diag(equal) == pytest.approx(np.diag(singular))
+    assert np.linalg.eigvalsh(equal).min() > 0
     assert equicorrelated(np.array([[2.0]])) == pytest.approx(2.0)
 
 

@@ -21,14 +21,14 @@ from tests.analysis.samples import DATA, family_pairs, several
 def test_families_of_one_give_the_ordinary_jackknife() -> None:
     rng = np.random.default_rng(7)
     x, y, families = family_pairs(rng, families=14, sizes=(1, 2), icc=0.0, rho=0.6)
-    found = correlate(x, y, families)
+    result = correlate(x, y, families)
     z = np.arctanh([np.corrcoef(np.delete(x, i), np.delete(y, i))[0, 1] for i in range(14)])
     error = math.sqrt(13 / 14 * ((z - z.mean()) ** 2).sum())
     center = math.atanh(np.corrcoef(x, y)[0, 1])
     reach = stats.t.ppf(0.975, 13) * error
-    ends = (found.interval.low, found.interval.high)
+    ends = (result.interval.low, result.interval.high)
     assert ends == pytest.approx((math.tanh(center - reach), math.tanh(center + reach)), rel=1e-12)
-    assert found.jackknife_p == pytest.approx(2 * stats.t.sf(abs(center) / error, 13), rel=1e-12)
+    assert result.jackknife_p == pytest.approx(2 * stats.t.sf(abs(center) / error, 13), rel=1e-12)
 
 
 def test_coefficients_are_scipys() -> None:
@@ -50,15 +50,15 @@ def test_invariances(seed: int, scale: float, shift: float) -> None:
     order = rng.permutation(len(x))
     relabelled = Families.of([f"x{label[::-1]}" for label in families.labels])
     permuted = Families.of([families.labels[i] for i in order])
-    found = correlate(x, y, families)
+    result = correlate(x, y, families)
     for other in (
         correlate(x, y, relabelled),
         correlate(x[order], y[order], permuted),
         correlate(scale * x + shift, y, families),
     ):
-        assert other.estimate == pytest.approx(found.estimate, rel=1e-6, abs=1e-9)
-        assert other.interval.low == pytest.approx(found.interval.low, rel=1e-6, abs=1e-9)
-        assert other.interval.high == pytest.approx(found.interval.high, rel=1e-6, abs=1e-9)
+        assert other.estimate == pytest.approx(result.estimate, rel=1e-6, abs=1e-9)
+        assert other.interval.low == pytest.approx(result.interval.low, rel=1e-6, abs=1e-9)
+        assert other.interval.high == pytest.approx(result.interval.high, rel=1e-6, abs=1e-9)
 
 
 def test_a_duplicated_pair_does_not_change_the_number_of_families() -> None:
@@ -66,8 +66,8 @@ def test_a_duplicated_pair_does_not_change_the_number_of_families() -> None:
         np.random.default_rng(5), families=7, sizes=(2, 4), icc=0.5, rho=0.5
     )
     twice = Families.of([*families.labels, families.labels[0]])
-    found = correlate(np.append(x, x[0]), np.append(y, y[0]), twice)
-    assert (found.n_families, found.n_pairs) == (7, len(x) + 1)
+    result = correlate(np.append(x, x[0]), np.append(y, y[0]), twice)
+    assert (result.n_families, result.n_pairs) == (7, len(x) + 1)
 
 
 def test_the_interval_covers_where_fishers_does_not() -> None:
@@ -98,15 +98,15 @@ def test_the_interval_covers_where_fishers_does_not() -> None:
 def test_the_note_says_why_there_is_no_estimate(
     x: list[float], y: list[float], families: str, words: str
 ) -> None:
-    found = correlate(x, y, Families.of(families))
-    assert math.isnan(found.interval.low)
-    assert math.isnan(found.p)
-    assert re.search(words, found.note)
-    assert found.note in found.sentence() or not math.isnan(found.estimate)
+    result = correlate(x, y, Families.of(families))
+    assert math.isnan(result.interval.low)
+    assert math.isnan(result.p)
+    assert re.search(words, result.note)
+    assert result.note in result.sentence() or not math.isnan(result.estimate)
 
 
 def test_bad_input_is_an_error() -> None:
-    with pytest.raises(ValueError, match="one value a pair each; they have 3, 2 and 3"):
+    with pytest.raises(ValueError, match="one value per pair; found 3, 2 and 3"):
         correlate([1, 2, 3], [1, 2], Families.of("abc"))
     with pytest.raises(ValueError, match="pair 1 has x=nan"):
         correlate([1, math.nan, 3], [1, 2, 3], Families.of("abc"))
@@ -118,12 +118,12 @@ def test_frame_and_sentence() -> None:
     x, y, families = family_pairs(
         np.random.default_rng(1), families=8, sizes=(2, 4), icc=0.5, rho=0.8
     )
-    found = correlate(x, y, families)
-    assert isinstance(found, Correlation)
-    frame = found.to_frame()
-    assert frame.loc[0, "estimate"] == found.estimate
+    result = correlate(x, y, families)
+    assert isinstance(result, Correlation)
+    frame = result.to_frame()
+    assert frame.loc[0, "estimate"] == result.estimate
     assert frame.loc[0, "covers"] == "items+draws+families"
-    assert f"{found.n_pairs} pairs of 8 families" in found.sentence()
+    assert f"{result.n_pairs} pairs of 8 families" in result.sentence()
 
 
 # Pearson's and Spearman's correlations of the published scores, to two digits.

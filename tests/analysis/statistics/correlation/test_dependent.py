@@ -21,18 +21,18 @@ from analysis.statistics.items.sampling import (
 
 
 def test_dependent_correlations() -> None:
-    found = williams(0.3, 0.4, 0.5, 100)
-    assert (found.statistic, found.p) == pytest.approx((-1.0767, 0.2843), abs=5e-5)
+    result = williams(0.3, 0.4, 0.5, 100)
+    assert (result.statistic, result.p) == pytest.approx((-1.0767, 0.2843), abs=5e-5)
     assert steiger(0.4, 0.5, 0.1, 103).statistic == pytest.approx(-0.8887185, abs=5e-8)
-    found = dunn_clark(0.5, 0.6, 0.7, 100)
-    assert (found.statistic, found.p) == pytest.approx((-1.5838851123, 0.1132198659), abs=5e-11)
-    found = meng(0.3, 0.4, 0.5, 100)
-    assert (found.statistic, found.p) == pytest.approx((-1.0707, 0.2843), abs=5e-5)
+    result = dunn_clark(0.5, 0.6, 0.7, 100)
+    assert (result.statistic, result.p) == pytest.approx((-1.5838851123, 0.1132198659), abs=5e-11)
+    result = meng(0.3, 0.4, 0.5, 100)
+    assert (result.statistic, result.p) == pytest.approx((-1.0707, 0.2843), abs=5e-5)
     assert zou(0.396, 0.179, 0.088, 66) == pytest.approx((-0.093, 0.517), abs=5e-4)
-    found = steiger_nonoverlapping(0.5, 0.6, 0.8, 0.5, 0.5, 0.7, 103)
-    assert found.statistic == pytest.approx(-1.4050, abs=5e-5)
-    found = independent(0.4, 100, 0.5, 100)
-    assert (found.statistic, found.p) == pytest.approx((-0.8751012342, 0.3815188256), abs=5e-11)
+    result = steiger_nonoverlapping(0.5, 0.6, 0.8, 0.5, 0.5, 0.7, 103)
+    assert result.statistic == pytest.approx(-1.4050, abs=5e-5)
+    result = independent(0.4, 100, 0.5, 100)
+    assert (result.statistic, result.p) == pytest.approx((-0.8751012342, 0.3815188256), abs=5e-11)
     assert independent(0.657, 62, 0.430, 143).statistic == pytest.approx(2.110737, abs=5e-7)
 
 

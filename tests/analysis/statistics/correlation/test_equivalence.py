@@ -12,8 +12,8 @@ from analysis.statistics.correlation.equivalence import equivalence
 
 def test_equivalence_is_the_interval_within_the_bound() -> None:
     for r in (0.0, 0.1, 0.25, -0.2):
-        found = equivalence(r, bound=0.3, n=60)
-        assert (found.p < 0.05) == (found.low > -0.3 and found.high < 0.3)
+        result = equivalence(r, bound=0.3, n=60)
+        assert (result.p < 0.05) == (result.low > -0.3 and result.high < 0.3)
     assert equivalence(0.0, bound=0.3, n=30).smallest_bound == pytest.approx(
         math.tanh(1.644854 / math.sqrt(27))
     )

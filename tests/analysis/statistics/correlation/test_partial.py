@@ -24,11 +24,11 @@ def test_partial_correlation_is_the_formula() -> None:
 def test_partial_correlation_of_pingouin() -> None:
     """pg.partial_corr(pg.read_dataset("partial_corr"), "x", "y", "cv1")"""
     data = pingouin.read_dataset("partial_corr")
-    found = partial_correlation(data["x"], data["y"], data["cv1"])
+    result = partial_correlation(data["x"], data["y"], data["cv1"])
     assert len(data) == 30
-    assert found.estimate == pytest.approx(0.568169, abs=5e-7)
-    assert found.p == pytest.approx(0.001303, abs=5e-7)
-    assert (round(found.low, 2), round(found.high, 2)) == (0.25, 0.77)
+    assert result.estimate == pytest.approx(0.568169, abs=5e-7)
+    assert result.p == pytest.approx(0.001303, abs=5e-7)
+    assert (round(result.low, 2), round(result.high, 2)) == (0.25, 0.77)
 
 
 def test_a_correlation_due_to_size_vanishes_given_size() -> None:
@@ -36,8 +36,8 @@ def test_a_correlation_due_to_size_vanishes_given_size() -> None:
     size = rng.normal(size=200)
     x, y = size + rng.normal(size=200) * 0.3, size + rng.normal(size=200) * 0.3
     assert np.corrcoef(x, y)[0, 1] > 0.85
-    found = partial_correlation(x, y, size)
-    assert found.low < 0 < found.high
+    result = partial_correlation(x, y, size)
+    assert result.low < 0 < result.high
     ranks = partial_correlation(np.exp(x), y, size, coefficient="spearman")
     assert ranks.estimate == pytest.approx(
         partial_correlation(x, y, size, coefficient="spearman").estimate

@@ -20,11 +20,11 @@ def test_components_are_those_that_were_simulated() -> None:
         0.2 * rng.normal(size=(1, draws, items)),
         0.5 * rng.normal(size=(models, draws, items)),
     )
-    found = variance_components(sum(parts, start=np.zeros((models, draws, items))))
-    assert found.model_item == pytest.approx(0.49, rel=0.05)
-    assert found.model_draw == pytest.approx(0.09, rel=0.25)
-    assert found.residual == pytest.approx(0.25, rel=0.05)
+    result = variance_components(sum(parts, start=np.zeros((models, draws, items))))
+    assert result.model_item == pytest.approx(0.49, rel=0.05)
+    assert result.model_draw == pytest.approx(0.09, rel=0.25)
+    assert result.residual == pytest.approx(0.25, rel=0.05)
     expected = 0.09 / 8 + 0.49 / 300 + 0.25 / 2400
-    assert found.of_mean == pytest.approx(expected, rel=0.25)
+    assert result.of_mean == pytest.approx(expected, rel=0.25)
     alone = variance_components(rng.normal(size=(5, 1, 20)))
     assert np.isnan(alone.model_draw)

@@ -20,8 +20,8 @@ def test_bivariate_likelihood() -> None:
     data = anchor("berkey1998")
     al, pd_ = (data[data["outcome"] == name] for name in ("AL", "PD"))
     of_trials = [data[data["trial"] == trial] for trial in al["trial"]]
-    assert all(list(own["outcome"]) == ["PD", "AL"] for own in of_trials)
-    errors = np.stack([own[["v1i", "v2i"]].to_numpy()[::-1, ::-1] for own in of_trials])
+    assert all(list(trial["outcome"]) == ["PD", "AL"] for trial in of_trials)
+    errors = np.stack([trial[["v1i", "v2i"]].to_numpy()[::-1, ::-1] for trial in of_trials])
     fit = by_likelihood(al["yi"], pd_["yi"], errors)
     assert fit.means == pytest.approx([-0.3379, 0.3448], abs=5e-5)
     assert fit.mean_errors == pytest.approx([0.0798, 0.0495], abs=5e-5)

@@ -62,7 +62,7 @@ def test_three_routes_to_one_reliability() -> None:
 
 
 def test_corrections_recover_the_true_correlation() -> None:
-    found = []
+    estimates = []
     for seed in range(60):
         x, y = model_items(seed)
         halves = by_halves(x, y, rng=np.random.default_rng(seed), splits=20)
@@ -70,22 +70,22 @@ def test_corrections_recover_the_true_correlation() -> None:
         measured = np.cov(x.mean(1), y.mean(1))
         too_much = of_covariances(measured, np.diag(binomial), len(x))
         moments = by_moments(x, y)
-        found.append([moments.naive, moments.estimate, halves.estimate, too_much.estimate])
-    naive, moments_, halves_, binomial_ = np.nanmedian(found, axis=0)
+        estimates.append([moments.naive, moments.estimate, halves.estimate, too_much.estimate])
+    naive, by_moments_, by_halves_, binomial_median = np.nanmedian(estimates, axis=0)
     assert naive < 0.68
-    assert moments_ == pytest.approx(0.70, abs=0.04)
-    assert halves_ == pytest.approx(moments_, abs=0.02)
-    assert binomial_ > moments_ + 0.02
+    assert by_moments_ == pytest.approx(0.70, abs=0.04)
+    assert by_halves_ == pytest.approx(by_moments_, abs=0.02)
+    assert binomial_median > by_moments_ + 0.02
 
 
 def test_estimates_without_true_variance_are_not_clipped() -> None:
     rng = np.random.default_rng(0)
     noise = (rng.random((6, 30)) < 0.5).astype(float)
-    found = by_moments(noise, noise[::-1])
-    assert math.isnan(found.estimate)
-    assert "not estimable" in found.note
-    assert math.isfinite(found.naive)
-    assert "not estimable" in found.sentence()
+    result = by_moments(noise, noise[::-1])
+    assert math.isnan(result.estimate)
+    assert "not estimable" in result.note
+    assert math.isfinite(result.naive)
+    assert "not estimable" in result.sentence()
 
 
 def test_identical_sides_have_identical_errors() -> None:

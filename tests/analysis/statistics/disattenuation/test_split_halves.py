@@ -11,7 +11,7 @@ from analysis.statistics.disattenuation.split_halves import by_halves, half_scor
 def test_halves_of_draws_remove_the_noise_of_demonstrations() -> None:
     """True r .70; each draw of demonstrations moves a base by .7 of its standard deviation."""
     rng = np.random.default_rng(0)
-    found = []
+    estimates = []
     for _ in range(80):
         true = rng.multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], size=120)
         noise = 0.7 * rng.normal(size=(120, 3, 1)) + 3 * rng.normal(size=(120, 3, 60))
@@ -20,8 +20,8 @@ def test_halves_of_draws_remove_the_noise_of_demonstrations() -> None:
         halves = half_scores(x, y, clusters=np.arange(60), splits=30, rng=rng)
         measured = np.cov(x.mean((1, 2)), y.mean((1, 2)))
         items_only = by_halves(x.mean(1), y[:, 0], rng=rng, splits=30)
-        found.append([of_halves(halves, measured).estimate, items_only.estimate])
-    both, of_items = np.nanmedian(found, axis=0)
+        estimates.append([of_halves(halves, measured).estimate, items_only.estimate])
+    both, of_items = np.nanmedian(estimates, axis=0)
     assert both == pytest.approx(0.70, abs=0.03)
     assert of_items < both - 0.02
 

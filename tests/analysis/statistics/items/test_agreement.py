@@ -34,16 +34,16 @@ def test_error_consistency() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
 def test_agreement(pairs: list[tuple[bool, bool]]) -> None:
     base, tuned = np.array(pairs, dtype=float).T
-    found = agreement(base, tuned)
-    if math.isnan(found.kappa):
+    result = agreement(base, tuned)
+    if math.isnan(result.kappa):
         assert base.mean() == tuned.mean()
         assert base.mean() in (0, 1)
     else:
-        assert found.kappa_least - 1e-12 <= found.kappa <= found.kappa_most + 1e-12
-        assert error_consistency(tuned, base) == pytest.approx(found.kappa)
-    assert found.gained - found.lost == pytest.approx(tuned.mean() - base.mean())
-    assert math.isnan(found.base_given_tuned) == (tuned.sum() == 0)
-    assert only_tuned(tuned, base) == pytest.approx(found.gained)
+        assert result.kappa_least - 1e-12 <= result.kappa <= result.kappa_most + 1e-12
+        assert error_consistency(tuned, base) == pytest.approx(result.kappa)
+    assert result.gained - result.lost == pytest.approx(tuned.mean() - base.mean())
+    assert math.isnan(result.base_given_tuned) == (tuned.sum() == 0)
+    assert only_tuned(tuned, base) == pytest.approx(result.gained)
     assert only_tuned(tuned, [base, tuned]) == 0
 
 
@@ -63,13 +63,13 @@ def test_duplicated_items_change_the_interval_unless_they_are_clustered() -> Non
     twice = np.repeat(scores, 4)
 
     def width(values: Any, clusters: Any) -> float:
-        found = item_bootstrap(
+        result = item_bootstrap(
             lambda chosen: float(values[chosen].mean()),
             len(values),
             rng=np.random.default_rng(1),
             clusters=clusters,
         )
-        return found.high - found.low
+        return result.high - result.low
 
     clustered = width(twice, np.repeat(np.arange(40), 4))
     assert clustered == pytest.approx(width(scores, None), rel=0.1)

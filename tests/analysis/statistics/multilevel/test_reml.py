@@ -42,15 +42,15 @@ def test_the_likelihood_is_that_of_the_whole_covariance() -> None:
     inverse, x, y = np.linalg.inv(v), model.x, model.y
     information = x.T @ inverse @ x
     beta = np.linalg.solve(information, x.T @ inverse @ y)
-    left = y - x @ beta
+    residuals = y - x @ beta
     logs = np.linalg.slogdet(v)[1] + np.linalg.slogdet(information)[1]
-    expected = logs + left @ inverse @ left + (len(y) - 2) * math.log(2 * math.pi)
-    found = model.evaluate(theta)
-    assert found.criterion == pytest.approx(expected, rel=1e-12)
-    assert found.coefficients == pytest.approx(beta, rel=1e-9)
-    assert found.covariance == pytest.approx(np.linalg.inv(information), rel=1e-9)
+    expected = logs + residuals @ inverse @ residuals + (len(y) - 2) * math.log(2 * math.pi)
+    point = model.evaluate(theta)
+    assert point.criterion == pytest.approx(expected, rel=1e-12)
+    assert point.coefficients == pytest.approx(beta, rel=1e-9)
+    assert point.covariance == pytest.approx(np.linalg.inv(information), rel=1e-9)
     by_steps = optimize.approx_fprime(theta, lambda t: model.evaluate(t).criterion, 1e-6)
-    assert found.gradient == pytest.approx(by_steps, rel=1e-4, abs=1e-4)
+    assert point.gradient == pytest.approx(by_steps, rel=1e-4, abs=1e-4)
 
 
 def test_the_maximum_is_that_of_a_search_without_gradients() -> None:

@@ -27,14 +27,15 @@ from tests.analysis.samples import (
 def test_resampled_correlations_are_those_of_the_resampled_pairs(seed: int) -> None:
     x, y, families = related_pairs(seed)
     counts = family_counts(families, draws=5, rng=np.random.default_rng(seed))
-    found = correlations_of_counts(np.stack([x, x**3]), np.stack([y, y]), families, counts)
+    resampled = correlations_of_counts(np.stack([x, x**3]), np.stack([y, y]), families, counts)
     labels = np.asarray(families.labels)
-    for row, draw in zip(found, counts, strict=True):
+    for row, draw in zip(resampled, counts, strict=True):
         times = [int(draw[families.names.index(label)]) for label in labels]
         chosen = np.repeat(np.arange(len(x)), times)
-        for value, own in zip(row, (x, x**3), strict=True):
-            if np.ptp(own[chosen]) > 0 and np.ptp(y[chosen]) > 0:
-                assert value == pytest.approx(np.corrcoef(own[chosen], y[chosen])[0, 1], abs=1e-9)
+        for value, scores in zip(row, (x, x**3), strict=True):
+            if np.ptp(scores[chosen]) > 0 and np.ptp(y[chosen]) > 0:
+                expected = np.corrcoef(scores[chosen], y[chosen])[0, 1]
+                assert value == pytest.approx(expected, abs=1e-9)
             else:
                 assert math.isnan(value)
 

@@ -27,18 +27,18 @@ def test_the_fast_jackknife_is_the_slow_one(seed: int) -> None:
     fast = np.arctanh(leave_one_family_out(x, y, families)[:, 0])
     assert slow.replicates[:, 0] == pytest.approx(fast, abs=1e-9)
     interval, p, note = slow.interval(fisher=True)
-    found = correlate(x, y, families)
+    result = correlate(x, y, families)
     assert (interval.low, interval.high, p) == pytest.approx(
-        (found.interval.low, found.interval.high, found.jackknife_p), abs=1e-9
+        (result.interval.low, result.interval.high, result.jackknife_p), abs=1e-9
     )
-    assert note == found.note
+    assert note == result.note
 
 
 def test_families_of_one_are_the_ordinary_jackknife() -> None:
     x, y, _ = related_pairs(4)
     alone = Families.of(list(range(len(x))))
     n = len(x)
-    found = family_jackknife(lambda rest: float(np.mean(x[rest])), alone)
-    assert float(found.covariance[0, 0]) == pytest.approx(x.var(ddof=1) / n)
+    result = family_jackknife(lambda rest: float(np.mean(x[rest])), alone)
+    assert float(result.covariance[0, 0]) == pytest.approx(x.var(ddof=1) / n)
     of_y = family_jackknife(lambda rest: [np.mean(x[rest]), np.mean(y[rest])], alone)
     assert of_y.covariance[0, 1] == pytest.approx(np.cov(x, y)[0, 1] / n)

@@ -17,10 +17,10 @@ from tests.analysis.samples import (
 
 def test_family_means_are_permuted_in_all_ways() -> None:
     x, y, families = related_pairs(3, families=4)
-    found = permutation_test(x, y, families, scheme="family means", rng=np.random.default_rng(0))
-    assert found.enumerated
-    assert found.rearrangements == 24
-    assert (found.p * 24) % 1 == pytest.approx(0, abs=1e-9)
+    result = permutation_test(x, y, families, scheme="family means", rng=np.random.default_rng(0))
+    assert result.enumerated
+    assert result.rearrangements == 24
+    assert (result.p * 24) % 1 == pytest.approx(0, abs=1e-9)
 
 
 def test_permuting_within_families_ignores_differences_between_them() -> None:

@@ -19,18 +19,18 @@ def test_wild_bootstrap_of_wildboottest() -> None:
     vectors that are the data itself; an exact test counts them (Phipson & Smyth 2010)."""
     data = anchor("bland1995")
     families = Families.of(list(data["Subject"]))
-    found = wild_test(data["pH"], data["PaCO2"], families, rng=np.random.default_rng(0))
-    assert found.t == pytest.approx(-0.172781, abs=5e-7)
-    assert found.p - 2 / 256 == pytest.approx(0.867188, abs=5e-7)
+    result = wild_test(data["pH"], data["PaCO2"], families, rng=np.random.default_rng(0))
+    assert result.t == pytest.approx(-0.172781, abs=5e-7)
+    assert result.p - 2 / 256 == pytest.approx(0.867188, abs=5e-7)
 
 
 def test_the_smallest_attainable_p_is_reached() -> None:
     x = np.arange(10.0)
     families = Families.of("aabbccddee")
-    found = wild_test(x, x + np.tile([0.01, -0.01], 5), families, rng=np.random.default_rng(0))
-    assert found.enumerated
-    assert found.draws == 32
-    assert found.p == found.smallest_p == 2 / 32
+    result = wild_test(x, x + np.tile([0.01, -0.01], 5), families, rng=np.random.default_rng(0))
+    assert result.enumerated
+    assert result.draws == 32
+    assert result.p == result.smallest_p == 2 / 32
 
 
 def test_rng_is_used_only_beyond_twelve_families() -> None:

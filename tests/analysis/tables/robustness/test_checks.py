@@ -74,19 +74,20 @@ def test_families_sizes_and_tasks_are_left_out_in_turn() -> None:
     frame = checked(scores)
     points = contrast_points(scores, x_arm=X, y_arm=Y, level="overall")
     rest = points[points["family"] != "f2"]
-    own = correlate(rest["x"], rest["y"], Families.of(list(rest["family"])))
-    assert frame.loc["without family: f2", "estimate"] == pytest.approx(own.estimate)
+    correlation = correlate(rest["x"], rest["y"], Families.of(list(rest["family"])))
+    assert frame.loc["without family: f2", "estimate"] == pytest.approx(correlation.estimate)
     assert frame.loc["without family: f2", "n_families"] == 5
     assert frame.loc["without sizes: the largest", "n_pairs"] == 18
     tasks = sorted(scores["task"].unique())
     others = contrast_points(scores[scores["task"] != tasks[0]], x_arm=X, y_arm=Y, level="overall")
-    own = correlate(others["x"], others["y"], Families.of(list(others["family"])))
+    correlation = correlate(others["x"], others["y"], Families.of(list(others["family"])))
     without = frame.loc[f"without task: {tasks[0]}"]
-    assert (without["estimate"], without["low"]) == pytest.approx((own.estimate, own.interval.low))
+    expected = correlation.estimate, correlation.interval.low
+    assert (without["estimate"], without["low"]) == pytest.approx(expected)
     assert frame.index.str.startswith("without task").sum() == len(tasks)
     text = robustness_text(robustness(scores, CONTRASTS))
-    assert "in-context, over all tasks" in text
-    assert "left out by one" in text
+    assert "in-context, all tasks, robustness checks" in text
+    assert "leave one out" in text
 
 
 def test_the_note_says_that_sizes_are_unknown() -> None:

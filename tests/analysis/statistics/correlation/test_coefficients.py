@@ -1,0 +1,24 @@
+"""Coefficients are scipy's, also with ties and rounding."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.statistics.correlation.coefficients import coefficient_of, ranks
+
+
+def test_coefficients_are_scipys() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=30), np.round(rng.normal(size=30), 1)
+    assert coefficient_of(x, y, "pearson") == pytest.approx(stats.pearsonr(x, y)[0], rel=1e-12)
+    assert coefficient_of(x, y, "spearman") == pytest.approx(stats.spearmanr(x, y)[0], rel=1e-12)
+    assert coefficient_of(x, y, "kendall") == pytest.approx(stats.kendalltau(x, y)[0], rel=1e-12)
+    assert math.isnan(coefficient_of(x, np.ones(30), "pearson"))
+
+
+def test_values_that_differ_by_rounding_are_tied() -> None:
+    assert ranks(np.array([0.1 + 0.2, 0.3, 0.5])).tolist() == [1.5, 1.5, 3.0]

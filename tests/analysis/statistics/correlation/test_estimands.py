@@ -1,0 +1,49 @@
+"""The estimands, each by its plain formula."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from analysis.statistics.correlation.estimands import estimate
+
+RNG = np.random.default_rng(4)
+X = RNG.normal(size=(8, 5))
+Y = X + RNG.normal(size=(8, 5))
+
+
+def correlation(a: object, b: object) -> float:
+    return float(np.corrcoef(np.ravel(a), np.ravel(b))[0, 1])  # type: ignore[arg-type]
+
+
+def test_estimands_are_their_formulas() -> None:
+    within = [math.atanh(correlation(a, b)) for a, b in zip(X, Y, strict=True)]
+
+    def centred(scores: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        rows, columns = scores.mean(1, keepdims=True), scores.mean(0, keepdims=True)
+        return scores - rows - columns + scores.mean()
+
+    expected = {
+        "across_pairs": correlation(X.mean(1), Y.mean(1)),
+        "across_tasks": math.tanh(float(np.mean(within))),
+        "pooled": correlation(X, Y),
+        "double_centred": correlation(centred(X), centred(Y)),
+    }
+    for name, value in expected.items():
+        result, note = estimate(X, Y, name, "pearson")  # type: ignore[arg-type]
+        assert result == pytest.approx(value, rel=1e-12)
+        assert note == ""
+
+
+def test_notes_say_why_there_is_no_estimate() -> None:
+    assert estimate(X[:, :2], Y[:, :2], "pooled", "pearson")[1] == (
+        "not estimable: 2 tasks, 3 are needed"
+    )
+    assert estimate(X[:2], Y[:2], "double_centred", "pearson")[1] == (
+        "not estimable: 2 pairs, 3 are needed"
+    )
+    constant = np.where(np.arange(8)[:, None] == 3, 0.5, Y)
+    note = estimate(X, constant, "across_tasks", "pearson")[1]
+    assert note.startswith("the correlation within one pair: not estimable")
