@@ -16,11 +16,11 @@ from study.results.run import Run
 from study.results.schema import SCORES
 from tests.analysis.samples import X
 
+Analyzed = tuple[Path, str, list[str]]
+
 
 @pytest.fixture(scope="module")
-def analyzed(
-    imported_run: Run, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, str, list[str]]:
+def analyzed(imported_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Analyzed:
     """The folder of an analysed run, its summary, and the steps that were reported."""
     folder = tmp_path_factory.mktemp("analyzed") / "run"
     shutil.copytree(imported_run.folder, folder)
@@ -28,7 +28,7 @@ def analyzed(
     return folder, analyze_run(str(folder), on_step=steps.append), steps
 
 
-def test_tables_are_those_that_apply(analyzed: tuple[Path, str, list[str]]) -> None:
+def test_tables_are_those_that_apply(analyzed: Analyzed) -> None:
     folder, _, _ = analyzed
     names = {path.stem for path in (folder / "tables").glob("*.csv")}
     of_tuning = {"tuning", "written", "turn_scores", "recipe_gains"}
@@ -36,7 +36,7 @@ def test_tables_are_those_that_apply(analyzed: tuple[Path, str, list[str]]) -> N
     assert (folder / "tables" / "correlations.tex").read_text().startswith("% needs")
 
 
-def test_figures_are_those_that_apply(analyzed: tuple[Path, str, list[str]]) -> None:
+def test_figures_are_those_that_apply(analyzed: Analyzed) -> None:
     folder, _, _ = analyzed
     names = {path.stem for path in (folder / "figures").glob("*.pdf")}
     assert names == {path.stem for path in (folder / "figures").glob("*.png")}
@@ -45,7 +45,7 @@ def test_figures_are_those_that_apply(analyzed: tuple[Path, str, list[str]]) -> 
     assert names == once | {"scatter_in-context", "scatter_in-context-control"}
 
 
-def test_the_summary_names_contrasts_and_files(analyzed: tuple[Path, str, list[str]]) -> None:
+def test_the_summary_names_contrasts_and_files(analyzed: Analyzed) -> None:
     folder, summary, steps = analyzed
     assert f"in-context: {X} (x) against" in summary
     assert f"tables:  {folder / 'tables'}" in summary

@@ -42,9 +42,8 @@ def test_standard_errors_are_clustered_by_passage(imported_run: Run, scores: pd.
     items = load_items(imported_run)
     clustered = with_clustered_errors(scores, items)
     changed = clustered["stderr"] != scores["stderr"]
-    assert set(scores.loc[changed, ["task", "arm"]].itertuples(index=False, name=None)) == {
-        ("c", Y)
-    }
+    rows = scores.loc[changed, ["task", "arm"]]
+    assert set(rows.itertuples(index=False, name=None)) == {("c", Y)}
     task_items = items.of(Y, "c", ["p0"])
     assert task_items is not None
     clusters = items.clusters("c", task_items.items)

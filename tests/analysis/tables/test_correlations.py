@@ -83,9 +83,9 @@ def test_p_is_adjusted_as_the_study_says(scores: pd.DataFrame) -> None:
 
 def test_adjustments_of_benjamini_and_hochbergs_example() -> None:
     """Benjamini & Hochberg 1995."""
-    p = np.array(
-        [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344]
-        + [0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    p = (
+        np.array([1, 4, 19, 95, 201, 278, 298, 344, 459, 3240, 4262, 5719, 6528, 7590, 10_000])
+        / 10_000
     )
     assert all(a <= b for a, b in pairwise(p))
     holm, bh = adjust_p(p, "holm"), adjust_p(p, "bh")

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import optimize, sparse
+from threadpoolctl import threadpool_limits
 
 from analysis.statistics.multilevel.reml import RandomEffects, RestrictedLikelihood
 
@@ -53,6 +54,7 @@ def test_the_likelihood_is_that_of_the_whole_covariance() -> None:
     assert point.gradient == pytest.approx(by_steps, rel=1e-4, abs=1e-4)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def test_the_maximum_is_that_of_a_search_without_gradients() -> None:
     model = crossed_model(np.random.default_rng(5))
     theta = model.maximise()
