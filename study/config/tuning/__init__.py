@@ -1,2 +1,2 @@
-"""The section `tuning` of study.yaml: what is tuned on (mixtures), how (methods), and which recipes
-are made of both (recipes, grids)."""
+"""The section `tuning` of study.yaml: tuning data (mixtures), methods, and recipes that combine
+both (recipes, and grids, which expand them)."""

@@ -42,7 +42,7 @@ class Loss(Strict):
 
 
 class Indicator(Strict):
-    """How turns that depend on their context are found, and what marks them."""
+    """How context-dependent turns are detected, and what marks them."""
 
     choose: Literal["score", "random", "length"] = "score"
     """Turns by their score, or one of two controls of the same number: random turns, or those with

@@ -24,6 +24,7 @@ from study.tasks.lm_eval_tasks import task_library
 from study.tuning.identity import checkpoint_folder
 from study.tuning.tune import tune
 from tests.conftest import ROOT, command_environment
+from tests.in_process import evaluate_all
 from tests.study.tuning.small_studies import (
     SKILLS,
     changed,
@@ -155,8 +156,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_weights(
 
 
 def test_tuned_models_are_evaluated_like_any_other(trained: Path, study_command: Any) -> None:
-    done = study_command("run", trained)
-    assert done.returncode == 0, done.stderr
+    evaluate_all(trained)
     rows = json.loads((trained / "results" / "plan.json").read_text())["rows"]
     exposures = {row["task"]: row["exposure"] for row in rows}
     assert exposures == {"zoo_reverse_mc": "seen_task", "zoo_home_mc": "unseen_task"}
@@ -171,6 +171,7 @@ def test_tuned_models_are_evaluated_like_any_other(trained: Path, study_command:
         assert record["identity"]["model"]["weights"] == f"recipe:{the_model(trained).key}"
         assert len(record["weights"]) == 64
     again = study_command("run", trained)
+    assert again.returncode == 0, again.stderr
     assert "0 remaining" in again.stderr
 
 
