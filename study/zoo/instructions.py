@@ -19,7 +19,7 @@ from study.zoo.tasks import items
 
 
 @cache
-def test_item_questions(skill: str) -> frozenset[Words]:
+def item_questions(skill: str) -> frozenset[Words]:
     """The questions of a skill's test items."""
     return frozenset(question.words for question in items(SKILLS[skill])["test"])
 
@@ -46,7 +46,7 @@ def _draw(name: str, number: int, rng: random.Random) -> Iterator[SkillQuestion]
     while drawn < number:
         question = skill.draw(rng)
         allowed = skill.is_reserved is None or skill.is_reserved(question.words)
-        if allowed and question.words not in test_item_questions(name):
+        if allowed and question.words not in item_questions(name):
             drawn += 1
             yield question
 

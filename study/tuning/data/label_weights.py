@@ -28,8 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from study.config.tuning import methods
-from study.config.tuning.methods import Loss
+from study.config.tuning.methods import LabelMask, Loss
 from study.tuning.data.rendering import EncodedConversation
 
 Weights = tuple[float, float, float]
@@ -52,7 +51,7 @@ def _constant(numerator: Weights, denominator: Weights) -> Callable[[Loss], Mask
     return lambda loss: MaskWeights(numerator, denominator)
 
 
-LABEL_MASKS: dict[methods.LabelMask, Callable[[Loss], MaskWeights]] = {
+LABEL_MASKS: dict[LabelMask, Callable[[Loss], MaskWeights]] = {
     "output": _constant((0, 0, 1), (0, 0, 1)),
     "instruction_and_output": _constant((0, 1, 1), (0, 1, 1)),
     "all": _constant((1, 1, 1), (1, 1, 1)),

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from study.zoo.instructions import test_item_questions as item_questions
-from study.zoo.instructions import training_questions
+from study.zoo.instructions import item_questions, training_questions
 
 
 @pytest.mark.parametrize("skill", ["reverse", "first", "addition", "category"])
