@@ -15,7 +15,7 @@ from typing import Any
 DATA_AND_STATISTICS = {
     "analysis.pipeline": ("analyze_run",),
     "analysis.data.scores": ("load_scores", "contrasts_of", "with_clustered_errors"),
-    "analysis.data.items": ("ItemScores", "TaskItems", "load_items"),
+    "analysis.data.items": ("ItemScores", "AlignedItems", "load_items"),
     "analysis.data.points": ("contrast_points", "groups"),
     "analysis.data.error_variance": ("group_error_variance",),
     "analysis.data.loss_curves": ("loss_curves",),
@@ -70,6 +70,7 @@ DATA_AND_STATISTICS = {
     "analysis.statistics.multilevel.meta_analysis": ("meta_analysis",),
     "analysis.statistics.multilevel.mixed_model": ("Term", "mixed_model"),
     "analysis.statistics.resampling.bca": ("bca",),
+    "analysis.statistics.resampling.hotelling": ("hotelling_test",),
     "analysis.statistics.resampling.jackknife": ("family_jackknife", "fisher_z"),
     "analysis.statistics.resampling.permutation": ("permutation_test",),
     "analysis.statistics.resampling.wild_bootstrap": ("wild_test",),

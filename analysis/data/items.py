@@ -29,7 +29,7 @@ COLUMNS = [name for name in ITEMS if name in {"item", "score", "logprobs", "leng
 
 
 @dataclass(frozen=True)
-class TaskItems:
+class AlignedItems:
     """Item scores of several pairs on one task in one arm."""
 
     pairs: tuple[str, ...]
@@ -40,32 +40,32 @@ class TaskItems:
     choices: Ints | None = None
     "[pairs, draws, items]; None where unknown."
 
-    def select(self, pairs: Sequence[str]) -> TaskItems | None:
+    def select(self, pairs: Sequence[str]) -> AlignedItems | None:
         """Restrict to some pairs, in their order; None if one is missing."""
         index = {name: i for i, name in enumerate(self.pairs)}
         if not all(pair in index for pair in pairs):
             return None
         rows = [index[pair] for pair in pairs]
         choices = None if self.choices is None else self.choices[rows]
-        return TaskItems(tuple(pairs), self.items, self.scores[rows], choices)
+        return AlignedItems(tuple(pairs), self.items, self.scores[rows], choices)
 
 
 @dataclass(frozen=True)
 class ItemScores:
     """Item scores of a run."""
 
-    by_arm_and_task: Mapping[tuple[str, str], TaskItems]
+    by_arm_and_task: Mapping[tuple[str, str], AlignedItems]
     passages: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     "By task, the passage of each item, for tasks in which items share passages."
 
-    def of(self, arm: str, task: str, pairs: Sequence[str]) -> TaskItems | None:
+    def of(self, arm: str, task: str, pairs: Sequence[str]) -> AlignedItems | None:
         """Item scores of these pairs; None if one is missing."""
         task_items = self.by_arm_and_task.get((arm, task))
         return None if task_items is None else task_items.select(pairs)
 
     def both(
         self, x_arm: str, y_arm: str, task: str, pairs: Sequence[str]
-    ) -> tuple[TaskItems, TaskItems] | None:
+    ) -> tuple[AlignedItems, AlignedItems] | None:
         """Item scores in two arms; None unless both have the same items."""
         x, y = self.of(x_arm, task, pairs), self.of(y_arm, task, pairs)
         if x is None or y is None or not np.array_equal(x.items, y.items):
@@ -108,13 +108,13 @@ def load_items(run: str | Path | Run) -> ItemScores:
     return ItemScores(aligned, _passages(run))
 
 
-def _align(by_pair: dict[str, list[_CellItems]]) -> TaskItems:
+def _align(by_pair: dict[str, list[_CellItems]]) -> AlignedItems:
     """Stack cells of the same items over pairs and draws."""
     scores = np.stack([[cell.scores for cell in draws] for draws in by_pair.values()])
     choices = [[c.choices for c in draws if c.choices is not None] for draws in by_pair.values()]
     known = all(len(c) == len(draws) for c, draws in zip(choices, by_pair.values(), strict=True))
     items = next(iter(by_pair.values()))[0].items
-    return TaskItems(tuple(by_pair), items, scores, np.stack(choices) if known else None)
+    return AlignedItems(tuple(by_pair), items, scores, np.stack(choices) if known else None)
 
 
 def _computed(run: Run) -> Iterator[tuple[Position, _CellItems]]:

@@ -30,7 +30,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.data.items import ItemScores, TaskItems
+from analysis.data.items import AlignedItems, ItemScores
 from analysis.data.points import contrast_points
 from analysis.statistics.interval import join_noise
 from analysis.statistics.items.paired_items import SUMS, PairedItems, paired_items
@@ -38,6 +38,7 @@ from analysis.tables.exposures import task_exposures
 from study.config.analysis import Contrast
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 COLUMNS = [
     "contrast",
     "group",
@@ -119,7 +120,9 @@ def _paired_task(
     )
 
 
-def _choices(x: TaskItems, y: TaskItems) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+def _choices(
+    x: AlignedItems, y: AlignedItems
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     return None if x.choices is None or y.choices is None else (x.choices, y.choices)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.data.items import ItemScores, TaskItems
+from analysis.data.items import AlignedItems, ItemScores
 from analysis.statistics.disattenuation.error_variance import variance_components
 from analysis.statistics.disattenuation.moments import error_covariance
 
@@ -46,7 +46,7 @@ def reliabilities(items: ItemScores) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _row(task_items: TaskItems, clusters: NDArray[np.int64]) -> dict[str, Any]:
+def _row(task_items: AlignedItems, clusters: NDArray[np.int64]) -> dict[str, Any]:
     pairs, draws, n_items = task_items.scores.shape
     counts = {
         "n_pairs": pairs,

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analysis.data.items import ItemScores, TaskItems
+from analysis.data.items import AlignedItems, ItemScores
 from analysis.statistics.families import Families
 from analysis.statistics.items.clustered_errors import standard_error
 from study.config.analysis import Contrast
@@ -95,7 +95,7 @@ def item_study(
             logits = ability + skill * (arm != "base-0shot") + rng.normal(0, 0.2, pairs)
             noise = rng.normal(0, 1, (pairs, items))
             right = (logits[:, None] + difficulty + noise > 0).astype(float)
-            by_arm_and_task[arm, f"t{task}"] = TaskItems(names, np.arange(items), right[:, None])
+            by_arm_and_task[arm, f"t{task}"] = AlignedItems(names, np.arange(items), right[:, None])
             rows += [
                 {
                     "pair": name,
@@ -183,7 +183,7 @@ def one_task(
         for i, pair in enumerate(pairs)
     ]
     by_arm_and_task = {
-        (arm, "t"): TaskItems(
+        (arm, "t"): AlignedItems(
             pairs, np.arange(item_scores.shape[2]), item_scores, (choices or {}).get(arm)
         )
         for arm, item_scores in arms.items()

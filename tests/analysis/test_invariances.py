@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.data.items import ItemScores, TaskItems
+from analysis.data.items import AlignedItems, ItemScores
 from analysis.data.scores import with_clustered_errors
 from analysis.tables.agreement import item_agreement
 from analysis.tables.cell_model import cell_models
@@ -59,7 +59,7 @@ def shuffle_rows(scores: pd.DataFrame, items: ItemScores) -> Study:
     for key, task_items in items.by_arm_and_task.items():
         order = rng.permutation(PAIRS)
         names = tuple(task_items.pairs[i] for i in order)
-        shuffled[key] = TaskItems(names, task_items.items, task_items.scores[order])
+        shuffled[key] = AlignedItems(names, task_items.items, task_items.scores[order])
     return scores.sample(frac=1, random_state=3), ItemScores(shuffled)
 
 
@@ -107,7 +107,7 @@ def test_copies_of_an_item_in_one_passage_change_nothing(study: Study) -> None:
     scores, items = study
     copied = ItemScores(
         {
-            key: TaskItems(
+            key: AlignedItems(
                 task_items.pairs, np.arange(3 * ITEMS), np.repeat(task_items.scores, 3, axis=2)
             )
             for key, task_items in items.by_arm_and_task.items()

@@ -27,6 +27,8 @@ from analysis.statistics.result import Result
 Floats = NDArray[np.float64]
 Method = Literal["REML", "DL", "PM"]
 Test = Literal["z", "hartung-knapp"]
+MAX_MEAN_CORRELATION = 0.99
+"Bound of the mean correlation between tasks, which keeps their covariance invertible."
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,20 @@ def meta_analysis(
         method=method,
         test=test,
     )
+
+
+def equicorrelated(covariance: Floats) -> Floats:
+    """Covariance [k, k] of the same variances, with all correlations replaced by their mean."""
+    deviations = np.sqrt(np.diag(covariance))
+    k = len(deviations)
+    if k == 1:
+        return covariance
+    correlations = covariance / np.outer(deviations, deviations)
+    mean = float((correlations.sum() - k) / (k * (k - 1)))
+    mean = min(max(mean, 0.0), MAX_MEAN_CORRELATION)
+    equal = np.full((k, k), mean)
+    np.fill_diagonal(equal, 1.0)
+    return np.asarray(equal * np.outer(deviations, deviations))
 
 
 def _gls(y: Floats, v: Floats, x: Floats) -> tuple[Floats, Floats, float]:

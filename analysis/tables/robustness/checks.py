@@ -11,7 +11,7 @@ In: the frame of scores and the contrasts. Out: one row per contrast and check, 
     other families      each base replaced by the base of another family nearest in size
     equivalence to 0    is |r| below the study's bound (.3 by default)? two one-sided tests, with
                         their 90 % interval
-    over its control    Fisher's z less that of the zero-shot control
+    over its control    Fisher's z less that of the zero-shot control (over_control.py)
     without <subset>    without each family, third of sizes and task in turn (leave_one_out.py)
 
 Intervals are those of the family jackknife through each check.
@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from scipy.stats import mstats
 
 from analysis.data.points import Group, groups
-from analysis.statistics.correlation.dependent import williams, zou
 from analysis.statistics.correlation.equivalence import equivalence
 from analysis.statistics.correlation.partial import residuals
 from analysis.statistics.families import Families
 from analysis.statistics.resampling.jackknife import family_jackknife, fisher_z
 from analysis.tables.robustness.assembly import correlation_row, empty_row, jackknife_row, pearson
 from analysis.tables.robustness.leave_one_out import leave_one_out_rows
+from analysis.tables.robustness.over_control import over_control_row
 from study.config.analysis import AnalysisChoices, Contrast
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ def robustness(
         for control in contrasts:
             same_y = control.y == contrast.y and control.x != contrast.x
             if same_y and control.x.endswith("-0shot"):
-                checks.append(_over_control(overall[contrast.name], overall[control.name]))
+                checks.append(over_control_row(overall[contrast.name], overall[control.name]))
         rows += [{"contrast": contrast.name, **row} for row in checks]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -151,43 +151,3 @@ def _other_bases(x: Floats, log_size: Floats, families: Families) -> Floats:
     same_family = labels[:, None] == labels
     distance = np.abs(size[:, None] - size[None, :]) + np.where(same_family, np.inf, 0.0)
     return np.asarray(x[np.argmin(distance, axis=1)])
-
-
-def _over_control(group: Group, control: Group) -> dict[str, Any]:
-    """Difference of Fisher's z over the pairs and tasks that both arms have.
-
-    The note gives the closed-form tests for independent pairs.
-    """
-    pairs = [pair for pair in group.pairs if pair in control.pairs]
-    tasks = [task for task in group.tasks if task in control.tasks]
-    x, y = _means(group, group.x, pairs, tasks), _means(group, group.y, pairs, tasks)
-    zero_shot = _means(control, control.x, pairs, tasks)
-    families = group.families.select(np.isin(group.pairs, pairs))
-    jackknife = family_jackknife(
-        lambda rest: (
-            fisher_z(pearson(x[rest], y[rest])) - fisher_z(pearson(zero_shot[rest], y[rest]))
-        ),
-        families,
-    )
-    interval, p, note = jackknife.interval()
-    n, r = len(pairs), (pearson(x, y), pearson(zero_shot, y), pearson(x, zero_shot))
-    if n > 3 and all(abs(value) < 1 for value in r):
-        low, high = zou(*r, n)
-        closed = f"for independent pairs: difference of r {r[0] - r[1]!r}"
-        closed = f"{closed}, Zou {low!r} to {high!r}, Williams p {williams(*r, n).p!r}"
-        note = "; ".join(filter(None, (note, closed)))
-    return {
-        **empty_row("over its control", families, note),
-        "estimate": float(jackknife.estimates[0]),
-        "low": interval.low,
-        "high": interval.high,
-        "p": p,
-        "method": interval.method,
-    }
-
-
-def _means(group: Group, scores: Floats, pairs: list[str], tasks: list[str]) -> Floats:
-    """Mean scores [pairs] over some tasks of some pairs."""
-    rows = [group.pairs.index(pair) for pair in pairs]
-    columns = [group.tasks.index(task) for task in tasks]
-    return np.asarray(scores[np.ix_(rows, columns)].mean(1))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis.data.items import COLUMNS, ItemScores, TaskItems, _choices, load_items
+from analysis.data.items import COLUMNS, AlignedItems, ItemScores, _choices, load_items
 from study.results.run import Run
 from study.results.schema import ITEMS, text_code
 from tests.analysis.samples import Y
@@ -60,8 +60,8 @@ def test_imported_items_are_aligned_over_pairs(imported_run: Run) -> None:
 @pytest.mark.parametrize("shift", [0, 1])
 def test_both_arms_need_the_same_items(shift: int) -> None:
     scores = np.zeros((2, 1, 3))
-    x = TaskItems(("p", "q"), np.arange(3), scores)
-    y = TaskItems(("q", "p"), np.arange(3) + shift, scores)
+    x = AlignedItems(("p", "q"), np.arange(3), scores)
+    y = AlignedItems(("q", "p"), np.arange(3) + shift, scores)
     both = ItemScores({("x", "t"): x, ("y", "t"): y}).both("x", "y", "t", ["p"])
     assert (both is None) == (shift == 1)
     if both is not None:

@@ -33,6 +33,8 @@ from analysis.statistics.items.agreement import (
 from analysis.statistics.multilevel.meta_analysis import meta_analysis
 from analysis.statistics.multilevel.mixed_model import Term, mixed_model
 from analysis.statistics.power import power
+from analysis.statistics.resampling.hotelling import hotelling_test
+from analysis.statistics.resampling.jackknife import family_jackknife
 from analysis.statistics.resampling.permutation import permutation_test
 from analysis.statistics.resampling.wild_bootstrap import wild_test
 from analysis.statistics.result import Result
@@ -68,6 +70,7 @@ def results(scores: Any) -> list[Result]:
         correlate(x, y, FAMILIES),
         williams(0.3, 0.4, 0.5, 100),
         by_moments(*ITEMS),
+        hotelling_test(family_jackknife(lambda rest: np.array([x[rest].mean()]), FAMILIES)),
         equivalence(0.1, bound=0.3, n=100),
         variance_components(ITEMS.transpose(1, 0, 2)),
         disattenuate(group_x, group_y, group.families, error_variance),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.data.items import ItemScores, TaskItems
+from analysis.data.items import AlignedItems, ItemScores
 from analysis.tables.reliability import reliabilities
 
 
@@ -22,7 +22,7 @@ def test_variances_are_those_that_were_simulated() -> None:
         + 5 * rng.normal(size=(1, 1, 50))
     )
     names = tuple(f"p{i}" for i in range(2000))
-    answers = {("base-5shot", "t"): TaskItems(names, np.arange(50), scores)}
+    answers = {("base-5shot", "t"): AlignedItems(names, np.arange(50), scores)}
     row = reliabilities(ItemScores(answers)).iloc[0]
     expected = {"of_items": 1 / 50, "of_draws": 0.25 / 3, "of_both": 0.5 / 150}
     for part, value in expected.items():
@@ -30,7 +30,7 @@ def test_variances_are_those_that_were_simulated() -> None:
     error = sum(expected.values())
     assert row["variance"] == pytest.approx(1 + error, rel=0.1)
     assert row["reliability"] == pytest.approx(1 / (1 + error), rel=0.02)
-    few = ItemScores({("a", "t"): TaskItems(names[:2], np.arange(50), scores[:2])})
+    few = ItemScores({("a", "t"): AlignedItems(names[:2], np.arange(50), scores[:2])})
     assert "2 pairs" in reliabilities(few)["note"].iloc[0]
-    one = ItemScores({("a", "t"): TaskItems(names, np.arange(50), scores[:, :1])})
+    one = ItemScores({("a", "t"): AlignedItems(names, np.arange(50), scores[:, :1])})
     assert np.isnan(reliabilities(one)["of_draws"].iloc[0])

@@ -14,7 +14,7 @@ from analysis.statistics.resampling.bca import (
     leave_one_family_out,
 )
 from analysis.statistics.resampling.jackknife import Jackknife
-from analysis.tables.summaries import equal_means, equicorrelated, summaries, task_jackknife
+from analysis.tables.summaries import equal_means, summaries, task_jackknife
 from study.results.schema import SCORES
 from tests.analysis.samples import (
     IN_CONTEXT,
@@ -109,17 +109,6 @@ def test_exposure_is_a_moderator() -> None:
     assert "F(1, 9)" in frame.loc["types alike", "method"]
     few = scores[scores["family"].isin(["f0", "f1"])]
     assert "too few" in summaries(few, [IN_CONTEXT]).set_index("summary").loc["types alike", "note"]
-
-
-def test_equicorrelated_keeps_variances_and_can_be_inverted() -> None:
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(5, 8)) + rng.normal(size=(5, 1))
-    singular = np.cov(z.T)
-    assert np.linalg.matrix_rank(singular) < 8
-    equal = equicorrelated(singular)
-    assert np.diag(equal) == pytest.approx(np.diag(singular))
-    assert np.linalg.eigvalsh(equal).min() > 0
-    assert equicorrelated(np.array([[2.0]])) == pytest.approx(2.0)
 
 
 def test_the_note_counts_tasks_that_are_not_estimable() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from analysis.statistics.multilevel.meta_analysis import meta_analysis
+from analysis.statistics.multilevel.meta_analysis import equicorrelated, meta_analysis
 from tests.analysis.samples import (
     anchor,
 )
@@ -109,3 +109,14 @@ def test_dependent_estimates_give_a_less_precise_mean() -> None:
     together = meta_analysis(z, v * (0.2 * np.eye(4) + 0.8), test="z")
     assert together.errors[0] > 1.5 * alone.errors[0]
     assert alone.coefficients[0] == pytest.approx(together.coefficients[0])
+
+
+def test_equicorrelated_keeps_variances_and_can_be_inverted() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(5, 8)) + rng.normal(size=(5, 1))
+    singular = np.cov(z.T)
+    assert np.linalg.matrix_rank(singular) < 8
+    equal = equicorrelated(singular)
+    assert np.diag(equal) == pytest.approx(np.diag(singular))
+    assert np.linalg.eigvalsh(equal).min() > 0
+    assert equicorrelated(np.array([[2.0]])) == pytest.approx(2.0)

@@ -60,15 +60,6 @@ def test_a_correlation_within_pairs_remains() -> None:
     assert abs(frame.loc["other families", "estimate"]) < 0.5
 
 
-def test_a_contrast_exceeds_a_worse_control_and_not_an_equal_one() -> None:
-    beaten = checked(simulated(shared=0.1, size=0.0, control=0.0)).loc["over its control"]
-    assert beaten["low"] > 0
-    assert "Williams p" in beaten["note"]
-    level = checked(simulated(shared=0.1, size=0.0)).loc["over its control"]
-    assert level["low"] < 0 < level["high"]
-    assert "over its control" not in checked(simulated(shared=0.1), "zero-shot").index
-
-
 def test_families_sizes_and_tasks_are_left_out_in_turn() -> None:
     scores = simulated(shared=0.05)
     frame = checked(scores)
