@@ -1,0 +1,118 @@
+"""The counted work of cells, compared with what a run measures and with assumptions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from study.planning.cost.estimate import estimate
+from study.planning.cost.throughput import FEATURES, Timings, measured_speeds
+from study.planning.cost.workload import Work
+from study.planning.plan_report import plan_text
+from study.results.run import Run
+from study.running.cells.run_model import ModelRunner
+from tests.conftest import MakeRun
+from tests.in_process import plan
+
+
+def _evaluate(folder: Path, start_seconds: float) -> list[Timings]:
+    """Run a study as one worker that took so long to start; returns the timings of its jobs."""
+    planned = plan(folder)
+    runner = ModelRunner(planned.resolved.run, "cpu", start_seconds=start_seconds)
+    events = [event for job in planned.plan.jobs for event in runner.run_job(job)]
+    assert not [event for event in events if event.kind == "failed"]
+    files = sorted((folder / "results" / "throughput").glob("*.json"))
+    return [Timings(**json.loads(path.read_text())) for path in files]
+
+
+def test_the_work_is_what_a_run_measures(make_run: MakeRun) -> None:
+    """Tokens of prompts, and those of them that are computed, with and without template, of choices
+    and of generated responses."""
+    shared = {"task_type": "knowledge", "chance": 0.0}
+    folder = make_run(
+        arms=["base-0shot", "base-5shot", "tuned-0shot-chat", "tuned-5shot-chat"],
+        tasks=[
+            {"task": "zoo_colour_mc", "metric": "acc", **shared},
+            {"task": "zoo_lookup_mc", "metric": "acc", **shared},
+            {"task": "zoo_colour_gen", "metric": "exact_match,answer", **shared},
+        ],
+        limit=100,
+    )
+    planned = plan(folder)
+    remaining = estimate(planned.resolved, planned.plan, frozenset())
+    timings = _evaluate(folder, start_seconds=3.0)
+    run = Run.open(folder)
+    done = run.cells.done()
+    arms = [sums for job in timings for sums in job.arms.values()]
+    sums = {name: sum(arm[name] for arm in arms) for name in FEATURES}
+    work = remaining.work
+    assert sums["cells"] == work.cells == len(done)
+    assert sums["requests"] == work.requests
+    assert work.prompt_tokens == pytest.approx(sums["prompt_tokens"], rel=0.05)
+    assert work.flops == pytest.approx(sums["flops"], rel=0.2)
+    assert work.assumed == 0
+    assert [job.start_seconds for job in timings].count(3.0) == 1
+    assert [job.start_seconds for job in timings].count(None) == len(timings) - 1
+    assert estimate(planned.resolved, planned.plan, frozenset(done)).work == Work()
+
+    # The next plan uses what was measured, in this run and in the runs beside it.
+    beside = make_run("beside")
+    (speed,) = measured_speeds(Run.open(beside)).values()
+    assert speed.jobs == len(timings)
+    assert speed.start == 3.0
+    assert "measured on" in plan_text(plan(beside))
+    # The fitted parts sum to about the measured time; the fit minimises relative errors.
+    measured = sum(arm["seconds"] for arm in arms)
+    predicted = sum(n * part for n, part in zip(sums.values(), speed.cell, strict=True))
+    assert 0.5 < predicted / measured < 2
+    disk = sum(file.stat().st_size for file in run.cells.folder.iterdir())
+    assert remaining.disk == pytest.approx(disk, rel=0.5)
+
+
+UNAVAILABLE = """
+task: unavailable
+dataset_path: nobody/nothing
+output_type: multiple_choice
+test_split: test
+doc_to_text: "{{text}}"
+doc_to_choice: ["yes", "no"]
+doc_to_target: label
+"""
+
+
+def test_data_that_are_not_available_are_estimated_from_the_study_file(make_run: MakeRun) -> None:
+    task = {"task": "unavailable", "task_type": "t", "metric": "acc", "chance": 0.5}
+    folder = make_run(
+        pairs=[{"base": "a/b", "tuned": "a/c", "family": "f", "params_b": 8}],
+        tasks=[{**task, "items": 50, "tokens": 100}],
+        task_folders=["tasks"],
+        limit=...,
+    )
+    (folder / "tasks").mkdir()
+    (folder / "tasks" / "task.yaml").write_text(UNAVAILABLE)
+    planned = plan(folder)
+    work = estimate(planned.resolved, planned.plan, frozenset()).work
+    assert work.cells == work.assumed == 1 + 2 + 1
+    assert work.items == 4 * 50
+    assert work.flops == pytest.approx(2 * 8e9 * work.tokens)
+
+
+def test_work_is_summed_by_component() -> None:
+    total = Work.sum([Work(1, 2, 3, 4, 5, 6, 1), Work(2, 1, 1, 1, 1, 1, 0)])
+    assert total == Work(3, 3, 4, 5, 6, 7, 1)
+    assert Work.sum([]) == Work()
+
+
+def test_a_prompt_form_adds_its_text_to_the_estimate(make_run: MakeRun) -> None:
+    def tokens(arm: str) -> float:
+        contrast = {"name": "c", "x": arm, "y": "tuned-0shot"}
+        folder = make_run(arm, layout="zoo", arms=[arm, "tuned-0shot"], contrasts=[contrast])
+        planned = plan(folder)
+        return estimate(planned.resolved, planned.plan, frozenset()).work.prompt_tokens
+
+    plain, longer, longest = (
+        tokens(f"base-0shot{form}") for form in ("", "-wording3", "-wording6")
+    )
+    assert plain < longer < longest

@@ -1,0 +1,66 @@
+"""What needs the index of all lm-eval tasks, which takes seconds to read: it is read once here."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from study.errors import StudyError
+from study.models.pairs import registry
+from study.planning.plan_report import plan_json
+from study.tasks.lm_eval_tasks import TaskLibrary
+from tests.conftest import ROOT
+from tests.in_process import plan
+
+SELF_DEMONSTRATING = ROOT / "tests" / "data" / "lm_eval_selfdemo_tasks.json.gz"
+
+
+@pytest.fixture(scope="module")
+def library() -> TaskLibrary:
+    return TaskLibrary()
+
+
+def test_tasks_that_would_demonstrate_themselves_are_detected(library: TaskLibrary) -> None:
+    """Every task of an independent scan of the task files of lm-eval 0.4.13 is detected."""
+    entries = {
+        name: library.entry(name, ROOT)
+        for name, indexed in library._all.task_index.items()
+        if indexed.kind.name == "TASK"
+    }
+    detected = {name for name, entry in entries.items() if entry.demonstrates_itself}
+    listed = set(json.loads(gzip.decompress(SELF_DEMONSTRATING.read_bytes())))
+    assert listed <= detected
+    assert len(detected - listed) <= 25
+    assert sum(entry.fixes_zero_shots for entry in entries.values()) >= 805
+
+
+def test_an_unknown_task_is_named_with_the_nearest_one(library: TaskLibrary) -> None:
+    with pytest.raises(StudyError, match=r"study\.yaml: tasks: found 'arc_chalenge'.*Did you mean"):
+        library.entry("arc_chalenge", Path("study.yaml"))
+
+
+def test_a_group_of_tasks_is_refused(library: TaskLibrary) -> None:
+    with pytest.raises(StudyError, match=r"'mmlu', a group; expected a single task.*List its"):
+        library.entry("mmlu", Path("study.yaml"))
+
+
+def test_the_paper_study_is_planned_without_a_network(
+    library: TaskLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.planning.resolve_study.task_library", lambda study: library)
+    content = json.loads(json.dumps(plan_json(plan(ROOT / "runs" / "paper"))))
+    pairs = {pair.name: pair for pair in registry()}
+    assert len(content["pairs"]) >= 100
+    assert len({pairs[name].family for name in content["pairs"]}) >= 30
+    assert len(content["tasks"]) >= 40
+    suite = (ROOT / "study" / "data" / "suites" / "paper.yaml").read_text()
+    assert len(set(re.findall(r"task_type: (\w+)", suite))) >= 10
+    corrected = [line for line in content["falsified_by_lm_eval"] if line.startswith("race: ")]
+    assert len(corrected) == 1
+    skipped = [(entry["arm"], entry["task"]) for entry in content["left_out"]]
+    assert ("base-5shot", "ifeval") in skipped
+    assert content["left"]["tokens"] > 1e9
