@@ -28,6 +28,7 @@ def test_examples_proportional_mixing_with_a_cap() -> None:
     rates = mixing_rates(mixture, [pool(str(size), size) for size in sizes])
     assert rates == pytest.approx([100 / 6000, 2900 / 6000, 3000 / 6000])
     assert apportion(rates, 6001) == [100, 2900, 3001]
+    assert apportion([0.5, 0.3, 0.2], 7) == [4, 2, 1]
 
 
 def test_a_weight_stands_for_a_size() -> None:

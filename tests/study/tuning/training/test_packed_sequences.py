@@ -32,6 +32,10 @@ def test_first_fit_decreasing(lengths: list[int]) -> None:
     assert len(rows) <= 2 * sum(lengths) / 20 + 1
 
 
+def test_the_longest_document_first() -> None:
+    assert first_fit_decreasing([5, 3, 4, 2], 7) == [[0, 3], [2, 1]]
+
+
 @pytest.mark.parametrize("packing", [True, False])
 @pytest.mark.parametrize("at_once", [64, 10_000])
 def test_every_token_once_with_positions_from_zero(packing: bool, at_once: int) -> None:
