@@ -75,7 +75,7 @@ class CellRunner:
             **results,
             "scoring": lm.report(),
             **_demonstration_record(cell, demonstrations, pool),
-            "written": self._tasks.check_written(cell, documents, rows),
+            "written": self._tasks.response_summary(cell, documents, rows),
             "provenance": self._provenance(lm, cell, time.perf_counter() - started),
         }
         self.run.cells.write(cell.key, record, rows)

@@ -1,7 +1,7 @@
 """Tasks in the forms of arms, loaded once for all cells of a process.
 
-In: a cell. Out: its lm-eval task in the arm's form, with its items; and what a model's own
-demonstrations are worth.
+In: a cell. Out: its lm-eval task in the arm's form, with its items; and what the form measures of
+the responses.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from study.scorers import study_scorer
 from study.tasks.items import Document, TaskItems, task_items
 from study.tasks.lm_eval_tasks import TaskLibrary
 from study.tasks.lm_eval_types import LmEvalTask
-from study.tasks.prompt_forms import PromptContext
+from study.tasks.prompt_forms import PromptContext, prompt_form
 from study.tasks.prompt_forms.documents import Question
-from study.tasks.prompt_forms.self_written import Writes, check_written
 from study.tasks.prompted_task import Demonstrator, prompted_task
 from study.tasks.suites import study_tasks
 
@@ -61,17 +60,14 @@ class TaskCache:
         )
         return prompted, items
 
-    def check_written(
+    def response_summary(
         self, cell: Cell, documents: tuple[Document, ...], rows: list[dict[str, Any]]
     ) -> dict[str, float] | None:
-        """How useful the demonstrations are that a model wrote; None where it wrote none."""
-        if cell.arm.form != Writes.name:
+        """What the arm's form measures of the responses; None where it measures nothing."""
+        form = prompt_form(cell.arm)
+        if form is None:
             return None
         task, _ = self.task(cell.task.task)
         questions = [Question(task, cell.task, document.raw) for document in documents]
-        return check_written(
-            [row["text"] for row in rows],
-            [question.fields for question in questions],
-            [question.answer for question in questions],
-            self._run.study.layout,
-        )
+        responses = [row["text"] for row in rows]
+        return form.response_summary(responses, questions, PromptContext(self._run.study))

@@ -59,7 +59,6 @@ class PromptForm(ABC):
     "Whether only pairs are evaluated whose tuned model was trained to write demonstrations."
     needs_scorer: ClassVar[bool] = False
     "Whether answers must be extracted from the response, since no task metric applies."
-
     rewords_answers: ClassVar[bool] = False
     "Whether choices and targets are worded differently, not only questions."
 
@@ -101,6 +100,12 @@ class PromptForm(ABC):
     def solution(self, question: Question, context: PromptContext) -> tuple[list[str], str]:
         """(options, correct answer) that a response is scored against."""
         return question.options, question.answer
+
+    def response_summary(
+        self, responses: Sequence[str], questions: Sequence[Question], context: PromptContext
+    ) -> dict[str, float] | None:
+        """Measures of a cell's responses besides their scores, for its record; None for most."""
+        return None
 
     def extract(self, answer: str, options: Sequence[str], context: PromptContext) -> str:
         """The option that an extracted answer stands for; by default the answer itself."""

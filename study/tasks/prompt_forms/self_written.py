@@ -48,6 +48,14 @@ class Writes(PromptForm):
     def generation(self, answers: Answers, layout: Layout) -> tuple[list[str], int]:
         return [layout.end.strip()], answers.writing_tokens
 
+    @override
+    def response_summary(
+        self, responses: Sequence[str], questions: Sequence[Question], context: PromptContext
+    ) -> dict[str, float]:
+        fields = [question.fields for question in questions]
+        gold = [question.answer for question in questions]
+        return check_written(responses, fields, gold, context.layout)
+
 
 class Written(PromptForm):
     """The base model continues the demonstrations that its tuned model wrote for the same item."""
