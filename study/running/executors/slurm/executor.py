@@ -50,7 +50,7 @@ class SlurmExecutor(Executor):
                 self.name,
                 found="nothing",
                 expected="resources of a job, by the size of its model",
-                do="See docs/clusters.md",
+                do="See docs/gpus-and-clusters.md",
             )
         if absent := not_locked(self.run):
             raise StudyError(
