@@ -2,7 +2,7 @@
 
 `tests/data/cell_keys.json` holds, by study, the number of rows of its plan, the sha256 of all rows
 (pair, role, arm, task, draw, key) as lines of JSON, and for a readable difference the first key of
-each arm. The studies together have every prompt form, recipe kind and source of demonstrations.
+each arm. Together the studies have every class of prompt form.
 """
 
 from __future__ import annotations

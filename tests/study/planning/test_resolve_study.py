@@ -1,0 +1,105 @@
+"""Resolving a study: names that the file uses wrongly are errors, missing data are reasons."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.errors import StudyError
+from study.models.pairs import ModelRef, zoo
+from study.models.weights import ModelFacts
+from study.planning.resolve_study import ResolvedStudy, resolve_study
+from study.planning.staging import stage
+from study.results.run import Run
+from study.tasks.items import TaskItems
+from tests.conftest import MakeRun
+
+
+def _listed(**changes: Any) -> list[dict[str, Any]]:
+    task = {"task": "zoo_colour_mc", "task_type": "a", "metric": "acc", "chance": 0.25}
+    return [{**task, **changes}]
+
+
+def _resolved(folder: Path) -> ResolvedStudy:
+    return resolve_study(Run.open(folder))
+
+
+def test_everything_is_looked_up(make_run: MakeRun) -> None:
+    steps: list[str] = []
+    resolved = resolve_study(Run.open(make_run()), on_step=steps.append)
+    assert [pair.name for pair in resolved.pairs] == [
+        pair.name
+        for pair in zoo()
+        if pair.name in ("llama-early-xs", "neox-late-xs", "olmo2-late-xs")
+    ]
+    assert len(resolved.models) == 6
+    assert all(isinstance(facts, ModelFacts) for facts in resolved.models.values())
+    assert set(resolved.items) == {"zoo_colour_mc", "zoo_reverse_mc"} == set(resolved.loaded)
+    assert all(isinstance(items, TaskItems) for items in resolved.items.values())
+    assert resolved.scorer is None
+    assert steps[-1] == "reading the items of 2 tasks"
+
+
+def test_a_metric_that_the_task_lacks(make_run: MakeRun) -> None:
+    with pytest.raises(
+        StudyError, match=r"zoo_colour_mc: metric: found 'accuracy'; expected.* acc"
+    ):
+        _resolved(make_run(tasks=_listed(metric="accuracy")))
+
+
+def test_a_passage_that_the_documents_lack(make_run: MakeRun) -> None:
+    with pytest.raises(
+        StudyError, match=r"zoo_colour_mc: passage: found 'golden'; expected.*'gold'.*mean 'gold'"
+    ):
+        _resolved(make_run(tasks=_listed(passage="golden")))
+
+
+def test_a_task_folder_that_does_not_exist(make_run: MakeRun) -> None:
+    with pytest.raises(StudyError, match=r"task_folders\[0\]: found 'nowhere'"):
+        _resolved(make_run(task_folders=["nowhere"]))
+
+
+def test_the_scorer_replaces_metric_and_chance(make_run: MakeRun) -> None:
+    resolved = _resolved(make_run(layout="zoo", answers={"choose": "similarity"}))
+    assert resolved.scorer is not None
+    for task in resolved.tasks:
+        assert (task.metric, task.chance, task.scale) == ("answer_similarity", 0.25, 1.0)
+
+
+def test_a_scorer_that_needs_options_refuses_a_task_without(make_run: MakeRun) -> None:
+    task = {"task": "zoo_colour_gen", "metric": "exact_match,answer", "chance": 0}
+    folder = make_run(layout="zoo", answers={"choose": "similarity"}, tasks=_listed(**task))
+    with pytest.raises(StudyError, match=r"zoo_colour_gen: options: found no options"):
+        _resolved(folder)
+
+
+def test_models_that_are_not_available_have_a_reason(make_run: MakeRun) -> None:
+    pair = {"base": "a/b", "tuned": "a/c", "family": "f", "params_b": 1.0}
+    resolved = _resolved(make_run(pairs=[pair]))
+    reason = resolved.models[ModelRef("a/b")]
+    assert isinstance(reason, str)
+    assert reason.startswith("a/b: found neither a folder nor a model in the hub's local cache")
+
+
+def test_models_and_items_that_differ_from_the_lock_have_a_reason(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    base = tmp_path / "models" / "base"
+    shutil.copytree(zoo()[0].base.path, base)
+    pair = {"base": str(base), "tuned": zoo()[0].tuned.path, "family": "f", "params_b": 0.001}
+    run = Run.open(make_run(pairs=[pair]))
+    assert stage(run, lambda message: None) == []
+    text = run.lock_file.read_text()
+    items = run.lock.tasks["zoo_colour_mc"].items
+    run.lock_file.write_text(text.replace(items, "0" * 64))
+    tokenizer = base / "tokenizer_config.json"
+    tokenizer.write_text(tokenizer.read_text() + " ")
+    resolved = _resolved(run.folder)
+    model, task = resolved.models[ModelRef(str(base))], resolved.items["zoo_colour_mc"]
+    assert "found a tokenizer other than when the study was staged" in str(model)
+    assert "found items other than when the study was staged" in str(task)
+    assert f"study stage {run.folder}" in str(task)
+    assert isinstance(resolved.items["zoo_reverse_mc"], TaskItems)
