@@ -1,7 +1,10 @@
 """Analysis of a study's results; needs neither torch nor lm-eval nor a GPU.
 
->>> from analysis import contrasts_of, correlations, load_scores  # doctest: +SKIP
->>> correlations(load_scores("runs/demo"), contrasts_of("runs/demo"))  # doctest: +SKIP
+    from analysis import contrasts_of, correlations, load_scores, scatter_by_type
+
+    scores = load_scores("runs/demo")
+    correlations(scores, contrasts_of("runs/demo"))
+    scatter_by_type(scores, x_arm="base-5shot", y_arm="tuned-0shot-chat")
 
 The public names are the functions of all tables (analysis.tables.TABLES) and figures
 (analysis.figures.FIGURES), and those of `DATA_AND_STATISTICS`. Modules are loaded on first use.
@@ -77,7 +80,7 @@ DATA_AND_STATISTICS = {
     "analysis.tables.cell_model": ("cell_model",),
     "analysis.figures.power_curves": ("power_curves",),
 }
-"Public names by module, beside the tables and figures of a run."
+"Public names by module, other than the tables and figures of a run."
 _MODULES = {name: module for module, names in DATA_AND_STATISTICS.items() for name in names}
 
 

@@ -2,7 +2,7 @@
 
 In: a run, by its folder or as a `Run`. Out: `tables/*.csv`, `tables/correlations.tex`,
 `figures/*.pdf` and `figures/*.png` beside the study file, and a summary as text. Which tables and
-figures there are is the registries' affair (analysis/tables, analysis/figures).
+figures are computed is up to the registries (analysis/tables, analysis/figures).
 """
 
 from __future__ import annotations

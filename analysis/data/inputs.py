@@ -83,7 +83,7 @@ class Inputs:
 
     @property
     def further_intervals(self) -> Sequence[Literal["bca", "fisher"]]:
-        """Kinds of intervals that the study asks for beside the default."""
+        """Kinds of intervals that the study requests in addition to the default."""
         return self.run.study.analysis.beside
 
     @cached_property

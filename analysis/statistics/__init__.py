@@ -1,1 +1,1 @@
-"""Estimators and tests: arrays in, frozen results out. Nothing here knows of studies or files."""
+"""Estimators and tests: arrays in, frozen results out. Independent of studies and files."""

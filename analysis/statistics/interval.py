@@ -35,5 +35,5 @@ class Interval:
     "Nominal coverage, such as 0.95."
     method: str
     covers: tuple[Noise, ...]
-    """Sources of noise that a replication would draw anew. An interval that covers families
+    """Sources of noise that a replication would resample. An interval that covers families
     generalises to other families like these; one that covers only items describes these models."""

@@ -1,6 +1,6 @@
-"""Further confidence intervals beside the default one: `tables/intervals.csv`.
+"""Confidence intervals in addition to the default one: `tables/intervals.csv`.
 
-In: the frame of scores, the contrasts, the kinds of intervals that the study asks for
+In: the frame of scores, the contrasts, the kinds of intervals that the study requests
 (`analysis.beside`). Out: one row per contrast, group of tasks and interval of Pearson's r across
 pairs: the family jackknife's (the default, in all other tables), BCa over families (Efron 1987),
 and Fisher's, which treats pairs as independent. In simulations with 6 to 15 families of

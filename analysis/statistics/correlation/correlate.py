@@ -96,7 +96,7 @@ def correlate(
 
     >>> x, y = [0.1, 0.4, 0.5, 0.9, 0.7], [0.2, 0.3, 0.6, 0.8, 0.4]
     >>> round(correlate(x, y, Families.of("aabbc")).estimate, 6)
-    0.83205
+    0.835068
     """
     xs, ys = _validated(x, y, families)
     value, note = estimate(xs, ys, estimand, coefficient)

@@ -27,7 +27,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class VarianceComponents(Result):
-    """Variance components of a score that differ between models, beside the models' means."""
+    """Variance components of a score other than the variance of the models' means."""
 
     model_item: float
     "Model by item."

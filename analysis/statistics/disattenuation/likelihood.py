@@ -34,7 +34,7 @@ class TrueScores(Result):
     rho: float
     "Correlation of the true scores."
     p: float
-    "Likelihood-ratio p-value of no correlation; nan if it was not asked for."
+    "Likelihood-ratio p-value of no correlation; nan if it was not requested."
     slope: float
     "Slope of true y on true x, ρ τ_y / τ_x."
     log_likelihood: float

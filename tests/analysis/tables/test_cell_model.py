@@ -80,10 +80,12 @@ def test_relabelled_families_and_shuffled_rows_change_nothing() -> None:
 
 def test_notes_say_what_is_unknown() -> None:
     rng = np.random.default_rng(4)
-    unsized = cell_models(simulated_cells(rng, params=False), [IN_CONTEXT]).set_index("effect")
+    unsized = cell_models(simulated_cells(rng, tasks=6, params=False), [IN_CONTEXT]).set_index(
+        "effect"
+    )
     assert "log parameters" not in unsized.index
     assert unsized.loc["constant", "note"] == "sizes unknown"
-    scores = simulated_cells(rng)
+    scores = simulated_cells(rng, tasks=6)
     blind = cell_models(scores.assign(stderr=math.nan), [IN_CONTEXT]).set_index("effect")
     assert blind.loc["constant", "note"] == "sampling variances unknown"
     assert "unknown" in blind.loc["latent", "note"]
