@@ -1,0 +1,197 @@
+"""Staging: what is fetched from a hub on this machine, what the lock holds, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+
+from study.errors import StudyError
+from study.models.pairs import zoo
+from study.planning.changes import changes
+from study.planning.staging import needed_models, not_locked, stage
+from study.results.run import Run
+from study.running.doctor import examine
+from tests.conftest import MakeRun
+from tests.in_process import InProcessExecutor, evaluate, evaluate_all, plan
+from tests.study.planning.hub import Hub
+
+PAIR = zoo()[0]
+WEIGHTS = "zoo/base/model.safetensors"
+LISTED = {"base": "zoo/base", "tuned": "zoo/tuned", "family": "f", "params_b": 0.001}
+
+
+def _stage(folder: Path) -> list[str]:
+    return stage(Run.open(folder), lambda message: None)
+
+
+def _lock(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "study.lock.json").read_text())
+    return content
+
+
+def _problems(folder: Path) -> list[str]:
+    """What `study doctor` reports."""
+    planned = plan(folder)
+    findings = examine(planned, InProcessExecutor(planned.resolved.run))
+    return [f"{finding.check}: {finding.problem}" for finding in findings if finding.problem]
+
+
+def test_models_are_fetched_once_locked_and_run_without_a_network(
+    online: Hub, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(pairs=[LISTED], draws=1, limit=4)
+    assert not_locked(Run.open(folder)) == [
+        "zoo/base",
+        "zoo/tuned",
+        "zoo_colour_mc",
+        "zoo_reverse_mc",
+    ]
+    assert _stage(folder) == []
+    commit = online.commit("zoo/base")
+    lock = _lock(folder)
+    assert set(lock["models"]) == {"zoo/base", "zoo/tuned"}
+    assert lock["models"]["zoo/base"]["revision"] == commit
+    assert lock["tasks"]["zoo_colour_mc"]["n_items"] == 240
+    files = {file.rpartition("/")[2] for file, _ in online.served}
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= files
+    assert not files & {"README.md", "consolidated.safetensors"}
+    served = len(online.served)
+    assert _stage(folder) == []
+    assert len(online.served) == served
+    assert _lock(folder) == lock
+    assert not_locked(Run.open(folder)) == []
+
+    # The hub's main branch moves on, and another study fetches it: this study keeps its commit.
+    config = online.models["zoo/base"] / "config.json"
+    config.write_text(config.read_text() + " ")
+    assert _stage(make_run("other", pairs=[LISTED])) == []
+    assert online.commit("zoo/base") != commit
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert _problems(folder) == []
+    run = evaluate_all(folder)
+    records = [run.cells.record(key) for key in run.cells.done()]
+    assert {r["revision"] for r in records if r["model"] == "zoo/base"} == {commit}
+    assert {r["lock"] for r in records} == {run.lock_digest}
+
+
+def test_after_an_interruption_only_missing_files_are_fetched(
+    online: Hub, make_run: MakeRun
+) -> None:
+    folder = make_run(pairs=[LISTED])
+    size = (online.models["zoo/base"] / "model.safetensors").stat().st_size
+    online.cut_after = size // 3
+    (base, tuned) = _stage(folder)
+    assert base.startswith("model zoo/base: ")
+    assert tuned.startswith("model zoo/tuned: ")
+    assert set(_lock(folder)["tasks"]) == {"zoo_colour_mc", "zoo_reverse_mc"}
+    online.cut_after = None
+    served = len(online.served)
+    assert _stage(folder) == []
+    assert [entry for entry in online.served[served:] if entry[0] == WEIGHTS] == [(WEIGHTS, size)]
+    assert "zoo/base/config.json" not in {file for file, _ in online.served[served:]}
+    assert set(_lock(folder)["models"]) == {"zoo/base", "zoo/tuned"}
+
+
+def test_a_file_with_other_content_than_announced_is_deleted_and_fetched_again(
+    online: Hub, make_run: MakeRun, tmp_path: Path
+) -> None:
+    folder = make_run(pairs=[LISTED])
+    assert _stage(folder) == []
+    (weights,) = tmp_path.glob("cache/hub/models--zoo--base/snapshots/*/model.safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.resolve().write_bytes(bytes(content))
+    (failure,) = _stage(folder)
+    assert "found another content than the hub announced" in failure
+    assert _stage(folder) == []
+    assert weights.read_bytes()[-1] == content[-1] ^ 1
+
+
+def test_models_that_do_not_exist_are_named_and_the_rest_is_staged(
+    online: Hub, make_run: MakeRun
+) -> None:
+    tuned = online.models["zoo/tuned"]
+    (tuned / "model.safetensors").rename(tuned / "pytorch_model.bin")
+    folder = make_run(pairs=[LISTED, {**LISTED, "tuned": "nobody/nothing", "name": "absent"}])
+    failures = _stage(folder)
+    assert len(failures) == 2
+    assert any("zoo/tuned: found no *.safetensors" in failure for failure in failures)
+    assert any("nobody/nothing" in failure for failure in failures)
+    assert set(_lock(folder)["models"]) == {"zoo/base"}
+
+
+@pytest.fixture
+def own_base(make_run: MakeRun, tmp_path: Path) -> tuple[Path, Path]:
+    """A run of a pair whose base is a folder that can be changed; and that folder."""
+    base = tmp_path / "mine" / "base"
+    shutil.copytree(PAIR.base.path, base)
+    pair = {**LISTED, "base": str(base), "tuned": PAIR.tuned.path}
+    return make_run(pairs=[pair]), base
+
+
+def test_weights_that_differ_from_the_lock_are_not_run(own_base: tuple[Path, Path]) -> None:
+    """Not until they are staged again."""
+    folder, base = own_base
+    messages: list[str] = []
+    report: Callable[[str], object] = messages.append
+    assert _stage(folder) == []
+    cells = evaluate_all(folder).cells
+    keys = [key for key in cells.done() if cells.record(key)["model"] == "mine/base"]
+    assert len(keys) == 6
+    cells.remove(keys[0])
+    finished = len(cells.done())
+    for name in ("config.json", "model.safetensors"):
+        shutil.copyfile(Path(zoo()[1].base.path) / name, base / name)
+
+    (failure,) = [event for event in evaluate(folder) if event.kind == "failed"]
+    assert "found weights other than when the study was staged" in failure.reason
+    assert len(cells.done()) == finished
+    assert len(_problems(folder)) == 1
+
+    assert stage(Run.open(folder), report) == []
+    assert "mine/base: files differ from the lock; locking what is there now" in messages
+    (change,) = changes(plan(folder))
+    assert "5 finished cells no longer fit the study and are recomputed" in change
+    assert "the weights of mine/base (5 cells)" in change
+    evaluate_all(folder)
+    assert len(cells.done()) == finished + 6
+    os.utime(base / "model.safetensors")  # touched, not changed
+    assert _problems(folder) == []
+
+
+def test_a_corrupted_lock_is_one_error(make_run: MakeRun) -> None:
+    folder = make_run()
+    (folder / "study.lock.json").write_text("{")
+    with pytest.raises(
+        StudyError, match=r"study\.lock\.json: found no lock; expected what `study stage` wrote"
+    ):
+        plan(folder)
+
+
+def test_models_needed_by_recipes_and_indicators(make_run: MakeRun) -> None:
+    tuning = {
+        "indicators": {"i": {"seed_model": "zoo:neox-late-l/tuned"}},
+        "mixtures": {"m": {"sources": [{"zoo": ["reverse"]}], "rows": 100}},
+        "optimisers": {"o": {"learning_rate": 1e-3, "batch": 8}},
+        "recipes": [
+            {
+                "name": "r",
+                "bases": [{"source": "zoo", "pair": ["neox-late-xs"]}],
+                "mixture": "m",
+                "optimiser": "o",
+                "indicator": ["i"],
+            }
+        ],
+    }
+    study = Run.open(make_run(pairs=..., tuning=tuning)).study
+    assert [model.name for model in needed_models(study)] == [
+        "neox-late-xs/base",
+        "neox-late-l/tuned",
+    ]
