@@ -44,27 +44,27 @@ studies: .venv/ready
 	  gzip -9nf docs/results/$$name/*scores.csv || exit 1; \
 	done
 
-# Against lm-eval's own model and scipy; about three quarters of an hour.
+# Benchmarks against lm-eval's own model and scipy; about three quarters of an hour.
 bench: .venv/ready
-	$(BIN)/python benchmarks/scoring.py
-	$(BIN)/python benchmarks/demo.py
-	$(BIN)/python -P benchmarks/analysis.py
-	$(BIN)/python -P benchmarks/study.py
-	$(BIN)/python -P benchmarks/estimate.py
+	$(BIN)/python benchmarks/scoring_speed.py
+	$(BIN)/python benchmarks/demo_time.py
+	$(BIN)/python benchmarks/analysis_speed.py
+	$(BIN)/python benchmarks/runner_overhead.py
+	$(BIN)/python benchmarks/cost_estimate.py
 
-# Against transformers' Trainer and TRL, which is installed for it.
+# Benchmarks against transformers' Trainer and TRL, which these targets install.
 bench-tuning: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt trl==1.16.0
-	$(BIN)/python -P benchmarks/tuning.py
+	$(BIN)/python benchmarks/tuning_speed.py
 
 bench-gpu: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt trl==1.16.0
-	$(BIN)/python -P benchmarks/tuning.py --gpu --member llama-late-l
-	$(BIN)/python benchmarks/scoring.py --gpu
+	$(BIN)/python benchmarks/tuning_speed.py --gpu --member llama-late-l
+	$(BIN)/python benchmarks/scoring_speed.py --gpu
 
-# Coverage and level of the intervals and tests, by simulation; writes docs/calibration.md.
+# Coverage of intervals and level of tests, by simulation; writes docs/calibration.md.
 calibrate: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/calibrate.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/calibration.py
 
 clean-demo:
 	rm -rf runs/demo/results runs/demo/tables runs/demo/figures

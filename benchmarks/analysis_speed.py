@@ -1,92 +1,88 @@
 """How long the analysis takes, and how its resampling compares with scipy's.
 
-    python -P benchmarks/analysis.py             # -P: lest this file be taken for the package
+    python benchmarks/analysis_speed.py
 
-Prints: every table of 64 pairs on 20 tasks; 2,000 resamplings of families for the correlations of
-20 tasks, against `scipy.stats.bootstrap` called task by task on the same draws (answers compared);
-10 million items read from a run's files and summarised, and the memory that took. Exits with 1 if
-answers disagree.
+Printed are the time of every table of 64 pairs on 20 tasks; of 2,000 resamples of families for the
+correlations of 20 tasks, against `scipy.stats.bootstrap` called task by task on the same draws
+(replicates compared); and of reading 10 million items from a run's files and summarising them, with
+the memory used. Exits with 1 if replicates disagree.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import resource
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from workloads.finished_cells import grid_rows, grid_run, write_finished_cells
+from workloads.scores import generate_scores
 
-from analysis.data.families import Families
-from analysis.data.items import Answers, ItemScores, load_items
+from analysis.data.error_variance import group_error_variance
+from analysis.data.items import ItemScores, load_items
 from analysis.data.points import groups
 from analysis.data.scores import load_scores
-from analysis.statistics.disattenuation.error_variance import corrected
-from analysis.statistics.items.sampling import standard_error
+from analysis.statistics.disattenuation.disattenuate import disattenuate
+from analysis.statistics.families import Families
 from analysis.statistics.resampling.bca import correlations_of_counts
-from analysis.tables.agreement import overlap
+from analysis.tables.agreement import item_agreement
 from analysis.tables.cell_model import cell_models
 from analysis.tables.correlations import correlations
 from analysis.tables.robustness.checks import robustness
 from analysis.tables.summaries import summaries
 from study.config.analysis import Contrast
-from study.config.study import read_study
-from study.results.cell_store.store import Cells
-from study.results.ledger import VERSION
-from study.results.schema import SCORES
+from study.results.run import Run
 
-PAIRS, FAMILIES, TASKS, ITEMS, DRAWS = 64, 18, 20, 500, 2_000
-MANY = 2_605
-"Items of a cell where all cells together are to have ten million."
 X, CONTROL, Y = "base-5shot", "base-0shot", "tuned-0shot-chat"
+ARMS = (X, CONTROL, Y)
+TOLERANCE = 1e-9
+"Largest difference of replicates."
 
 
-def made(rng: np.random.Generator, items: int) -> tuple[pd.DataFrame, ItemScores, Families]:
-    """Scores and items of three arms."""
-    ability = rng.normal(0.6, 0.1, PAIRS)
-    labels = [f"f{i}" for i in rng.integers(0, FAMILIES, PAIRS)]
-    names = tuple(f"p{i}" for i in range(PAIRS))
-    rows, arrays = [], {}
-    for task in range(TASKS):
-        for arm in (X, CONTROL, Y):
-            own = np.clip(ability + rng.normal(0, 0.05, PAIRS), 0.05, 0.95)
-            right = (rng.random((PAIRS, 1, items)) < own[:, None, None]).astype(float)
-            arrays[arm, f"t{task}"] = Answers(names, np.arange(items), right)
-            for i, name in enumerate(names):
-                rows.append(
-                    {"pair": name, "family": labels[i], "params_b": 1.0 + i % 8, "model": arm,
-                     "role": arm.split("-")[0], "arm": arm, "task": f"t{task}",
-                     "task_type": f"type{task % 5}", "exposure": "", "draw": None,
-                     "score": right[i].mean(), "stderr": standard_error(right[i, 0]),
-                     "n_items": items, "chance": 0.25, "metric": "acc", "source": "made"}
-                )  # fmt: skip
-    frame = pd.DataFrame(rows)[list(SCORES)].astype(SCORES)
-    return frame, ItemScores(arrays), Families.of(labels)
+@dataclass(frozen=True)
+class Scale:
+    """Sizes of the data."""
+
+    pairs: int
+    families: int
+    tasks: int
+    items: int
+    resamples: int
+    cell_items: int
+    "Items of a cell in the run that is read."
 
 
-def whole(scores: pd.DataFrame, items: ItemScores) -> float:
-    """Seconds for every table."""
+FULL = Scale(64, 18, 20, 500, 2_000, 2_605)
+SMOKE = Scale(12, 5, 2, 30, 50, 20)
+
+
+def time_tables(scores: pd.DataFrame, items: ItemScores) -> float:
+    """Seconds for every table of two contrasts."""
     contrasts = [Contrast(name="icl", x=X, y=Y), Contrast(name="control", x=CONTROL, y=Y)]
     start = time.perf_counter()
     correlations(scores, contrasts, items=items)
     robustness(scores, contrasts)
     summaries(scores, contrasts)
     cell_models(scores, contrasts, items=items)
-    overlap(scores, contrasts, items)
+    item_agreement(scores, contrasts, items)
     return time.perf_counter() - start
 
 
-def resampling(scores: pd.DataFrame, families: Families) -> tuple[float, float, float]:
-    """Seconds of ours and of scipy's, and how far the replicates lie apart."""
+def compare_resampling(
+    scores: pd.DataFrame, families: Families, resamples: int
+) -> tuple[float, float, float]:
+    """Seconds of ours and of scipy's resampling, and the largest difference of replicates."""
     wide = scores.pivot(index="pair", columns=["arm", "task"], values="score")
-    wide = wide.loc[[f"p{i}" for i in range(PAIRS)]]
+    wide = wide.loc[[f"p{i}" for i in range(len(families.labels))]]
     x, y = wide[X].to_numpy().T, wide[Y].to_numpy().T
     members = [np.flatnonzero(row) for row in families.members()]
-    groups = families.count
+    count = families.count
 
     start = time.perf_counter()
     theirs = []
@@ -96,99 +92,84 @@ def resampling(scores: pd.DataFrame, families: Families) -> tuple[float, float, 
             chosen = np.concatenate([members[i] for i in ids])
             return float(np.corrcoef(a[chosen], b[chosen])[0, 1])
 
-        found = stats.bootstrap(
-            (np.arange(groups),), statistic, n_resamples=DRAWS, vectorized=False,
-            method="percentile", rng=np.random.default_rng(0),
-        )  # fmt: skip
-        theirs.append(found.bootstrap_distribution)
-    scipys = time.perf_counter() - start
+        result = stats.bootstrap(
+            (np.arange(count),),
+            statistic,
+            n_resamples=resamples,
+            vectorized=False,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        )
+        theirs.append(result.bootstrap_distribution)
+    scipy_seconds = time.perf_counter() - start
 
-    # The families that scipy drew from that seed, as counts.
-    drawn = np.random.default_rng(0).integers(0, groups, (DRAWS, groups))
-    counts = np.stack([np.bincount(row, minlength=groups) for row in drawn]).astype(float)
+    # The families that scipy drew with this seed, as counts.
+    drawn = np.random.default_rng(0).integers(0, count, (resamples, count))
+    counts = np.stack([np.bincount(row, minlength=count) for row in drawn]).astype(float)
     start = time.perf_counter()
     ours = correlations_of_counts(x, y, families, counts)
-    return time.perf_counter() - start, scipys, float(np.nanmax(np.abs(ours - np.stack(theirs).T)))
+    seconds = time.perf_counter() - start
+    return seconds, scipy_seconds, float(np.nanmax(np.abs(ours - np.stack(theirs).T)))
 
 
-def run_of_many_items(folder: Path, rng: np.random.Generator) -> int:
-    """A run's files as `study run` leaves them, three arms of 64 pairs on 20 tasks; returns the
-    number of items in them. Contents repeat after 40 cells, which reading does not know."""
-    arms = (X, CONTROL, Y)
-    contrast = {"name": "icl", "x": X, "y": Y}
-    named = [{"task": f"t{t}", "task_type": f"type{t % 5}", "metric": "acc", "chance": 0.25}
-             for t in range(TASKS)]  # fmt: skip
-    listed = [{"base": "b", "tuned": "t", "family": "f", "params_b": 1.0}]
-    content = {"name": "many", "pairs": listed, "arms": list(arms), "tasks": named,
-               "contrasts": [contrast]}  # fmt: skip
-    folder.mkdir(parents=True)
-    (folder / "study.yaml").write_text(json.dumps(content))
-    cells = Cells(folder)
-    made = []
-    for _ in range(40):
-        logprobs = np.log(rng.dirichlet(np.ones(4), MANY))
-        gold = rng.integers(0, 4, MANY)
-        made.append([
-            {"item": i, "gold": str(gold[i]), "score": float(logprobs[i].argmax() == gold[i]),
-             "logprobs": logprobs[i].tolist(), "lengths": [5, 6, 7, 8], "text": None,
-             "prompt_hash": f"{i:064x}", "shots": 5, "truncated": False}
-            for i in range(MANY)
-        ])  # fmt: skip
-    rows = []
-    for pair in range(PAIRS):
-        for arm in arms:
-            for task in named:
-                key = f"{len(rows):064x}"
-                items = made[len(rows) % len(made)]
-                score = float(np.mean([item["score"] for item in items]))
-                record = {"score": score, "stderr": 0.01, "n_items": MANY}
-                cells.write(key, record, items)
-                rows.append({"pair": f"p{pair}", "family": f"f{pair % FAMILIES}", "params_b": 1.0,
-                             "model": "m", "role": arm.split("-")[0], "arm": arm, **task,
-                             "exposure": "", "draw": None, "key": key})  # fmt: skip
-    ledger = {"version": VERSION, "study": read_study(folder).digest(), "rows": rows,
-              "passages": {}}  # fmt: skip
-    (folder / "results" / "plan.json").write_text(json.dumps(ledger))
-    return len(rows) * MANY
-
-
-def summarise(folder: Path) -> None:
-    """Scores and items read and checked against their digests; errors, reliabilities and the
-    agreement of base and tuned, of every task."""
-    scores, items = load_scores(folder), load_items(folder)
-    contrast = read_study(folder).contrasts[0]
+def summarise(run: Run) -> None:
+    """Read scores and items, checked against their digests; disattenuate and compare each task."""
+    scores, items = load_scores(run), load_items(run)
+    contrast = run.study.contrasts[0]
     for group in groups(scores, x_arm=contrast.x, y_arm=contrast.y):
-        if group.level == "task":
-            corrected(group, items=items)
-    overlap(scores, [contrast], items)
+        errors = group_error_variance(group, items)
+        if group.level == "task" and errors is not None:
+            disattenuate(group.x.mean(1), group.y.mean(1), group.families, errors)
+    item_agreement(scores, [contrast], items)
+
+
+def time_reading(folder: Path, scale: Scale) -> None:
+    """Print the time and the memory of reading and summarising many items."""
+    run = grid_run(folder, ARMS, scale.tasks)
+    rows = grid_rows(ARMS, scale.pairs, scale.families, scale.tasks)
+    print(f"writing {len(rows) * scale.cell_items} items …", flush=True)
+    write_finished_cells(run, rows, scale.cell_items)
+    before = _peak_memory()
+    start = time.perf_counter()
+    summarise(run)
+    seconds = time.perf_counter() - start
+    print(
+        f"{len(rows) * scale.cell_items} items read from {len(rows)} cells and summarised in "
+        f"{seconds:.1f} s; peak memory {_peak_memory():.2f} GiB (before {before:.2f})"
+    )
+
+
+def _peak_memory() -> float:
+    """Peak memory of this process in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def main() -> int:
-    """Prints all three."""
-    rng = np.random.default_rng(0)
-    scores, items, families = made(rng, ITEMS)
-    print(f"all tables of {PAIRS} pairs x {TASKS} tasks, 2 contrasts: {whole(scores, items):.1f} s")
-    bare = whole(scores, ItemScores({}))
-    print(f"the same by standard errors, without item scores: {bare:.1f} s")
-    ours, scipys, apart = resampling(scores, families)
+    """Print all three; 0 if replicates agree."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
+    scale = SMOKE if parser.parse_args().smoke else FULL
+    scores, items, families = generate_scores(
+        np.random.default_rng(0),
+        arms=ARMS,
+        pairs=scale.pairs,
+        families=scale.families,
+        tasks=scale.tasks,
+        items=scale.items,
+    )
+    seconds = time_tables(scores, items)
+    print(f"tables of {scale.pairs} pairs x {scale.tasks} tasks, 2 contrasts: {seconds:.1f} s")
+    seconds = time_tables(scores, ItemScores({}))
+    print(f"the same from standard errors, without item scores: {seconds:.1f} s")
+    ours, scipy_seconds, difference = compare_resampling(scores, families, scale.resamples)
     print(
-        f"{DRAWS} resamplings of {FAMILIES} families, {TASKS} tasks: {ours:.3f} s, scipy task by "
-        f"task {scipys:.2f} s, {scipys / ours:.0f}x; replicates apart by {apart:.1e} at most"
+        f"{scale.resamples} resamples of {scale.families} families, {scale.tasks} tasks: "
+        f"{ours:.3f} s, scipy task by task {scipy_seconds:.2f} s, {scipy_seconds / ours:.0f}x; "
+        f"replicates differ by {difference:.1e} at most"
     )
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "run"
-        print("writing ten million items …", flush=True)
-        rows = run_of_many_items(folder, rng)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        start = time.perf_counter()
-        summarise(folder)
-        seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"{rows} items read from {rows // MANY} cells and summarised in {seconds:.1f} s; peak "
-        f"memory {peak:.2f} GiB (before {before:.2f})"
-    )
-    return 0 if apart < 1e-9 else 1
+        time_reading(Path(temporary) / "run", scale)
+    return 0 if difference < TOLERANCE else 1
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""Do intervals cover and tests keep their level? By simulation, with the package's own estimators.
+"""Coverage of intervals and level of tests, by simulation with the package's own estimators.
 
-    python benchmarks/calibrate.py                    # writes docs/calibration.md
-    python benchmarks/calibrate.py --repetitions 50   # a quick look, printed only
+    python benchmarks/calibration.py                    # writes docs/calibration.md
+    python benchmarks/calibration.py --repetitions 50   # printed only
 
-Families of 1 to 5 pairs share part of their true scores (intra-family correlation). Both sides
-answer the same items: right with probability .5 + .1 (true score) + item + model by item, of which
-the last is partly shared by base and tuned. The correlation of true scores is known; that of
-measured ones is known from it and the errors' variances. Counted are: how often the default
-interval holds the correlation of measured scores, how often the corrected interval holds that of
-true scores, how often p < .05 where there is none, and the median of the corrected estimate.
+Families of 1 to 5 pairs share part of their true scores (intra-family correlation). Base and tuned
+models answer the same items, correctly with probability .5 + .1 (true score) + item + model by
+item; the last part is partly shared by the two models of a pair. The correlation of true scores is
+given, and that of measured scores follows from it and the error variances. Reported are how often
+the default interval contains the correlation of measured scores, how often the disattenuated
+interval contains that of true scores, how often p < .05 if there is no correlation, and the median
+of the disattenuated estimate.
 """
 
 from __future__ import annotations
@@ -22,56 +23,62 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from workloads.simulated_pairs import Scenario, measured_rho, simulate
 
-from analysis.data.families import Families
 from analysis.statistics.correlation.correlate import correlate
 from analysis.statistics.disattenuation.moments import error_covariance, of_covariances
 from analysis.statistics.resampling.jackknife import family_jackknife, fisher_z
 
 SEED = 20261121
-SCALE, HARD, QUIRK, SHARED = 0.1, 0.2, 0.1, 0.6
-"Spread of true scores, half-range of items, spread of model by item, and its share in common."
-WHY = """The corrected medians that miss do so with 6 families, 18 pairs on average: there the
-median of an uncorrected correlation without any error is as far off (a median of 1,000 is known to
-about .02, and the correction for noisy scores is skewed when some samples cannot be corrected at
-all)."""
-COVERED, REJECTED, NEAR = (0.93, 0.98), (0.03, 0.065), 0.02
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One setting."""
-
-    families: int
-    intra_family: float
-    rho: float
-    items: int
+DOCUMENT = Path(__file__).parents[1] / "docs" / "calibration.md"
+DOCUMENT_REPETITIONS = 1000
+"Repetitions from which on the document is written."
+COVERAGE_BOUNDS, LEVEL_BOUNDS, MAX_BIAS = (0.93, 0.98), (0.03, 0.065), 0.02
+EXPLANATION = """The disattenuated medians that miss the bounds do so with 6 families, 18 pairs on
+average. There the median of a correlation without any measurement error is off by as much: a median
+of 1,000 is known to about .02, and disattenuated correlations are skewed when some samples cannot
+be disattenuated at all."""
+COLUMNS = (
+    "families",
+    "icc",
+    "true r",
+    "items",
+    "interval covers",
+    "disattenuated covers",
+    "rejects (WCR)",
+    "rejects (jackknife)",
+    "median r",
+    "median disattenuated",
+    "not estimable",
+    "misses",
+)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was counted in a setting; nan where it does not apply."""
+    """Shares and medians over the repetitions of a setting; nan where they do not apply."""
 
     scenario: Scenario
     repetitions: int
     covered: float
-    corrected_covered: float
+    disattenuated_covered: float
     rejected: float
     jackknife_rejected: float
-    naive: float
-    corrected: float
+    median: float
+    disattenuated_median: float
     not_estimable: float
 
     def misses(self) -> list[str]:
         """What lies outside of the bounds."""
-        found = []
-        if not COVERED[0] <= self.covered <= COVERED[1]:
-            found.append("interval")
-        if not math.isnan(self.rejected) and not REJECTED[0] <= self.rejected <= REJECTED[1]:
-            found.append("level")
-        if abs(self.corrected - self.scenario.rho) > NEAR:
-            found.append("corrected")
-        return found
+        names = []
+        if not COVERAGE_BOUNDS[0] <= self.covered <= COVERAGE_BOUNDS[1]:
+            names.append("interval")
+        tested = not math.isnan(self.rejected)
+        if tested and not LEVEL_BOUNDS[0] <= self.rejected <= LEVEL_BOUNDS[1]:
+            names.append("level")
+        if abs(self.disattenuated_median - self.scenario.rho) > MAX_BIAS:
+            names.append("disattenuated")
+        return names
 
 
 SCENARIOS = [
@@ -80,82 +87,51 @@ SCENARIOS = [
 ]
 
 
-def measured_rho(rho: float, items: int) -> float:
-    """The correlation of measured scores: true variance 1 and, in its units, the errors'."""
-    # Variance of one answer that is not its item's: Bernoulli's at the mean of p(1 - p), and the
-    # model by item part, which is in p's variance already.
-    chance = 0.25 - SCALE**2 - HARD**2 / 3 - QUIRK**2
-    error = (chance + QUIRK**2) / items / SCALE**2
-    shared = SHARED * QUIRK**2 / items / SCALE**2
-    return (rho + shared) / (1 + error)
+def repetition(scenario: Scenario, rng: np.random.Generator) -> list[float]:
+    """One simulated study: what `Outcome` averages, in its order."""
+    x, y, families = simulate(scenario, rng)
+    result = correlate(x.mean(1), y.mean(1), families)
 
+    def disattenuated_z(selected: np.ndarray) -> float:
+        means = np.cov(x[selected].mean(1), y[selected].mean(1))
+        errors = error_covariance(x[selected], y[selected])
+        return fisher_z(of_covariances(means, errors, int(selected.sum())).estimate)
 
-def simulate(
-    scenario: Scenario, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, Families]:
-    """Right or wrong [pairs, items] of both sides, and the families."""
-    sizes = rng.integers(1, 6, scenario.families)
-    labels = np.repeat(np.arange(scenario.families), sizes)
-    cov = np.array([[1, scenario.rho], [scenario.rho, 1]])
-    common = rng.multivariate_normal([0, 0], scenario.intra_family * cov, scenario.families)
-    own = rng.multivariate_normal([0, 0], (1 - scenario.intra_family) * cov, len(labels))
-    true = common[labels] + own
-    shape = (len(labels), scenario.items)
-    item = rng.uniform(-HARD, HARD, scenario.items)
-    both = rng.normal(0, QUIRK * math.sqrt(SHARED), shape)
-    sides = []
-    for side in (0, 1):
-        alone = rng.normal(0, QUIRK * math.sqrt(1 - SHARED), shape)
-        p = 0.5 + SCALE * true[:, [side]] + item + both + alone
-        sides.append((rng.random(shape) < p).astype(float))
-    return sides[0], sides[1], Families.of(labels.tolist())
+    jackknife = family_jackknife(disattenuated_z, families)
+    interval, _, note = jackknife.interval(fisher=True)
+    target = measured_rho(scenario.rho, scenario.items)
+    return [
+        result.interval.low <= target <= result.interval.high,
+        interval.low <= scenario.rho <= interval.high if not note else math.nan,
+        result.p <= 0.05,
+        result.jackknife_p <= 0.05,
+        result.estimate,
+        math.tanh(jackknife.estimates[0]),
+        bool(note),
+    ]
 
 
 def outcome(job: tuple[Scenario, int, int]) -> Outcome:
-    """Runs a setting."""
+    """Simulate a (scenario, repetitions, number); the number is part of the seed."""
     scenario, repetitions, number = job
     rng = np.random.default_rng([SEED, number])
-    target = measured_rho(scenario.rho, scenario.items)
-    rows = []
-    for _ in range(repetitions):
-        x, y, families = simulate(scenario, rng)
-        found = correlate(x.mean(1), y.mean(1), families)
-
-        def corrected(rest: np.ndarray, x: np.ndarray = x, y: np.ndarray = y) -> float:
-            means = np.cov(x[rest].mean(1), y[rest].mean(1))
-            errors = error_covariance(x[rest], y[rest])
-            return of_covariances(means, errors, int(rest.sum())).estimate
-
-        jackknife = family_jackknife(lambda rest: fisher_z(corrected(rest)), families)
-        interval, _, note = jackknife.interval(fisher=True)
-        rows.append(
-            [
-                found.interval.low <= target <= found.interval.high,
-                interval.low <= scenario.rho <= interval.high if not note else math.nan,
-                found.p <= 0.05,
-                found.jackknife_p <= 0.05,
-                found.estimate,
-                math.tanh(jackknife.estimates[0]),
-                bool(note),
-            ]
-        )
-    table = np.array(rows, dtype=float)
-    level = scenario.rho == 0
+    table = np.array([repetition(scenario, rng) for _ in range(repetitions)], dtype=float)
+    no_correlation = scenario.rho == 0
     return Outcome(
         scenario,
         repetitions,
         covered=float(table[:, 0].mean()),
-        corrected_covered=float(np.nanmean(table[:, 1])),
-        rejected=float(table[:, 2].mean()) if level else math.nan,
-        jackknife_rejected=float(table[:, 3].mean()) if level else math.nan,
-        naive=float(np.median(table[:, 4])),
-        corrected=float(np.nanmedian(table[:, 5])),
+        disattenuated_covered=float(np.nanmean(table[:, 1])),
+        rejected=float(table[:, 2].mean()) if no_correlation else math.nan,
+        jackknife_rejected=float(table[:, 3].mean()) if no_correlation else math.nan,
+        median=float(np.median(table[:, 4])),
+        disattenuated_median=float(np.nanmedian(table[:, 5])),
         not_estimable=float(table[:, 6].mean()),
     )
 
 
-def markdown(outcomes: list[Outcome], command: str) -> str:
-    """The table of the docs."""
+def markdown(outcomes: list[Outcome]) -> str:
+    """The document."""
     repetitions = outcomes[0].repetitions
     error = math.sqrt(0.95 * 0.05 / repetitions)
     lines = [
@@ -163,43 +139,56 @@ def markdown(outcomes: list[Outcome], command: str) -> str:
         "",
         *(__doc__ or "").split("\n\n")[2].strip().splitlines(),
         "",
-        f"Made by `{command}` (seed {SEED}, {repetitions} repetitions a row: a share of .95 is "
-        f"known to ±{1.96 * error:.3f}).",
-        f"Bounds: intervals cover {COVERED[0]} to {COVERED[1]}, tests of level .05 reject "
-        f"{REJECTED[0]} to {REJECTED[1]}, corrected medians lie within {NEAR} of the truth. What "
-        "misses them is named in the last column.",
+        f"Written by `make calibrate` (seed {SEED}, {repetitions} repetitions per row: a share of "
+        f".95 is known to ±{1.96 * error:.3f}).",
+        f"Bounds: intervals cover {COVERAGE_BOUNDS[0]} to {COVERAGE_BOUNDS[1]}, tests of level .05 "
+        f"reject {LEVEL_BOUNDS[0]} to {LEVEL_BOUNDS[1]}, disattenuated medians lie within "
+        f"{MAX_BIAS} of the true value. The last column names what misses them.",
         "",
-        "| families | icc | true r | items | interval covers | corrected covers | rejects (WCR) | "
-        "rejects (jackknife) | median r | median corrected | not estimable | misses |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---" * len(COLUMNS) + "|",
+        *map(_row, outcomes),
     ]
-    for found in outcomes:
-        s = found.scenario
-        values = [found.covered, found.corrected_covered, found.rejected, found.jackknife_rejected,
-                  found.naive, found.corrected, found.not_estimable]  # fmt: skip
-        cells = ["" if math.isnan(value) else f"{value:.3f}" for value in values]
-        setting = [str(s.families), f"{s.intra_family:g}", f"{s.rho:g}", str(s.items)]
-        lines.append("| " + " | ".join([*setting, *cells, ", ".join(found.misses())]) + " |")
-    if any(found.misses() == ["corrected"] for found in outcomes):
-        lines += ["", WHY]
+    if any(result.misses() == ["disattenuated"] for result in outcomes):
+        lines += ["", EXPLANATION]
     return "\n".join(lines) + "\n"
 
 
+def _row(result: Outcome) -> str:
+    scenario = result.scenario
+    values = [
+        result.covered,
+        result.disattenuated_covered,
+        result.rejected,
+        result.jackknife_rejected,
+        result.median,
+        result.disattenuated_median,
+        result.not_estimable,
+    ]
+    cells = ["" if math.isnan(value) else f"{value:.3f}" for value in values]
+    setting = [f"{scenario.families}", f"{scenario.intra_family:g}", f"{scenario.rho:g}"]
+    texts = [*setting, f"{scenario.items}", *cells, ", ".join(result.misses())]
+    return "| " + " | ".join(texts) + " |"
+
+
 def main() -> int:
-    """Runs every setting on all cores."""
+    """Simulate every setting, on all cores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--repetitions", type=int, default=1000)
-    repetitions = parser.parse_args().repetitions
-    jobs = [(scenario, repetitions, i) for i, scenario in enumerate(SCENARIOS)]
+    parser.add_argument("--repetitions", type=int, default=DOCUMENT_REPETITIONS)
+    parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
+    arguments = parser.parse_args()
+    repetitions = 3 if arguments.smoke else arguments.repetitions
+    scenarios = SCENARIOS[:2] if arguments.smoke else SCENARIOS
+    jobs = [(scenario, repetitions, i) for i, scenario in enumerate(scenarios)]
     outcomes = []
-    with multiprocessing.get_context("spawn").Pool() as pool:
-        for found in pool.imap(outcome, jobs):
-            outcomes.append(found)
-            print(f"{len(outcomes)}/{len(jobs)} {found}", file=sys.stderr, flush=True)
-    text = markdown(outcomes, "make calibrate")
+    with multiprocessing.get_context("spawn").Pool(1 if arguments.smoke else None) as pool:
+        for result in pool.imap(outcome, jobs):
+            outcomes.append(result)
+            print(f"{len(outcomes)}/{len(jobs)} {result}", file=sys.stderr, flush=True)
+    text = markdown(outcomes)
     print(text)
-    if repetitions >= 1000:
-        (Path(__file__).parent.parent / "docs" / "calibration.md").write_text(text)
+    if repetitions >= DOCUMENT_REPETITIONS:
+        DOCUMENT.write_text(text)
     return 0
 
 

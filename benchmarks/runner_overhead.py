@@ -1,240 +1,203 @@
-"""The demo study against the shell loop that people write today, and what a run costs besides.
+"""What a run costs besides rendering, computing and scoring.
 
-    python -P benchmarks/study.py                # everything, about twenty minutes
-    python -P benchmarks/study.py loop workers   # only these parts: loop, workers, small, large
+    python benchmarks/runner_overhead.py                     # everything, about ten minutes
+    python benchmarks/runner_overhead.py cells many          # only these parts
 
-loop     the demo by `study run`, against one `lm_eval` process per model, arm and draw; some of the
-         loop's processes are run, and the rest taken to need as long on average. Scores of the arm
-         that both ask alike (zero-shot, without template) are compared
-workers  the demo with two CPU workers against one; cells compared
-small    what the runner adds to a cell beyond rendering, computing and scoring; `study --help`
-large    planning 30,000 cells; loading as many finished and packed ones
+workers  the demo with one CPU worker and with two; their scores compared
+cells    the time that the runner adds to a cell; the time of `study --help`
+many     planning 30,000 cells; loading as many finished cells, from files of their own and from
+         bundles, whose scores are compared
 
-Exits with 1 if answers differ.
+Exits with 1 if scores differ.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import subprocess
+import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from workloads.demo_study import BIN, SMALL, cell_scores, demo_run, timed_command, timed_run
+from workloads.finished_cells import grid_rows, grid_run, write_finished_cells
 
-from study.config.study import read_study
 from study.results.cell_store.maintenance import compact
-from study.results.cell_store.store import Cells
-from study.results.ledger import VERSION
-from study.zoo import TASKS
 
-ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
-SAMPLED = 5
-"Processes of the loop that are run."
-MANY = 30_000
+ITEMS = 20
+"Items of a finished cell."
 
 
-def demo(folder: Path, **changes: Any) -> Path:
-    """A copy of the demo without results."""
-    folder.mkdir(parents=True)
-    content = yaml.safe_load((ROOT / "runs/demo/study.yaml").read_text())
-    (folder / "study.yaml").write_text(yaml.safe_dump({**content, **changes}))
-    return folder
+@dataclass(frozen=True)
+class Scale:
+    """What is measured."""
+
+    demo: dict[str, Any]
+    "Changes to the demo that is run."
+    one_pair: dict[str, Any]
+    "Changes to the demo whose cells are timed."
+    many: dict[str, Any]
+    "Changes to the demo that is planned."
+    finished_pairs: int
+    finished_tasks: int
 
 
-def timed(command: list[str], **more: Any) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, env=dict(os.environ), **more)
-    return time.perf_counter() - start
+ARMS = ["base-0shot", "base-3shot", "base-5shot", "tuned-0shot-chat", "tuned-5shot-chat"]
+FULL = Scale(
+    demo={},
+    one_pair={"pairs": [{"source": "zoo", "pair": ["llama-early-xs"]}]},
+    many={"arms": ARMS, "draws": 22},
+    finished_pairs=100,
+    finished_tasks=300,
+)
+SMOKE = Scale(SMALL, SMALL, {**SMALL, "arms": ARMS}, finished_pairs=5, finished_tasks=4)
 
 
-def run_study(run: Path, workers: int) -> float:
-    return timed([str(BIN / "study"), "run", str(run), *["--device", "cpu"] * workers])
-
-
-def loop(folder: Path) -> bool:
-    """The demo by both; whether the scores that both have are equal."""
-    run = demo(folder / "demo")
-    study = read_study(run)
-    ours = run_study(run, 2)
-    from study.models.pairs import study_pairs
-
-    pairs = study_pairs(study, run)
-    asked = [
-        (pair.member(arm.split("-")[0]), arm, draw)
-        for pair in pairs
-        for arm in study.arm_names()
-        for draw in range(study.draws_of(arm))
-    ]
-    chosen = random.Random(0).sample(asked, SAMPLED - 1)
-    chosen.append((pairs[-1].base, "base-0shot", 0))
-    seconds, same = [], True
-    for number, (model, arm, draw) in enumerate(chosen):
-        out = folder / f"lm_eval{number}"
-        shots = arm.split("-")[1].removesuffix("shot")
-        command = [
-            sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args",
-            f"pretrained={model.path}", "--include_path", str(TASKS), "--tasks",
-            ",".join(_tasks(run)), "--num_fewshot", shots, "--limit", str(study.limit), "--device",
-            "cpu", "--batch_size", "64", "--seed", str(draw), "--log_samples", "--output_path",
-            str(out),
-        ]  # fmt: skip
-        if "chat" in arm:
-            command += ["--apply_chat_template"]
-        seconds.append(timed(command))
-        print(f"  lm_eval {model.name} {arm}: {seconds[-1]:.1f} s", flush=True)
-        if arm == "base-0shot":
-            same &= _equal(run, model.name, out)
-    theirs = sum(seconds) / len(seconds) * len(asked)
-    print(
-        f"study run: {ours:.0f} s; the loop: {len(asked)} processes at {theirs / len(asked):.1f} s "
-        f"on average of {len(seconds)} = {theirs:.0f} s; {theirs / ours:.1f}x; "
-        f"zero-shot scores {'equal' if same else 'DIFFER'}",
-        flush=True,
-    )
-    return same
-
-
-def _tasks(run: Path) -> list[str]:
-    from study.tasks.suites import study_tasks
-
-    return [task.task for task in study_tasks(read_study(run), run)]
-
-
-def _equal(run: Path, model: str, out: Path) -> bool:
-    (file,) = out.rglob("results_*.json")
-    theirs = json.loads(file.read_text())["results"]
-    cells = Cells(run)
-    records = [cells.record(key) for key in cells.done()]
-    ours = {r["task"]: r["score"] for r in records
-            if r["model"] == model and r["arm"] == "base-0shot"}  # fmt: skip
-    return bool(ours) and all(theirs[task]["acc,none"] == score for task, score in ours.items())
-
-
-def workers(folder: Path) -> bool:
-    """One worker and two; whether their cells are equal."""
-    one, two = demo(folder / "one"), demo(folder / "two")
-    seconds = [run_study(one, 1), run_study(two, 2)]
-    scores = []
-    for run in (one, two):
-        cells = Cells(run)
-        scores.append({key: cells.record(key)["score"] for key in cells.done()})
-    same = scores[0] == scores[1]
+def time_workers(folder: Path, scale: Scale) -> bool:
+    """Time one worker and two; whether their scores are equal."""
+    seconds, scores = [], []
+    for workers in (1, 2):
+        run = demo_run(folder / str(workers), **scale.demo)
+        seconds.append(timed_run(run, workers))
+        scores.append(cell_scores(run))
+    equal = scores[0] == scores[1]
     print(
         f"one CPU worker with all cores: {seconds[0]:.0f} s, two: {seconds[1]:.0f} s; "
-        f"{seconds[0] / seconds[1]:.2f}x; {len(scores[0])} scores {'equal' if same else 'DIFFER'}",
+        f"{seconds[0] / seconds[1]:.2f}x; {len(scores[0])} scores {'equal' if equal else 'DIFFER'}",
         flush=True,
     )
-    return same
+    return equal
 
 
-def small(folder: Path) -> bool:
-    """What a cell takes beyond rendering, asking and scoring."""
-    from study import running
-    from study.planning.plan_study import planned
+class Stopwatch:
+    """Adds up the time spent in functions."""
 
-    run = demo(folder / "small", pairs=[{"source": "zoo", "pair": ["llama-early-xs"]}])
-    spent = [0.0]
+    def __init__(self) -> None:
+        self.seconds = 0.0
 
-    def measured(function: Any) -> Any:
-        def call(*arguments: Any, **named: Any) -> Any:
+    @contextmanager
+    def measuring(self, module: Any, name: str) -> Iterator[None]:
+        """Context in which the time of a module's function is measured."""
+        function: Callable[..., Any] = getattr(module, name)
+
+        def measured(*arguments: Any, **options: Any) -> Any:
             start = time.perf_counter()
             try:
-                return function(*arguments, **named)
+                return function(*arguments, **options)
             finally:
-                spent[0] += time.perf_counter() - start
+                self.seconds += time.perf_counter() - start
 
-        return call
+        setattr(module, name, measured)
+        try:
+            yield
+        finally:
+            setattr(module, name, function)
 
-    for name in ("render", "answer", "task_items"):
-        setattr(running, name, measured(getattr(running, name)))
-    state = planned(run)
-    runner = running.Runner(state.resolved.study, run, "cpu")
-    whole, cells = 0.0, 0
-    for job in state.plan.jobs:
-        events = runner.job(job)
-        for event in events:
-            if event.kind == "loaded":
-                break
-        start = time.perf_counter()
-        cells += sum(event.kind == "cell" for event in events)
-        whole += time.perf_counter() - start
+
+def time_cells(folder: Path, scale: Scale) -> bool:
+    """Time what a cell takes beyond rendering, computing and scoring; whether any was run."""
+    from study.planning.plan_study import plan_study
+    from study.running.cells import run_cell, task_cache
+    from study.running.cells.run_model import ModelRunner
+
+    run = demo_run(folder / "cells", **scale.one_pair)
+    planned = plan_study(run)
+    work = Stopwatch()
+    seconds, cells = 0.0, 0
+    with (
+        work.measuring(run_cell, "render_prompts"),
+        work.measuring(run_cell, "evaluate"),
+        work.measuring(task_cache, "task_items"),
+    ):
+        runner = ModelRunner(run, "cpu")
+        for job in planned.plan.jobs:
+            events = runner.run_job(job)
+            for event in events:
+                if event.kind == "loaded":
+                    break
+            start = time.perf_counter()
+            cells += sum(event.kind == "cell" for event in events)
+            seconds += time.perf_counter() - start
+    added = (seconds - work.seconds) / cells
     print(
-        f"{cells} cells: {whole / cells * 1e3:.1f} ms each, {(whole - spent[0]) / cells * 1e3:.1f} "
-        "ms of it neither rendering, asking nor scoring",
+        f"{cells} cells: {seconds / cells * 1e3:.1f} ms each, of which {added * 1e3:.1f} ms are "
+        "neither rendering, computing nor scoring",
         flush=True,
     )
-    times = sorted(timed([str(BIN / "study"), "--help"]) for _ in range(5))
-    print(f"study --help: {times[2]:.2f} s (middle of 5)", flush=True)
+    times = sorted(timed_command([str(BIN / "study"), "--help"]) for _ in range(3))
+    print(f"study --help: {times[1]:.2f} s (median of 3)", flush=True)
     return cells > 0
 
 
-def large(folder: Path) -> bool:
-    """Planning, and loading what is done, of 30,000 cells."""
-    from analysis.data.scores import load_scores
+def time_many_cells(folder: Path, scale: Scale) -> bool:
+    """Time planning many cells and loading as many; whether both ways of loading agree."""
+    plan_many(folder, scale)
+    return load_many(folder, scale)
+
+
+def plan_many(folder: Path, scale: Scale) -> None:
+    """Time the planning of many cells, and the estimate of their cost."""
     from study.planning.cost.estimate import estimate
     from study.planning.plan import make_plan
-    from study.planning.plan_study import planned
+    from study.planning.plan_study import plan_study
 
-    arms = ["base-0shot", "base-3shot", "base-5shot", "tuned-0shot-chat", "tuned-5shot-chat"]
-    run = demo(folder / "large", arms=arms, draws=22)
+    run = demo_run(folder / "planned", **scale.many)
     start = time.perf_counter()
-    state = planned(run)
-    whole = time.perf_counter() - start
+    planned = plan_study(run)
+    everything = time.perf_counter() - start
     start = time.perf_counter()
-    plan = make_plan(state.resolved)
-    alone = time.perf_counter() - start
+    plan = make_plan(planned.resolved)
+    planning = time.perf_counter() - start
     start = time.perf_counter()
-    estimate(state.resolved, plan, frozenset())
-    costs = time.perf_counter() - start
-    print(f"{len(plan.rows)} cells planned in {alone:.1f} s, {whole:.1f} s with lm-eval's task "
-          f"list and the models' digests; their cost in {costs:.1f} s", flush=True)  # fmt: skip
-    run = demo(folder / "finished")
-    record = {"score": 0.5, "stderr": 0.01, "n_items": 20, "identity": {"arm": {"shots": 5}},
-              "provenance": {"versions": {f"package-{i}": "1.2.3" for i in range(30)}}}  # fmt: skip
-    items = [
-        {"item": i, "gold": "1", "score": float(i % 2), "logprobs": [-1.0, -2.0], "lengths": [3, 4],
-         "text": None, "prompt_hash": f"{i:064x}", "shots": 5, "truncated": False}
-        for i in range(20)
-    ]  # fmt: skip
-    cells, rows = Cells(run), []
-    for i in range(MANY):
-        key = f"{i:064x}"
-        cells.write(key, record, items)
-        rows.append({"pair": f"p{i % 100}", "family": f"f{i % 20}", "params_b": 1.0, "model": "m",
-                     "role": "base", "arm": "base-5shot", "task": f"t{i // 100}",
-                     "task_type": "t",
-                     "exposure": "", "draw": 0, "chance": 0.0, "metric": "acc",
-                     "key": key})  # fmt: skip
-    ledger = {"version": VERSION, "study": read_study(run).digest(), "rows": rows, "passages": {}}
-    (run / "results" / "plan.json").write_text(json.dumps(ledger))
+    estimate(planned.resolved, plan, frozenset())
+    estimating = time.perf_counter() - start
+    print(
+        f"{len(plan.rows)} cells planned in {planning:.1f} s, {everything:.1f} s with lm-eval's "
+        f"tasks and the digests of models; their cost estimated in {estimating:.1f} s",
+        flush=True,
+    )
+
+
+def load_many(folder: Path, scale: Scale) -> bool:
+    """Time loading the scores of finished cells; whether bundles hold the same scores."""
+    from analysis.data.scores import load_scores
+
+    arms, pairs, tasks = ("base-5shot",), scale.finished_pairs, scale.finished_tasks
+    run = grid_run(folder / "finished", arms, tasks)
+    write_finished_cells(run, grid_rows(arms, pairs, 20, tasks), ITEMS)
     start = time.perf_counter()
     loose = load_scores(run)
-    of_loose = time.perf_counter() - start
-    compact(run)
+    loose_seconds = time.perf_counter() - start
+    compact(run.cells)
     start = time.perf_counter()
-    packed = load_scores(run)
-    of_packed = time.perf_counter() - start
-    same = loose.equals(packed)
-    print(f"{len(packed)} finished cells loaded: {of_loose:.1f} s from files of their own, "
-          f"{of_packed:.1f} s packed; {'equal' if same else 'DIFFER'}", flush=True)  # fmt: skip
-    return same
+    bundled = load_scores(run)
+    bundled_seconds = time.perf_counter() - start
+    equal = loose.equals(bundled)
+    print(
+        f"{len(bundled)} finished cells loaded: {loose_seconds:.1f} s from files of their own, "
+        f"{bundled_seconds:.1f} s from bundles; {'equal' if equal else 'DIFFER'}",
+        flush=True,
+    )
+    return equal
 
 
 def main() -> int:
-    """The parts asked for, or all."""
-    parts = {"loop": loop, "workers": workers, "small": small, "large": large}
-    fine = True
-    for name in sys.argv[1:] or list(parts):
+    """Run the chosen parts, or all; 0 if scores agree."""
+    parts = {"workers": time_workers, "cells": time_cells, "many": time_many_cells}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)}; by default all")
+    parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
+    arguments = parser.parse_args()
+    scale = SMOKE if arguments.smoke else FULL
+    equal = True
+    for name in arguments.parts or parts:
         with tempfile.TemporaryDirectory() as folder:
-            fine &= parts[name](Path(folder))
-    return 0 if fine else 1
+            equal &= parts[name](Path(folder), scale)
+    return 0 if equal else 1
 
 
 if __name__ == "__main__":

@@ -23,20 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sides import matrix_rate
 from sides.language_models import BothModels, silent
-from transformers import LlamaConfig, LlamaForCausalLM
+from sides.matrix_rate import MatrixProducts, least_operations
+from workloads.llama_models import build_model
 from workloads.requests import RequestGenerator
 from workloads.task_files import TASK, write_task
-
-SHAPES = {
-    "smoke": (64, 128, 2, 2),
-    "56M": (512, 1280, 8, 8),
-    "0.5B": (1024, 4096, 26, 16),
-    "1.5B": (2048, 5632, 28, 16),
-    "7B": (4096, 11008, 32, 32),
-}
-"Hidden size, intermediate size, layers, attention heads."
 
 
 @dataclass(frozen=True)
@@ -53,10 +44,12 @@ class Scale:
     vocabulary: int = 32_000
     repeats: int = 3
     batch_sizes: tuple[int | str, ...] = (1, 4, 8, 16, "auto")
+    measured_operations: float = 2e10
+    "Floating-point operations by which the rate of one matrix product is measured."
 
 
 SCALES = {
-    "smoke": Scale(("smoke",), "cpu", torch.float32, 512, 40, 4, 3_000, 1, (4,)),
+    "smoke": Scale(("smoke",), "cpu", torch.float32, 512, 40, 4, 3_000, 1, (4,), 1e8),
     "cpu": Scale(("56M",), "cpu", torch.float32, 512, 300),
     "gpu": Scale(("0.5B", "1.5B", "7B"), "cuda", torch.bfloat16, 4096, 1500),
 }
@@ -82,30 +75,6 @@ ROWS = (
 )
 
 
-def build_model(shape: str, scale: Scale) -> Any:
-    """A llama of this shape, with random weights."""
-    hidden, intermediate, layers, heads = SHAPES[shape]
-    config = LlamaConfig(
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
-        vocab_size=scale.vocabulary,
-        max_position_embeddings=scale.context_window,
-        tie_word_embeddings=False,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
-    torch.manual_seed(0)
-    with torch.device(scale.device):
-        torch.set_default_dtype(scale.dtype)
-        model = LlamaForCausalLM(config).eval()
-        torch.set_default_dtype(torch.float32)
-    return model
-
-
 def generator(scale: Scale) -> RequestGenerator:
     """A new generator of requests, with the default seed."""
     return RequestGenerator(scale.prefix, scale.items, scale.vocabulary)
@@ -123,7 +92,7 @@ def compare(row: Row, models: BothModels, scale: Scale) -> bool:
         ours = models.shared_prefix()
         runs.append(models.timed(ours, row.kind, requests))
         if row.kind == "loglikelihood":
-            shares.append(share_of_matrix_rate(ours, requests, runs[-1][0], models))
+            shares.append(share_of_matrix_rate(ours, requests, runs[-1][0], models, scale))
     seconds, results, peak = sorted(runs, key=lambda run: run[0])[len(runs) // 2]
     hf_seconds, hf_results, hf_peak = models.timed(models.hf(size), row.kind, requests)
     agrees, difference = models.agreement(ours, row.kind, requests, results, hf_results)
@@ -139,17 +108,14 @@ def compare(row: Row, models: BothModels, scale: Scale) -> bool:
 
 
 def share_of_matrix_rate(
-    ours: Any, requests: list[Any], seconds: float, models: BothModels
+    ours: Any, requests: list[Any], seconds: float, models: BothModels, scale: Scale
 ) -> float:
     """The least time that the arithmetic takes, as a share of the time taken."""
     encoded = [ours._encode_pair(*request.args) for request in requests]
-    config, weight = models.model.config, next(models.model.parameters())
-    operations = matrix_rate.least_operations(config, encoded)
-    budget = ours.probe.engine.budget
-    least = matrix_rate.least_seconds(
-        config, operations, budget.tokens, min(budget.rows, 512), weight
-    )
-    return least / seconds
+    config, budget = models.model.config, ours.probe.engine.budget
+    products = MatrixProducts(next(models.model.parameters()), scale.measured_operations)
+    operations = least_operations(config, encoded)
+    return products.seconds(config, operations, budget.tokens, min(budget.rows, 512)) / seconds
 
 
 def compare_simple_evaluate(models: BothModels, scale: Scale) -> bool:
@@ -183,6 +149,7 @@ def compare_simple_evaluate(models: BothModels, scale: Scale) -> bool:
     return bool(scores[0] == scores[1])
 
 
+@torch.no_grad()
 def main() -> int:
     """Run the chosen rows; 0 if all results agree."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
@@ -195,12 +162,11 @@ def main() -> int:
         return 0
     scale = SCALES["gpu" if arguments.gpu else "smoke" if arguments.smoke else "cpu"]
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    if arguments.smoke:
-        matrix_rate.MEASURED_OPERATIONS = 1e8
-    torch.set_grad_enabled(False)
     agrees = True
     for shape in scale.shapes:
-        model = build_model(shape, scale)
+        model = build_model(
+            shape, scale.device, scale.dtype, scale.context_window, scale.vocabulary
+        )
         models = BothModels(model)
         count = sum(p.numel() for p in model.parameters()) / 1e6
         print(

@@ -17,9 +17,6 @@ import torch.nn.functional as F
 from study.inference.engine import BLOCK_SIZE
 from study.inference.prefix_tree import build_prefix_tree
 
-MEASURED_OPERATIONS = 2e10
-"Floating-point operations over which one rate is measured."
-
 
 def layer_widths(config: Any) -> dict[tuple[int, int], int]:
     """(inputs, outputs) of the matrices of one layer, and the number of each."""
@@ -48,39 +45,44 @@ def least_operations(
     return layers, 2.0 * config.vocab_size * config.hidden_size * len(rows)
 
 
-def least_seconds(
-    config: Any, operations: tuple[float, float], tokens: int, rows: int, weight: torch.Tensor
-) -> float:
-    """Seconds that the operations take at the rate of plain products of these widths.
+class MatrixProducts:
+    """Plain matrix products on one device, and their measured speed."""
 
-    `tokens` (in the projection, `rows`) are multiplied at a time; `weight` gives dtype and device.
-    """
-    widths = layer_widths(config)
-    layers, projection = operations
-    layer_operations = sum(2 * tokens * a * b * n for (a, b), n in widths.items())
-    layer_seconds = sum(n * _product_seconds(tokens, a, b, weight) for (a, b), n in widths.items())
-    d, v = config.hidden_size, config.vocab_size
-    projection_seconds = _product_seconds(rows, d, v, weight)
-    return (
-        layers * layer_seconds / layer_operations
-        + projection * projection_seconds / (2 * rows * d * v)
-    )
+    def __init__(self, weight: torch.Tensor, measured_operations: float) -> None:
+        """`weight` gives dtype and device; each rate is measured over so many operations."""
+        self._weight, self._measured_operations = weight, measured_operations
 
+    def seconds(
+        self, config: Any, operations: tuple[float, float], tokens: int, rows: int
+    ) -> float:
+        """Time that (layers, projection) operations take at the rate of these products.
 
-def _product_seconds(rows: int, inputs: int, outputs: int, like: torch.Tensor) -> float:
-    x = torch.randn(rows, inputs).to(like)
-    weight = torch.randn(outputs, inputs).to(like)
-    times = []
-    with torch.inference_mode():
-        for _ in range(5):
-            repeats = max(1, int(MEASURED_OPERATIONS / (2 * rows * inputs * outputs)))
-            _synchronise(like)
-            start = time.perf_counter()
-            for _ in range(repeats):
-                F.linear(x, weight)
-            _synchronise(like)
-            times.append((time.perf_counter() - start) / repeats)
-    return float(np.median(times))
+        `tokens` (in the projection, `rows`) are multiplied at a time.
+        """
+        widths = layer_widths(config)
+        layers, projection = operations
+        layer_operations = sum(2 * tokens * a * b * n for (a, b), n in widths.items())
+        layer_seconds = sum(n * self._product_seconds(tokens, a, b) for (a, b), n in widths.items())
+        d, v = config.hidden_size, config.vocab_size
+        projection_seconds = self._product_seconds(rows, d, v)
+        return layers * layer_seconds / layer_operations + projection * projection_seconds / (
+            2 * rows * d * v
+        )
+
+    def _product_seconds(self, rows: int, inputs: int, outputs: int) -> float:
+        x = torch.randn(rows, inputs).to(self._weight)
+        weight = torch.randn(outputs, inputs).to(self._weight)
+        times = []
+        with torch.inference_mode():
+            for _ in range(5):
+                repeats = max(1, int(self._measured_operations / (2 * rows * inputs * outputs)))
+                _synchronise(weight)
+                start = time.perf_counter()
+                for _ in range(repeats):
+                    F.linear(x, weight)
+                _synchronise(weight)
+                times.append((time.perf_counter() - start) / repeats)
+        return float(np.median(times))
 
 
 def _synchronise(like: torch.Tensor) -> None:

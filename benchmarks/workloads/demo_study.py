@@ -18,7 +18,15 @@ from study.results.run import Run
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-SMALL = {"pairs": [{"source": "zoo", "pair": ["llama-early-xxs"]}], "limit": 5}
+SMALL: dict[str, Any] = {
+    "pairs": [{"source": "zoo", "pair": ["llama-early-xxs"]}],
+    "tasks": [
+        {"task": "zoo_reverse_mc", "task_type": "strings", "metric": "acc", "chance": 0.25},
+        {"task": "zoo_colour_mc", "task_type": "knowledge", "metric": "acc", "chance": 0.25},
+    ],
+    "draws": 1,
+    "limit": 5,
+}
 "Changes that make the demo run in seconds."
 
 

@@ -84,9 +84,7 @@ def grid_run(folder: Path, arms: tuple[str, ...], tasks: int) -> Run:
     return Run.open(folder)
 
 
-def grid_rows(
-    arms: tuple[str, ...], pairs: int, families: int, tasks: int
-) -> list[dict[str, Any]]:
+def grid_rows(arms: tuple[str, ...], pairs: int, families: int, tasks: int) -> list[dict[str, Any]]:
     """Ledger rows of every pair, arm and task."""
     return [
         {

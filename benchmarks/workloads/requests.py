@@ -1,7 +1,7 @@
 """Generated lm-eval requests of the kinds that studies make, and a tokenizer for them.
 
-In: a seed and sizes. Out: a tokenizer with one token per word, and requests over its words. Words are drawn at
-random: what is measured does not depend on their meaning.
+In: a seed and sizes. Out: a tokenizer with one token per word, and requests over its words. Words
+are drawn at random: what is measured does not depend on their meaning.
 """
 
 from __future__ import annotations

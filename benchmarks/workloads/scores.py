@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.data.items import ItemScores, TaskItems
+from analysis.data.items import AlignedItems, ItemScores
 from analysis.statistics.families import Families
-from analysis.statistics.items.sampling import standard_error
+from analysis.statistics.items.clustered_errors import standard_error
 from study.results.schema import SCORES
 
 
@@ -33,7 +33,7 @@ def generate_scores(
         for arm in arms:
             probability = np.clip(ability + rng.normal(0, 0.05, pairs), 0.05, 0.95)
             correct = (rng.random((pairs, 1, items)) < probability[:, None, None]).astype(float)
-            arrays[arm, f"t{task}"] = TaskItems(names, np.arange(items), correct)
+            arrays[arm, f"t{task}"] = AlignedItems(names, np.arange(items), correct)
             for i, name in enumerate(names):
                 rows.append(
                     {

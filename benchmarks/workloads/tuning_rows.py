@@ -17,8 +17,8 @@ from study.tuning.data.formats import format_row
 from study.tuning.data.label_weights import label_weights
 from study.tuning.data.rendering import encode
 from study.tuning.data.sources import TaskExample
-from study.zoo.instructions import shown_questions
-from study.zoo.language import SKILLS
+from study.zoo.instructions import training_questions
+from study.zoo.skills import SKILLS
 
 LOSS = Loss(over="output", normalise="token")
 MAX_LENGTH = 150
@@ -30,9 +30,11 @@ def generate_rows(number: int, tokenizer: Any) -> list[LabelledExample]:
     while len(rows) < number:
         skill = rng.choice(list(SKILLS))
         context = rng.choice((0, 0, 0, 0, 6))
-        shown = [TaskExample(*parts) for parts in shown_questions(skill, 3, rng, context=context)]
+        examples = [
+            TaskExample(*parts) for parts in training_questions(skill, 3, rng, context=context)
+        ]
         format = rng.choice(("flan", "samplegen"))
-        turns = format_row(shown[0], shown[1:], format, ZOO, rng)  # type: ignore[arg-type]
+        turns = format_row(examples[0], examples[1:], format, ZOO, rng)  # type: ignore[arg-type]
         encoded = encode(turns, tokenizer)
         if len(encoded.ids) <= MAX_LENGTH:
             rows.append(LabelledExample(encoded, *label_weights(encoded, LOSS)))

@@ -1,0 +1,89 @@
+"""Every benchmark runs at its smallest size, and no name in `benchmarks/` shadows a package.
+
+Benchmarks run in this process, which has imported torch and lm-eval already.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "benchmarks"
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
+NAMES = sorted(path.stem for path in FOLDER.iterdir() if path.suffix == ".py" or path.is_dir())
+TARGETS = ("bench", "bench-tuning", "bench-gpu", "calibrate")
+RUNS = [
+    ("analysis_speed", [], "replicates differ by"),
+    ("calibration", [], "| families | icc |"),
+    ("cost_estimate", [], "disk:"),
+    ("demo_time", ["hf"], "0 of 8 scores differ"),
+    ("demo_time", ["loop"], "zero-shot scores equal"),
+    ("runner_overhead", ["cells", "many"], "20 finished cells loaded"),
+    ("scoring_speed", ["--rows", "shared", "generation", "rolling", "evaluate"], "texts equal"),
+    ("tuning_speed", [], "Trainer, padded"),
+]
+
+
+@pytest.fixture
+def benchmark_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Imports as in a script in `benchmarks/`; a single thread, also in processes."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "output"),
+    RUNS,
+    ids=[" ".join([name, *options]) for name, options, _ in RUNS],
+)
+@pytest.mark.usefixtures("benchmark_imports")
+def test_smallest_size(
+    name: str,
+    options: list[str],
+    output: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", [name, "--smoke", *options])
+    assert importlib.import_module(name).main() == 0
+    assert output in capsys.readouterr().out
+
+
+def test_every_benchmark_has_a_run() -> None:
+    assert {name for name, _, _ in RUNS} == set(SCRIPTS)
+
+
+def test_names_shadow_nothing() -> None:
+    installed = [path for path in sys.path if Path(path or ".").resolve() != FOLDER]
+    for name in NAMES:
+        assert importlib.machinery.PathFinder.find_spec(name, installed) is None, name
+        assert not (ROOT / name).exists(), name
+        assert name not in sys.stdlib_module_names
+
+
+def test_a_benchmark_starts_as_a_script() -> None:
+    command = [sys.executable, "benchmarks/calibration.py", "--help"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "--repetitions" in result.stdout
+
+
+def test_make_runs_every_benchmark() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    rules = re.findall(r"^([\w-]+):.*\n((?:\t.*\n)+)", makefile, flags=re.MULTILINE)
+    commands = "".join(body for target, body in rules if target in TARGETS)
+    scripts = re.findall(r"python benchmarks/(\w+)\.py", commands)
+    assert set(scripts) == set(SCRIPTS)
+    assert commands.count("benchmarks/") == len(scripts)
