@@ -1,0 +1,59 @@
+"""The grammar of arm names, and which parts of an arm can move a score."""
+
+from __future__ import annotations
+
+import pytest
+
+from study.config.arms import EXAMPLES, Arm, parse_arm
+
+
+def test_every_part_of_a_name() -> None:
+    assert parse_arm("tuned-5shot-chat-oneturn-lettered+first+second") == Arm(
+        name="tuned-5shot-chat-oneturn-lettered+first+second",
+        role="tuned",
+        shots=5,
+        template=True,
+        multiturn=False,
+        form="lettered",
+        interventions=("first", "second"),
+    )
+    plain = parse_arm("base-0shot")
+    assert (plain.role, plain.shots, plain.template) == ("base", 0, False)
+    assert plain.form is None
+    assert plain.interventions == ()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_arms(name: str) -> None:
+    assert parse_arm(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("base-5shots", r"an arm's name, <base\|tuned>.*Did you mean 'base-5shot'\?"),
+        ("base", "an arm's name"),
+        ("base-shot", "an arm's name"),
+        ("other-0shot", "an arm's name"),
+        ("base-1000shot", "an arm's name"),
+        ("base-0shot-Fields", "an arm's name"),
+        ("base-0shot+", "an arm's name"),
+        ("base-5shot-chat", r"no chat template on a base arm\. Did you mean 'base-5shot'"),
+        ("base-5shot-chat-oneturn-fields", "Did you mean 'base-5shot-fields'"),
+    ],
+)
+def test_names_that_are_no_arms(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_arm(name)
+
+
+def test_the_identity_has_only_what_can_move_a_score() -> None:
+    def identity(name: str) -> dict[str, object]:
+        return parse_arm(name).identity()
+
+    assert identity("base-0shot") == {"shots": 0, "template": False} == identity("tuned-0shot")
+    assert identity("tuned-0shot-chat") == {"shots": 0, "template": True}
+    assert identity("tuned-0shot-chat") == identity("tuned-0shot-chat-oneturn")
+    assert identity("tuned-5shot-chat")["multiturn"] is True
+    assert identity("tuned-5shot-chat-oneturn")["multiturn"] is False
+    assert identity("base-2shot-fields") == {"shots": 2, "template": False, "form": "fields"}

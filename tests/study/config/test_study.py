@@ -1,0 +1,162 @@
+"""Every kind of invalid study file has one clear error; what a valid one says about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.config.executors import SlurmResources
+from study.config.study import read_study
+from study.errors import StudyError
+from tests.conftest import MakeRun, StudyCommand
+
+
+def _listed(**changes: Any) -> list[dict[str, Any]]:
+    task = {"task": "zoo_colour_mc", "task_type": "a", "metric": "acc", "chance": 0.25}
+    return [{**task, **changes}]
+
+
+def _pair(**changes: Any) -> list[dict[str, Any]]:
+    pair = {"base": "a/b", "tuned": "a/c", "family": "a", "params_b": 1.0}
+    return [{key: value for key, value in {**pair, **changes}.items() if value is not ...}]
+
+
+# (what is changed, parts of the message: the key, what was found, what is allowed)
+INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "unknown key": ({"armz": []}, ["armz: found an unknown key", "Did you mean 'arms'?"]),
+    "no name": ({"name": ...}, ["name: found nothing", "required"]),
+    "name with a space": ({"name": "a b"}, ["name: found 'a b'", "pattern"]),
+    "no pairs": ({"pairs": []}, ["pairs: one at least, found none"]),
+    "pairs not a list": ({"pairs": "zoo"}, ["pairs: found 'zoo'", "a valid list"]),
+    "unknown source": ({"pairs": [{"source": "zo"}]}, ["pairs[0].source", "Did you mean 'zoo'?"]),
+    "unknown key of a selection": (
+        {"pairs": [{"source": "zoo", "famly": ["x"]}]},
+        ["pairs[0].famly: found an unknown key", "Did you mean 'family'?"],
+    ),
+    "pair without size": ({"pairs": _pair(params_b=...)}, ["pairs[0].params_b: found nothing"]),
+    "pair of negative size": (
+        {"pairs": _pair(params_b=-1)},
+        ["pairs[0].params_b: found -1", "greater than 0"],
+    ),
+    "misspelt key of a pair": (
+        {"pairs": _pair(param_b=1)},
+        ["pairs[0].param_b: found an unknown key", "Did you mean 'params_b'?"],
+    ),
+    "no arms": ({"arms": []}, ["arms: one at least, found none"]),
+    "unknown arm": ({"arms": ["base-5shots"]}, ["arms[0]: found 'base-5shots'", "base-5shot"]),
+    "template on a base arm": (
+        {"arms": ["base-5shot-chat"]},
+        ["arms[0]", "no chat template on a base arm", "'base-5shot'"],
+    ),
+    "arm twice": ({"arms": ["base-0shot", "base-0shot"]}, ["each arm once", "'base-0shot'"]),
+    "arm that is a number": ({"arms": [5]}, ["arms[0]: found 5", "a valid string"]),
+    "draws of an arm": (
+        {"arms": [{"name": "base-5shot", "draws": 0}]},
+        ["arms[0].draws: found 0", "greater than or equal to 1"],
+    ),
+    "contrast of an arm that is not evaluated": (
+        {"contrasts": [{"name": "c", "x": "base-4shot", "y": "tuned-0shot-chat"}]},
+        ["contrasts[0].x", "found 'base-4shot'", "Did you mean 'base-5shot'?"],
+    ),
+    "contrast without y": (
+        {"contrasts": [{"name": "c", "x": "base-5shot"}]},
+        ["contrasts[0].y: found nothing"],
+    ),
+    "contrasts of one name": (
+        {"contrasts": [{"name": "c", "x": "base-5shot", "y": "tuned-0shot-chat"}] * 2},
+        ["contrasts: a different name for each contrast"],
+    ),
+    "no draws": ({"draws": 0}, ["draws: found 0", "greater than or equal to 1"]),
+    "draws in words": ({"draws": "three"}, ["draws: found 'three'", "integer"]),
+    "negative limit": ({"limit": -5}, ["limit: found -5"]),
+    "unknown number format": ({"dtype": "fp16"}, ["dtype: found 'fp16'", "'float16'?"]),
+    "chance of one": ({"tasks": _listed(chance=1.0)}, ["tasks[0].chance: found 1.0"]),
+    "unknown exposure": (
+        {"tasks": _listed(exposure="seen")},
+        ["tasks[0].exposure: found 'seen'", "Did you mean 'seen_task'?"],
+    ),
+    "misspelt suite key": ({"tasks": {"suit": "x"}}, ["tasks.suit", "Did you mean 'suite'?"]),
+    "unknown layout": ({"layout": "zo"}, ["layout: found 'zo'", "Did you mean 'zoo'?"]),
+    "two markers": (
+        {
+            "tuning": {
+                "indicators": {
+                    name: {"seed_model": "zoo:neox-late-l/tuned", "marker": f"<{name}>"}
+                    for name in "ab"
+                }
+            }
+        },
+        ["tuning.indicators: one marker for all, found '<a>', '<b>'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", INVALID)
+def test_an_invalid_study_file(kind: str, make_run: MakeRun) -> None:
+    changes, parts = INVALID[kind]
+    folder = make_run(**changes)
+    with pytest.raises(StudyError) as error:
+        read_study(folder)
+    for part in [str(folder / "study.yaml"), *parts]:
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_commands_exit_with_one_error_and_code_2(
+    make_run: MakeRun, study_command: StudyCommand
+) -> None:
+    folder = make_run(armz=[])
+    for command in ("plan", "run", "analyze"):
+        result = study_command(command, folder)
+        assert result.returncode == 2
+        assert result.stderr.splitlines()[-1].startswith(
+            f"error: {folder}/study.yaml: armz: found"
+        )
+        assert result.stderr.count("error") == 1
+        assert "Traceback" not in result.stderr
+        assert result.stdout == ""
+    assert sorted(path.name for path in folder.iterdir()) == ["study.yaml"]
+
+
+def test_a_study_knows_its_folder(make_run: MakeRun) -> None:
+    folder = make_run()
+    study = read_study(folder)
+    assert (study.folder, study.file) == (folder, folder / "study.yaml")
+    error = study.error("arms[2]", found="'x'", expected="an arm")
+    assert str(error) == f"{folder}/study.yaml: arms[2]: found 'x'; expected an arm"
+    elsewhere = study.located(Path("elsewhere"))
+    assert (elsewhere.folder, study.folder) == (Path("elsewhere"), folder)
+    assert elsewhere.digest() == study.digest()
+
+
+def test_draws_of_an_arm(make_run: MakeRun) -> None:
+    arms = ["base-0shot", "base-5shot", {"name": "base-8shot", "draws": 7}, "tuned-0shot-chat"]
+    study = read_study(make_run(arms=arms, draws=2))
+    assert study.arm_names() == ["base-0shot", "base-5shot", "base-8shot", "tuned-0shot-chat"]
+    assert [study.draws_of(arm) for arm in study.arm_names()] == [1, 2, 7, 1]
+
+
+def test_the_digest_covers_what_decides_the_cells(make_run: MakeRun) -> None:
+    def digest(name: str, **changes: Any) -> str:
+        return read_study(make_run(name, **changes)).digest()
+
+    plain = digest("plain")
+    other_contrast = [{"name": "other", "x": "base-0shot", "y": "tuned-0shot-chat"}]
+    assert digest("contrast", contrasts=other_contrast) == plain
+    assert digest("analysis", analysis={"equivalence_bound": 0.2}) == plain
+    assert digest("cluster", slurm=[{"hours": 1, "memory_gb": 4}]) == plain
+    assert digest("seed", seed=1) != plain
+    assert digest("limit", limit=13) != plain
+
+
+def test_resources_of_an_executor(make_run: MakeRun) -> None:
+    study = read_study(make_run(slurm=[{"hours": 1, "memory_gb": 4}]))
+    assert study.resources("slurm") == [SlurmResources(hours=1, memory_gb=4)]
+    assert study.resources("local") == []
+
+
+def test_a_study_of_imported_scores_runs_nothing(make_run: MakeRun) -> None:
+    assert read_study(make_run()).runs
+    assert not read_study(make_run("imported", pairs=..., arms=..., tasks=...)).runs
