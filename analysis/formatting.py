@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 
+MINUS = "−"
+
 
 def number(value: float, digits: int = 2) -> str:
-    """Format a correlation as papers print it, without a zero before the decimal point.
+    """Format a correlation as papers print it: no zero before the decimal point, a true minus sign.
 
     >>> number(0.8712), number(-0.5), number(float("nan"))
-    ('.87', '-.50', '--')
+    ('.87', '−.50', '--')
     """
     if math.isnan(value):
         return "--"
     text = f"{value:.{digits}f}"
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+    text = text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+    return text.replace("-", MINUS)
 
 
 def probability(value: float) -> str:

@@ -9,7 +9,7 @@ import math
 
 import pandas as pd
 
-from analysis.formatting import number, probability
+from analysis.formatting import MINUS, number, probability
 from analysis.statistics.resampling.wild_bootstrap import smallest_p
 from analysis.tables.correlations import REPORTED_LEVELS, disattenuated, headline
 from analysis.tables.robustness.checks import EQUIVALENCE
@@ -148,4 +148,4 @@ def _escape(text: str) -> str:
 
 
 def _math(text: str) -> str:
-    return text if text == "--" else f"${text}$"
+    return text if text == "--" else f"${text.replace(MINUS, '-')}$"

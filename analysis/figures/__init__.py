@@ -54,7 +54,7 @@ FIGURES: tuple[FigureEntry, ...] = (
     FigureEntry("heat_map", heat_map, needs("scores", "arms")),
     FigureEntry("controls", controls, needs("robustness")),
     FigureEntry("families_apart", families_apart, needs("scores", "robustness", "contrast")),
-    FigureEntry("leave_one_out", leave_one_out, needs("robustness", contrast="contrast_name")),
+    FigureEntry("left_out", leave_one_out, needs("robustness", contrast="contrast_name")),
     FigureEntry(
         "which_correlation", which_correlation, needs("correlations", contrast="contrast_name")
     ),

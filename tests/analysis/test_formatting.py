@@ -11,7 +11,7 @@ from analysis.formatting import number, probability
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(0.8712, ".87"), (-0.5, "-.50"), (1.0, "1.00"), (-0.999, "-1.00"), (math.nan, "--")],
+    [(0.8712, ".87"), (-0.5, "−.50"), (1.0, "1.00"), (-0.999, "−1.00"), (math.nan, "--")],
 )
 def test_numbers_have_no_zero_before_the_point(value: float, expected: str) -> None:
     assert number(value) == expected
