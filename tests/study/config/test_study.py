@@ -111,9 +111,7 @@ def test_commands_exit_with_one_error_and_code_2(
     for command in ("plan", "run", "analyze"):
         result = study_command(command, folder)
         assert result.returncode == 2
-        assert result.stderr.splitlines()[-1].startswith(
-            f"error: {folder}/study.yaml: armz: found"
-        )
+        assert result.stderr.splitlines()[-1].startswith(f"error: {folder}/study.yaml: armz: found")
         assert result.stderr.count("error") == 1
         assert "Traceback" not in result.stderr
         assert result.stdout == ""

@@ -128,9 +128,7 @@ def test_an_unreadable_earlier_plan_is_reported(make_run: MakeRun) -> None:
 
 
 @pytest.mark.slow
-def test_clocks_that_jump(
-    make_run: MakeRun, study_command: StudyCommand, tmp_path: Path
-) -> None:
+def test_clocks_that_jump(make_run: MakeRun, study_command: StudyCommand, tmp_path: Path) -> None:
     """A machine whose clock jumps back and forth by years, while it runs and between runs."""
     if not FAKETIME.exists():
         pytest.skip("no libfaketime here (Debian: apt install faketime)")
