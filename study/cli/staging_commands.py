@@ -22,8 +22,7 @@ def stage(run: RunFolder) -> None:
 
 
 def doctor(run: RunFolder, on: On = "local") -> None:
-    """Check that every model, dataset and resource the study needs is available before submitting
-    it."""
+    """Check that every model, dataset and resource is available before submitting a study."""
     from study.planning.plan_study import plan_study
     from study.results.run import Run
     from study.running.doctor import cost_text, examine, findings_text

@@ -55,7 +55,7 @@ def _missing(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:
 def _unlocked(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:
     run = planned.resolved.run
     if absent := not_locked(run):
-        yield f"no entry for {listed(absent, most=6)}; run `study stage {run.folder}`"
+        yield f"none for {listed(absent, most=6)}. Run `study stage {run.folder}`"
 
 
 def _templates(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:
@@ -119,10 +119,10 @@ def _disk(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:
 
 
 CHECKS: dict[str, Check] = {
-    "models and data are on this machine": _missing,
-    f"{LOCK_NAME} lists every model and task": _unlocked,
+    "models and data on this machine": _missing,
+    f"entries of {LOCK_NAME}": _unlocked,
     "chat templates": _templates,
-    "no remote code is needed": _remote_code,
-    "results can be written and fit on the disk": _disk,
+    "types of the models": _remote_code,
+    "folder of the results": _disk,
 }
 "The checks that do not depend on the executor."

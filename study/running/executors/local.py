@@ -73,7 +73,7 @@ class LocalExecutor(Executor):
 
     @override
     def check(self, planned: PlannedStudy, remaining: Estimate) -> Iterator[Finding]:
-        yield from findings("models fit this machine", self._too_large(remaining))
+        yield from findings("sizes of the models", self._too_large(remaining))
 
     def _too_large(self, remaining: Estimate) -> Iterator[str]:
         devices, dtype = self.own_devices, self.run.study.dtype

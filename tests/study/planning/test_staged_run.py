@@ -70,7 +70,7 @@ def test_a_data_set_and_models_are_fetched_and_read_without_a_network(
     available = "problem  models and data are on this machine: "
     assert f"{available}zoo/base: found neither" in before.stdout
     assert "the data set org/colours is not on this machine" in before.stdout
-    assert "study.lock.json lists every model and task: no entry for" in before.stdout
+    assert "entries of study.lock.json: none for" in before.stdout
     assert "'zoo/base', 'zoo/tuned'" in before.stdout
 
     staged = command("stage", folder, offline=False)

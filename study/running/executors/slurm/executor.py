@@ -105,8 +105,8 @@ class SlurmExecutor(Executor):
 
     @override
     def check(self, planned: PlannedStudy, remaining: Estimate) -> Iterator[Finding]:
-        yield from findings("models fit their resources", self._too_large(remaining))
-        yield from findings("Slurm accepts the resources", self._refused())
+        yield from findings("sizes of the models", self._too_large(remaining))
+        yield from findings("resources of Slurm", self._refused())
 
     @override
     def logs(self, model: str) -> list[Path]:
