@@ -1,0 +1,83 @@
+"""Workers that die, hang or cannot start: their jobs are retried, then set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from study.models.pairs import ModelRef
+from study.planning.plan import Job
+from study.results.run import Run
+from study.running.executors.worker_pool import MAX_FAILED_STARTS, WorkerPool
+from study.running.status import job_statuses
+from tests.conftest import MakeRun
+from tests.study.running.local_runs import run_locally
+
+
+def finished_tasks(folder: Path) -> set[str]:
+    cells = Run.open(folder).cells
+    return {cells.record(key)["task"] for key in cells.done()}
+
+
+def test_a_model_that_crashes_its_workers_is_set_aside_with_its_log(
+    task_run: Callable[[str], Path],
+) -> None:
+    folder = task_run("crash")
+    result = run_locally(folder)
+    assert len(result.failures) == 2
+    assert result.kinds().count("retried") == 2
+    assert sum(message.startswith("retried: ") for message in result.messages) == 2
+    for line, role in zip(sorted(result.failures), ("base", "tuned"), strict=True):
+        assert "killed by SIGSEGV, twice; set aside" in line
+        log = folder / "results" / "logs" / f"llama-early-xs-{role}.log"
+        assert str(log) in line
+        assert log.read_text().count("about to crash") == 2
+        assert "Segmentation fault" in log.read_text()
+    assert finished_tasks(folder) == {"fine"}, "what was finished before stays"
+    for status in job_statuses(Run.open(folder)):
+        assert status.state == "failed"
+        assert (status.done, status.cells) == (1, 2)
+        assert "killed by SIGSEGV, twice; set aside" in status.why
+        log = folder / "results" / "logs" / f"{status.model.replace('/', '-')}.log"
+        assert status.log == str(log)
+        assert log.read_text().rstrip().endswith(status.last_line)
+
+
+@pytest.mark.slow
+def test_a_silent_model_is_killed_retried_and_set_aside(task_run: Callable[[str], Path]) -> None:
+    folder = task_run("hang")
+    result = run_locally(folder, devices=["cpu", "cpu"], stall_seconds=24)
+    assert len(result.failures) == 2
+    assert all("worker silent for" in line for line in result.failures)
+    assert all("twice; set aside" in line for line in result.failures)
+    assert finished_tasks(folder) == {"fine"}
+
+
+def test_workers_that_cannot_start_are_not_started_for_ever(make_run: MakeRun) -> None:
+    run = Run.open(make_run())
+    run.results.mkdir()
+    (run.results / "logs").write_text("a file in the place of a folder")
+    job = Job(ModelRef("somewhere"), 1.0, ())
+    pool = WorkerPool(run, ["cpu"], 60.0)
+    (event,) = pool.events([job])
+    assert event.kind == "failed"
+    assert event.model == "somewhere"
+    assert "no worker could be started: worker exited with code 1" in event.reason
+    assert str(run.results / "logs" / "starting.log") in event.reason
+    assert pool.failed_starts == MAX_FAILED_STARTS
+    assert pool.workers == []
+
+
+def test_a_model_larger_than_all_devices_fails_without_a_worker(make_run: MakeRun) -> None:
+    pool = WorkerPool(Run.open(make_run()), ["cpu", "cpu"], 60.0)
+    pool.memory = 80 * 2**30
+    (event,) = pool.events([Job(ModelRef("large"), 400.0, ())])
+    assert (event.kind, event.model) == ("failed", "large")
+    assert event.reason == "needs 10 such devices, and there are 2"
+    assert pool.workers == []
+
+
+def test_no_jobs_need_no_worker(make_run: MakeRun) -> None:
+    assert list(WorkerPool(Run.open(make_run()), ["cpu"], 60.0).events([])) == []
