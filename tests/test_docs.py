@@ -34,6 +34,8 @@ STEPS = [line for block in pages.all_blocks("bash") for line in block.text.split
 COMMANDS = list(dict.fromkeys(STEPS))
 OWN_PROCESS = {"cancel"}
 "Commands of `study` that must not be run in the process of the tests."
+LINKED = ("runs/paper", "study", "analysis", "Makefile", "constraints.txt", "pyproject.toml")
+"What a small project has in common with the repository."
 ANALYSES = {
     f"study analyze runs/{name}" for name, commands in RUN_COMMANDS.items() if "analyze" in commands
 }
@@ -46,16 +48,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     for name in ("demo", "loss-small"):
         copy_run(finished_run(tmp_path_factory, name), root / "runs")
-    for name in (
-        "runs/paper",
-        "study",
-        "analysis",
-        "Makefile",
-        "constraints.txt",
-        "pyproject.toml",
-    ):
+    for name in LINKED:
         (root / name).symlink_to(ROOT / name)
-    (root / "pyproject.toml").symlink_to(ROOT / "pyproject.toml")
     (root / "runs" / "published").mkdir()
     (imported,) = pages.blocks("yaml", "docs/exchange.md")
     (root / "runs" / "published" / "study.yaml").write_text(imported.text)
@@ -66,6 +60,24 @@ def test_the_readme_is_short_and_names_the_two_commands_first() -> None:
     assert len(pages.page_text("README.md").splitlines()) <= 150
     assert COMMANDS[:2] == ["make demo", "make test"]
     assert len(COMMANDS) >= 20
+
+
+DEMO = ROOT / "runs" / "demo" / "tables"
+
+
+@pytest.mark.skipif(not (DEMO / "correlations.csv").exists(), reason="no tables of `make demo`")
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    from analysis.report import correlations_text, robustness_text
+
+    def table(name: str) -> pd.DataFrame:
+        frame = pd.read_csv(DEMO / f"{name}.csv")
+        texts = frame.select_dtypes(["object", "string"]).columns
+        return frame.fillna(dict.fromkeys(texts, ""))
+
+    text = correlations_text(table("correlations")) + robustness_text(table("robustness"))
+    (block,) = pages.blocks("text", "README.md")
+    for line in block.text.splitlines():
+        assert line == "…" or line in text.splitlines(), line
 
 
 def test_there_is_one_page_for_each_subject() -> None:
