@@ -146,7 +146,7 @@ def _peak_memory() -> float:
 
 def main() -> int:
     """Print all three; 0 if replicates agree."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
     scale = SMOKE if parser.parse_args().smoke else FULL
     scores, items, families = generate_scores(

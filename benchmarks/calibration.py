@@ -173,7 +173,7 @@ def _row(result: Outcome) -> str:
 
 def main() -> int:
     """Simulate every setting, on all cores."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=DOCUMENT_REPETITIONS)
     parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
     arguments = parser.parse_args()

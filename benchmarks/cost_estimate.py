@@ -35,7 +35,7 @@ CALIBRATION = {
 
 def main() -> int:
     """Print both times and both sizes; 0 if the estimated time is within the target."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--smoke",
         action="store_true",

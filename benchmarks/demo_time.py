@@ -154,7 +154,7 @@ def same_scores(run: Run, model: str, output: Path) -> bool:
 
 def main() -> int:
     """Run the chosen parts; 0 if all scores are equal."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=[], help="hf, loop; by default both")
     parser.add_argument("--every", type=int, default=5, help="hf: every n-th pair")
     parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")

@@ -188,7 +188,7 @@ def load_many(folder: Path, scale: Scale) -> bool:
 def main() -> int:
     """Run the chosen parts, or all; 0 if scores agree."""
     parts = {"workers": time_workers, "cells": time_cells, "many": time_many_cells}
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)}; by default all")
     parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
     arguments = parser.parse_args()

@@ -2,7 +2,7 @@
 
     python benchmarks/scoring_speed.py                 # CPU: 56 M parameters, float32
     python benchmarks/scoring_speed.py --gpu           # CUDA: 0.5 B, 1.5 B and 7 B, bfloat16
-    python benchmarks/scoring_speed.py --rows shared own
+    python benchmarks/scoring_speed.py --rows shared individual
 
 For every kind of work, `hf` first runs a tenth of it at each batch size, and then all of it at the
 best one; `shared-prefix` runs three times, of which the median counts. Printed are both times,
@@ -67,7 +67,7 @@ class Row:
 
 ROWS = (
     Row("shared", 30, "loglikelihood", lambda work: work.choices()),
-    Row("own", 4, "loglikelihood", lambda work: work.choices(shared=False)),
+    Row("individual", 4, "loglikelihood", lambda work: work.choices(shared=False)),
     Row("letters", 12, "loglikelihood", lambda work: work.choices(letters=True)),
     Row("zero", 3, "loglikelihood", lambda work: work.choices(shots=False)),
     Row("generation", 4, "generate_until", lambda work: work.generation()),
@@ -152,7 +152,7 @@ def compare_simple_evaluate(models: BothModels, scale: Scale) -> bool:
 @torch.no_grad()
 def main() -> int:
     """Run the chosen rows; 0 if all results agree."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
     parser.add_argument("--rows", nargs="+", default=[row.name for row in ROWS] + ["evaluate"])

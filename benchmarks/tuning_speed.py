@@ -42,7 +42,10 @@ PAIRS = [
 
 def trainers() -> dict[str, Callable[[Training], Curve]]:
     """The trainers that are compared, ours first."""
-    known = {"packed (ours)": train_packed, "Trainer, padded": train_padded}
+    known: dict[str, Callable[[Training], Curve]] = {
+        "packed (ours)": train_packed,
+        "Trainer, padded": train_padded,
+    }
     if importlib.util.find_spec("trl") is None:
         print("trl is not installed: SFTTrainer is skipped")
         return known
@@ -150,7 +153,7 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def main() -> int:
     """Run both comparisons; 0 if losses and weights agree."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--member", default="llama-late-l", help="a pair of the zoo")

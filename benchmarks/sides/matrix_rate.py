@@ -65,9 +65,10 @@ class MatrixProducts:
         layer_seconds = sum(n * self._product_seconds(tokens, a, b) for (a, b), n in widths.items())
         d, v = config.hidden_size, config.vocab_size
         projection_seconds = self._product_seconds(rows, d, v)
-        return layers * layer_seconds / layer_operations + projection * projection_seconds / (
-            2 * rows * d * v
-        )
+        projection_operations = 2 * rows * d * v
+        seconds = layers * layer_seconds / layer_operations
+        seconds += projection * projection_seconds / projection_operations
+        return float(seconds)
 
     def _product_seconds(self, rows: int, inputs: int, outputs: int) -> float:
         x = torch.randn(rows, inputs).to(self._weight)

@@ -26,7 +26,8 @@ MAX_LENGTH = 150
 
 def generate_rows(number: int, tokenizer: Any) -> list[LabelledExample]:
     """Rows of at most `MAX_LENGTH` tokens."""
-    rng, rows = random.Random(0), []
+    rng = random.Random(0)
+    rows: list[LabelledExample] = []
     while len(rows) < number:
         skill = rng.choice(list(SKILLS))
         context = rng.choice((0, 0, 0, 0, 6))

@@ -1,8 +1,8 @@
 """The lm-eval model `shared-prefix`: computes the tokens that prompts have in common only once.
 
-Few-shot prompts of a task mostly begin alike. This model arranges the requests of a call in a
-prefix tree, packs the tree into few forward passes, and returns what lm-eval's `hf` model would
-return. It knows nothing of studies; any user of lm-eval can take it alone:
+Few-shot prompts of a task mostly have the same beginning. This model arranges the requests of a
+call in a prefix tree, packs the tree into few forward passes, and returns what lm-eval's `hf` model
+would return. It knows nothing of studies; any user of lm-eval can take it alone:
 
     import study.inference
     lm_eval.simple_evaluate(model="shared-prefix", model_args={"pretrained": ...}, ...)

@@ -49,7 +49,7 @@ class ForwardPass:
 
 
 class Engine:
-    """A model, and the budget that its forward passes have been found to fit in."""
+    """A model, and the budget within which its forward passes stay."""
 
     def __init__(self, model: Any) -> None:
         """UnsupportedModelError if the model cannot return the logits of selected positions."""

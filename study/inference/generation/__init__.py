@@ -1,1 +1,1 @@
-"""Generation requests: greedy decoding of prompts that begin alike, in batches."""
+"""Generation requests: greedy decoding of prompts that share a prefix, in batches."""

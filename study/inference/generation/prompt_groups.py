@@ -1,4 +1,4 @@
-"""Groups of prompts that begin alike: each is decoded over one shared cache of its prefix.
+"""Groups of prompts with a common prefix, whose keys and values each group caches once.
 
 In: prompts as token arrays. Out: `PromptGroup`: indices of prompts and their common prefix length.
 """

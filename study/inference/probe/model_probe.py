@@ -1,4 +1,4 @@
-"""Whether a loaded model can be packed, found out by comparing packed with plain forward passes.
+"""Whether a loaded model can be packed, by comparing packed with plain forward passes.
 
 In: a model as lm-eval uses it. Out: `ProbeResult`: the engine, or the reason why there is none, and
 the root mean square difference of log-probabilities. A few sequences that share prefixes are scored
@@ -31,7 +31,7 @@ mask or position changes them by tenths."""
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What the probe found."""
+    """Whether a model can be packed, and how exactly."""
 
     engine: Engine | None
     "None if the model takes the plain path."

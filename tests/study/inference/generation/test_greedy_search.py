@@ -1,4 +1,4 @@
-"""The choice of tokens, and the results of greedy search for prompts that begin alike."""
+"""The choice of tokens, and the results of greedy search for prompts that share a prefix."""
 
 from __future__ import annotations
 
