@@ -31,31 +31,27 @@ from tests.study.running.local_runs import (
     worker_pids,
 )
 
+COLUMNS = ["item", "gold", "score", "prompt_hash", "shots"]
+"Columns of items that do not depend on how requests were batched."
+
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The tables of the longer study, evaluated without a worker process."""
-    folder = write_study(tmp_path_factory.mktemp("undisturbed") / "run", **LONGER)
-    return tables(evaluate_all(folder).folder)
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The longer study, evaluated without a worker process."""
+    return evaluate_all(write_study(tmp_path_factory.mktemp("undisturbed") / "run", **LONGER))
 
 
-def test_two_workers_give_the_same_cells_as_one_process(small: Run, make_run: MakeRun) -> None:
-    folder = make_run()
-    result = run_locally(folder, devices=["cpu", "cpu"])
-    assert result.failures == []
-    assert result.kinds().count("loaded") == 6
-    ours, theirs = Run.open(folder).cells, small.cells
-    assert ours.done() == theirs.done()
-    columns = ["item", "gold", "score", "prompt_hash", "shots"]
-    for key in ours.done():
-        one, two = ours.items(key).to_pandas(), theirs.items(key).to_pandas()
-        assert one[columns].equals(two[columns])
+@pytest.fixture(scope="module")
+def expected(undisturbed: Run) -> dict[str, bytes]:
+    """Its tables."""
+    return tables(undisturbed.folder)
 
 
 def test_killed_workers_are_replaced_and_their_models_retried(
-    make_run: MakeRun, undisturbed: dict[str, bytes]
+    make_run: MakeRun, undisturbed: Run, expected: dict[str, bytes]
 ) -> None:
-    """Two workers of one run are killed, at different moments."""
+    """Two workers of one run are killed, at different moments; the cells are those of one
+    process."""
     folder = make_run(**LONGER)
     rng = random.Random(5)
     moments = [rng.randrange(1, 10), rng.randrange(20, 30)]
@@ -72,13 +68,18 @@ def test_killed_workers_are_replaced_and_their_models_retried(
     retries = [message for message in result.messages if message.startswith("retried: ")]
     assert 1 <= len(retries) <= 2
     assert all("killed by SIGKILL" in line and "half the tokens" in line for line in retries)
-    assert len(Run.open(folder).cells.done()) == LONGER_CELLS
-    assert tables(folder) == undisturbed
+    ours, theirs = Run.open(folder).cells, undisturbed.cells
+    assert ours.done() == theirs.done()
+    assert len(ours.done()) == LONGER_CELLS
+    for key in ours.done():
+        items, others = ours.items(key).to_pandas(), theirs.items(key).to_pandas()
+        assert items[COLUMNS].equals(others[COLUMNS])
+    assert tables(folder) == expected
     assert not multiprocessing.active_children()
 
 
 def test_a_run_is_seen_cancelled_and_resumed(
-    make_run: MakeRun, start_run: StartRun, undisturbed: dict[str, bytes]
+    make_run: MakeRun, start_run: StartRun, expected: dict[str, bytes]
 ) -> None:
     """`study cancel` sends SIGTERM, which is a clean stop."""
     folder = make_run(**LONGER)
@@ -115,13 +116,13 @@ def test_a_run_is_seen_cancelled_and_resumed(
     assert any(row["why"] == "the run was interrupted" for row in after)
     assert call("cancel", folder).stderr.startswith("nothing to cancel")
     evaluate_all(folder)
-    assert tables(folder) == undisturbed
+    assert tables(folder) == expected
     text = call("status", folder).stdout
     assert f"6 models: 6 done, 0 running, 0 waiting, 0 failed; {LONGER_CELLS} of" in text
 
 
 def test_two_runs_at_once_share_the_work(
-    make_run: MakeRun, start_run: StartRun, undisturbed: dict[str, bytes]
+    make_run: MakeRun, start_run: StartRun, expected: dict[str, bytes]
 ) -> None:
     folder = make_run(**LONGER)
     other = start_run(folder, "--device", "cpu")
@@ -133,7 +134,7 @@ def test_two_runs_at_once_share_the_work(
     computed = sum(event.kind == "cell" and event.items > 0 for event in events)
     assert 0 < computed < LONGER_CELLS
     assert len(Run.open(folder).cells.done()) == LONGER_CELLS
-    assert tables(folder) == undisturbed
+    assert tables(folder) == expected
 
 
 def test_state_and_cancel_leave_out_what_does_not_run_here(make_run: MakeRun) -> None:
