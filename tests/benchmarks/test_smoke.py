@@ -18,7 +18,7 @@ import torch
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
-NAMES = sorted(path.stem for path in FOLDER.iterdir() if path.suffix == ".py" or path.is_dir())
+NAMES = [*SCRIPTS, *(path.parent.name for path in FOLDER.glob("*/__init__.py"))]
 TARGETS = ("bench", "bench-tuning", "bench-gpu", "calibrate")
 RUNS = [
     ("analysis_speed", [], "replicates differ by"),
