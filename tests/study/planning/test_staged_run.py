@@ -67,7 +67,7 @@ def test_a_data_set_and_models_are_fetched_and_read_without_a_network(
     )
     before = command("doctor", folder, offline=True)
     assert before.returncode == 1
-    available = "problem  models and data are on this machine: "
+    available = "problem  models and data on this machine: "
     assert f"{available}zoo/base: found neither" in before.stdout
     assert "the data set org/colours is not on this machine" in before.stdout
     assert "entries of study.lock.json: none for" in before.stdout
