@@ -9,7 +9,7 @@ would return. It knows nothing of studies; any user of lm-eval can take it alone
 
 Modules, in the order in which data passes through them:
 
-- `model`: lm-eval's interface, with the encoding of texts and the plain path
+- `lm_eval_model`: lm-eval's interface, with the encoding of texts and the plain path
 - `probe`: whether a loaded model can be packed, by comparing numbers
 - `loglikelihood`, `generation`: the two kinds of request
 - `prefix_tree`, `packed_batches`: which tokens are computed, and in which forward pass
@@ -17,6 +17,6 @@ Modules, in the order in which data passes through them:
 - `attention`: attention over keys and values that several sequences share
 """
 
-from study.inference.model.shared_prefix import SharedPrefixLM
+from study.inference.lm_eval_model.shared_prefix import SharedPrefixLM
 
 __all__ = ["SharedPrefixLM"]

@@ -19,7 +19,7 @@ from study.planning.cost.throughput import Timings
 from study.results.identity import canonical, check_unchanged
 from study.results.provenance import source, versions
 from study.results.run import Run
-from study.running.cells.forward_hooks import ForwardPassMonitor
+from study.running.cells.forward_monitor import ForwardPassMonitor
 from study.running.cells.prompts import AuditError, PromptCache, Prompts, render_prompts
 from study.running.cells.responses import evaluate
 from study.running.cells.task_cache import TaskCache

@@ -18,7 +18,7 @@ from study.planning.cost.throughput import Timings
 from study.planning.plan import Job
 from study.results.identity import check_unchanged
 from study.results.run import Run
-from study.running.cells.forward_hooks import ForwardPassMonitor
+from study.running.cells.forward_monitor import ForwardPassMonitor
 from study.running.cells.run_cell import CellRunner, LoadedModel
 from study.running.events import Event
 from study.tasks.lm_eval_tasks import task_library

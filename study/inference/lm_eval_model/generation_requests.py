@@ -16,7 +16,7 @@ from lm_eval.models.utils import (
 
 from study.inference.generation.arguments import reason_against_batching, stop_string_test
 from study.inference.generation.greedy_search import generate_tokens
-from study.inference.model.request_paths import TOO_LONG, LMRequest, RequestPathLM
+from study.inference.lm_eval_model.request_paths import TOO_LONG, LMRequest, RequestPathLM
 
 
 class GenerationLM(RequestPathLM):

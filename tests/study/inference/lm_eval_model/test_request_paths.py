@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from study.inference.model.request_paths import PathCounts
+from study.inference.lm_eval_model.request_paths import PathCounts
 
 
 @pytest.mark.parametrize(

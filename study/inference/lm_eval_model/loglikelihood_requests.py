@@ -10,8 +10,8 @@ from typing import Any
 
 from lm_eval import utils
 
+from study.inference.lm_eval_model.request_paths import TOO_LONG, LMRequest, RequestPathLM
 from study.inference.loglikelihood import build_request_tree, score_requests
-from study.inference.model.request_paths import TOO_LONG, LMRequest, RequestPathLM
 
 TokenRequest = tuple[Any, list[int], list[int]]
 "(texts or None, context tokens, continuation tokens): lm-eval's encoded log-likelihood request."

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from lm_eval.api.registry import register_model
 
-from study.inference.model.generation_requests import GenerationLM
-from study.inference.model.loglikelihood_requests import LoglikelihoodLM
+from study.inference.lm_eval_model.generation_requests import GenerationLM
+from study.inference.lm_eval_model.loglikelihood_requests import LoglikelihoodLM
 
 
 @register_model("shared-prefix")

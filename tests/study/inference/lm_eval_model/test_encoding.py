@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from study.inference.model import encoding
-from study.inference.model.encoding import Encoder
+from study.inference.lm_eval_model import encoding
+from study.inference.lm_eval_model.encoding import Encoder
 from tests.study.inference.small_models import build_tokenizer, windowed_pair
 
 TEXTS = ["the bath", "<bos>the bath", "in an inn", ""]

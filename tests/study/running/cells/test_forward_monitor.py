@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from study.running.cells.forward_hooks import ForwardPassMonitor
+from study.running.cells.forward_monitor import ForwardPassMonitor
 
 
 class FixedLogits(torch.nn.Module):
