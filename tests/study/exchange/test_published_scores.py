@@ -1,0 +1,81 @@
+"""Published scores imported and analysed: their correlations are the published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.pipeline import write_tables
+from study.exchange.read_csv import read_csv
+from tests.conftest import ROOT
+from tests.study.exchange.score_files import add_import, write_csv, write_imported_study
+
+# Pearson and Spearman correlations across pairs, by task (tests/data/README.md).
+PUBLISHED = {
+    "openllm_v1": {
+        "arc_challenge": (0.97, 0.96),
+        "hellaswag": (0.97, 0.96),
+        "mmlu": (0.97, 0.96),
+        "winogrande": (0.96, 0.95),
+        "gsm8k": (0.76, 0.79),
+        "truthfulqa": (0.74, 0.75),
+    },
+    "swallow_v1": {
+        "MMLU": (0.98, 0.99),
+        "TriviaQA": (0.98, 0.98),
+        "MGSM": (0.92, 0.92),
+        "MATH": (0.91, 0.91),
+        "GSM8K": (0.85, 0.86),
+        "SQuAD2": (0.66, 0.78),
+        "BBH": (0.66, 0.71),
+        "XL-Sum": (0.75, 0.73),
+    },
+}
+
+
+def _long_form(name: str) -> pd.DataFrame:
+    """A published table with a row for each score, primary pairs only."""
+    table = pd.read_csv(ROOT / "tests" / "data" / f"{name}_pairs.csv")
+    complete = table[["base_score", "instruct_score"]].notna().all(axis=1)
+    table = table[(table["primary"] == 1) & complete]
+    sides = []
+    for role, side in (("base", "base"), ("tuned", "instruct")):
+        columns = {
+            "pair": table["instruct_model"],
+            "family": table["family"],
+            "params_b": table["params_b"],
+            "model": table[f"{side}_model"],
+            "role": role,
+            "arm": [f"{role}-{int(n)}shot" for n in table[f"n_shot_{side}"]],
+            "task": table["task"],
+            "task_type": table["task_type"],
+            "score": table[f"{side}_score"],
+            "stderr": table[f"{side}_stderr"],
+            "n_items": table["n_items"],
+            "chance": table["chance"],
+            "metric": table["metric"],
+            "source": table["source"],
+        }
+        sides.append(pd.DataFrame(columns))
+    return pd.concat(sides)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_correlations(name: str, tmp_path: Path) -> None:
+    scores = _long_form(name)
+    shots = sorted({arm.split("-")[1] for arm in scores["arm"]})
+    contrasts = [{"name": n, "x": f"base-{n}", "y": f"tuned-{n}"} for n in shots]
+    folder = write_imported_study(tmp_path / "published", contrasts)
+    run = add_import(folder, read_csv(write_csv(tmp_path, scores)))
+    write_tables(run)
+    path = folder / "tables" / "correlations.csv"
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    frame = frame[(frame["level"] == "task") & (frame["corrected"] == "none")]
+    for task, expected in PUBLISHED[name].items():
+        rows = frame[frame["task"].str.lower().str.startswith(task.lower())]
+        assert rows["task"].nunique() == 1, (task, sorted(frame["task"].unique()))
+        for coefficient, value in zip(("pearson", "spearman"), expected, strict=True):
+            estimate = rows.loc[rows["coefficient"] == coefficient, "estimate"].item()
+            assert round(estimate, 2) == value, (task, coefficient, estimate)

@@ -1,0 +1,57 @@
+"""Importing, analysing and exporting scores from the command line; the power of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis import load_scores
+from analysis.statistics.families import Families
+from analysis.statistics.power import power
+from study.cli.result_commands import power as power_command
+from study.results.schema import SCORES
+from tests.conftest import ROOT, StudyCommand
+from tests.study.exchange.score_files import score_rows, write_csv
+
+
+def test_import_analyze_export(folder: Path, tmp_path: Path, study_command: StudyCommand) -> None:
+    file = write_csv(tmp_path, score_rows())
+    result = study_command("import", folder, file)
+    assert result.returncode == 0, result.stderr
+    assert "12 scores of 6 pairs" in result.stderr
+    result = study_command("analyze", folder)
+    assert result.returncode == 0, result.stderr
+    assert (folder / "figures" / "forest.pdf").exists()
+    scores = load_scores(folder)
+    assert list(scores.columns) == list(SCORES)
+    assert scores["exposure"].eq("").all()
+    assert scores["n_items"].isna().all()
+
+    again = study_command("import", folder, file)
+    assert again.returncode == 2
+    assert "imported already" in again.stderr
+    refused = study_command("run", folder)
+    assert refused.returncode == 2
+    assert "imported scores" in refused.stderr
+
+    result = study_command("export", folder, tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    exported = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert exported["score"].tolist() == scores["score"].tolist()
+
+
+def test_power_of_a_study(capsys: pytest.CaptureFixture[str]) -> None:
+    power_command(ROOT / "runs" / "demo", intra_family=0.5)
+    printed = capsys.readouterr().out
+    assert "31 pairs of 6 families" in printed
+    assert "attainable with 6 families: .031" in printed
+    families = Families.of([f"f{i}" for i in range(85)])
+    alone = power(families, items=10**9)
+    assert alone.independent == 85
+    assert alone.rows.loc[0, "power"] == pytest.approx(0.8, abs=0.01)
+    assert alone.rows.loc[0, "pairs_needed"] == 85
+    related = power(Families.of([f"f{i % 17}" for i in range(85)]), items=100)
+    assert related.independent == pytest.approx(85 / 3)
+    assert (related.rows["power"] < alone.rows["power"] + 1e-9).all()
