@@ -86,6 +86,7 @@ def families_apart(
         axis.set_xlabel(contrast.x)
     panels[0].set_ylabel(contrast.y)
     handles, labels = panels[0].get_legend_handles_labels()
-    place = {"loc": "outside lower center", "ncols": min(6, len(labels))}
-    add_legend(figure, panels, axes, handles=handles, labels=labels, **place)
+    if labels:
+        place = {"loc": "outside lower center", "ncols": min(6, len(labels))}
+        add_legend(figure, panels, axes, handles=handles, labels=labels, **place)
     return figure
