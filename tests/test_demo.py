@@ -1,4 +1,4 @@
-"""What `make demo` left: the zoo's promises, seen on every item that the demo asked."""
+"""What `make demo` computed: the properties planted in the zoo, seen on every item of the demo."""
 
 from __future__ import annotations
 
@@ -8,52 +8,61 @@ import pytest
 
 from analysis.data.points import contrast_points
 from analysis.data.scores import load_scores
-from study.results.cell_store.store import Cells
-from study.results.ledger import read_ledger
+from study.results.run import Run
 from tests.conftest import ROOT
 
-RUN = ROOT / "runs" / "demo"
+FOLDER = ROOT / "runs" / "demo"
 LARGER = ("-m", "-l")
 
 pytestmark = pytest.mark.skipif(
-    not (RUN / "tables" / "correlations.csv").exists(), reason="`make demo` has not been run"
+    not (FOLDER / "tables" / "correlations.csv").exists(), reason="`make demo` has not been run"
 )
 
 
-def test_every_planned_score_is_there() -> None:
-    assert len(load_scores(RUN)) == len(read_ledger(RUN)["rows"])
+@pytest.fixture(scope="module")
+def demo() -> Run:
+    return Run.open(FOLDER)
 
 
-def test_five_shots_beat_none_in_half_of_the_larger_bases_tasks() -> None:
+@pytest.fixture(scope="module")
+def scores(demo: Run) -> pd.DataFrame:
+    return load_scores(demo)
+
+
+def test_every_planned_score_is_there(demo: Run, scores: pd.DataFrame) -> None:
+    assert len(scores) == len(demo.ledger.rows)
+
+
+def test_five_shots_beat_none_in_half_of_the_larger_bases_tasks(demo: Run) -> None:
     """By more than two standard errors of the difference, paired by item."""
-    cells = Cells(RUN)
-    rows = pd.DataFrame(read_ledger(RUN)["rows"])
+    rows = pd.DataFrame(demo.ledger.rows)
     rows = rows[rows["pair"].str.endswith(LARGER) & (rows["role"] == "base")]
-    beaten = []
+    higher = []
     for _, group in rows.groupby(["pair", "task"]):
-        scores = {
-            arm: np.mean([cells.items(key)["score"].to_numpy() for key in own["key"]], axis=0)
-            for arm, own in group.groupby("arm")
+        item_scores = {
+            arm: np.mean(
+                [demo.cells.items(key)["score"].to_numpy() for key in draws["key"]], axis=0
+            )
+            for arm, draws in group.groupby("arm")
         }
-        difference = scores["base-5shot"] - scores["base-0shot"]
+        difference = item_scores["base-5shot"] - item_scores["base-0shot"]
         error = difference.std(ddof=1) / np.sqrt(len(difference))
-        beaten.append(bool(difference.mean() > 2 * error))
-    assert len(beaten) == 12 * 15
-    assert np.mean(beaten) >= 0.5
+        higher.append(bool(difference.mean() > 2 * error))
+    assert len(higher) == 12 * 15
+    assert np.mean(higher) >= 0.5
 
 
-def test_pairs_differ_by_more_than_the_noise_of_items() -> None:
+def test_pairs_differ_by_more_than_the_noise_of_items(scores: pd.DataFrame) -> None:
     """In every type, on both axes: reliability (1 - error variance / variance) above one half."""
-    points = contrast_points(load_scores(RUN), x_arm="base-5shot", y_arm="tuned-0shot-chat")
+    points = contrast_points(scores, x_arm="base-5shot", y_arm="tuned-0shot-chat")
     for task_type, group in points.groupby("task_type"):
         for axis in ("x", "y"):
             noise = float((group[f"{axis}_stderr"] ** 2).mean())
             assert 1 - noise / float(group[axis].var()) > 0.5, (task_type, axis)
 
 
-def test_the_twin_lacks_what_was_left_out_of_its_pretraining() -> None:
-    scores = load_scores(RUN)
-    own = scores[(scores["task"] == "zoo_addition_mc") & (scores["arm"] == "base-5shot")]
-    means = own.groupby("pair")["score"].mean()
+def test_the_twin_lacks_the_skill_that_its_pretraining_lacked(scores: pd.DataFrame) -> None:
+    additions = scores[(scores["task"] == "zoo_addition_mc") & (scores["arm"] == "base-5shot")]
+    means = additions.groupby("pair")["score"].mean()
     assert means["llama-late-m-without-addition"] < 0.35
     assert means["llama-late-m"] > means["llama-late-m-without-addition"] + 0.2

@@ -55,12 +55,16 @@ def test_an_item_keeps_the_demonstrations_that_fit(task_cache: TaskCache, cell_o
 
 
 def test_another_number_of_demonstrations_than_planned_is_an_error(
-    task_cache: TaskCache, cell_of: CellOf
+    task_cache: TaskCache, cell_of: CellOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = cell_of("base-5shot")
-    four = Demonstrations(drawn(task_cache, cell).documents[:4])
+    task, _ = task_cache.prompted(cell)
+    render = task.fewshot_context
+    monkeypatch.setattr(
+        task, "fewshot_context", lambda doc, num_fewshot, **rest: render(doc, num_fewshot=4, **rest)
+    )
     with pytest.raises(AuditError, match="item 0: 4 demonstrations, not 5"):
-        rendered(task_cache, cell, four)
+        rendered(task_cache, cell, drawn(task_cache, cell))
 
 
 def test_the_chat_template_is_applied_by_lm_eval(

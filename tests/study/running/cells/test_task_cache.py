@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from study.config.arms import parse_arm
-from study.planning.cells import Cell
 from study.planning.plan_study import PlannedStudy
+from study.running.cells.prompts import render_prompts
 from study.running.cells.task_cache import TaskCache
+from study.tasks.demonstrations import draw_demonstrations
 from study.tasks.lm_eval_tasks import task_library
-from study.tasks.suites import study_tasks
 from tests.conftest import MakeRun
 from tests.in_process import plan
 from tests.study.running.cells.conftest import CellOf
@@ -24,7 +23,7 @@ def test_the_tasks_own_prompt_is_the_task_itself(task_cache: TaskCache, cell_of:
     cell = cell_of("base-5shot")
     task, items = task_cache.prompted(cell)
     assert (task, items) == task_cache.task(cell.task.task)
-    assert task_cache.check_written(cell, items.evaluated(2), [{"text": "x"}] * 2) is None
+    assert task_cache.response_summary(cell, items.evaluated(2), [{"text": "x"}] * 2) is None
 
 
 def test_a_prompt_form_wraps_the_task(make_run: MakeRun) -> None:
@@ -34,14 +33,21 @@ def test_a_prompt_form_wraps_the_task(make_run: MakeRun) -> None:
         contrasts=[{"name": "c", "x": "base-2shot-fields", "y": "tuned-0shot-chat"}],
         tasks={"suite": "zoo_gen", "only": ["zoo_reverse_gen"]},
     )
-    run = plan(folder).resolved.run
+    planned = plan(folder)
+    run = planned.resolved.run
     cache = TaskCache(run, task_library(run.study))
-    (listed,) = study_tasks(run.study)
-    arm = parse_arm("base-2shot-fields")
-    model = plan(folder).plan.jobs[0].model
-    prompted, items = cache.prompted(Cell(model, arm, listed, 0))
+    cell = next(cell for job in planned.plan.jobs for cell in job.cells if cell.arm.form)
+    prompted, items = cache.prompted(cell)
     task, same = cache.task("zoo_reverse_gen")
     assert items is same
     assert prompted is not task
-    document = items.items[0].raw
-    assert prompted.doc_to_text(document) != task.doc_to_text(document)
+    demonstrations = draw_demonstrations(items, seed=0, draw=0, shots=2)
+    documents = items.evaluated(3)
+    ours, plain = (
+        render_prompts(form, documents, demonstrations, cell, None) for form in (prompted, task)
+    )
+    assert ours.shots == plain.shots == (2, 2, 2)
+    for one, other in zip(ours.requests, plain.requests, strict=True):
+        assert one[0].args[0] != other[0].args[0]
+        assert all(each.target in one[0].args[0] for each in demonstrations.documents)
+    assert cache.response_summary(cell, documents, [{"text": "x"}] * 3) is None
