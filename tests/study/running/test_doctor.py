@@ -46,7 +46,8 @@ def test_a_staged_study_has_no_problem(make_run: MakeRun) -> None:
     folder = make_run()
     (unlocked,) = problems(folder)
     assert unlocked == (
-        "entries of study.lock.json: none for 'llama-early-xs/base', 'llama-early-xs/tuned', 'neox-late-xs/base', "
+        "entries of study.lock.json: none for 'llama-early-xs/base', 'llama-early-xs/tuned', "
+        "'neox-late-xs/base', "
         "'neox-late-xs/tuned', 'olmo2-late-xs/base', 'olmo2-late-xs/tuned', … (2 more). "
         f"Run `study stage {folder}`"
     )

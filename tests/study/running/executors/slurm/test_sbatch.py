@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_resource_reaches_slurm(sbatch: Path, tmp_path: Path) -> None:
     """In the script that submitit writes of them, which Slurm is given."""
+    (tmp_path / "srun").symlink_to(sbatch)  # submitit looks for it
     from submitit import SlurmExecutor
 
     executor = SlurmExecutor(tmp_path)
@@ -81,7 +83,7 @@ def test_slurm_is_asked_without_queueing_a_job(sbatch: Path) -> None:
 
 def test_commands_that_are_needed(sbatch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_commands()
-    monkeypatch.setitem(__import__("sys").modules, "submitit", None)
+    monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(StudyError, match=r"submitit: found not installed; .*\[slurm\]"):
         check_commands()
     monkeypatch.setenv("PATH", "/nowhere")
