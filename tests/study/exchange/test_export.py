@@ -32,7 +32,9 @@ def test_exported_scores_can_be_imported_again(folder: Path, tmp_path: Path) -> 
 
 
 def test_a_file_for_each_model_arm_and_draw(folder: Path, tmp_path: Path) -> None:
-    models = score_rows()[:2].assign(model=["org/base", "org/tuned"], draw=[3, None])
+    models = score_rows()[:2].assign(
+        model=["org/base", "org/tuned"], draw=pd.array([3, pd.NA], dtype="Int64")
+    )
     scores = read_csv(write_csv(tmp_path, models)).rows
     files = export(scores, tmp_path / "out")
     assert [path.relative_to(tmp_path / "out").as_posix() for path in files[1:]] == [

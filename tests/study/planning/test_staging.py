@@ -82,8 +82,9 @@ def test_models_are_fetched_once_locked_and_run_without_a_network(
 
 
 def test_after_an_interruption_only_missing_files_are_fetched(
-    online: Hub, make_run: MakeRun
+    online: Hub, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # huggingface_hub waits before retries
     folder = make_run(pairs=[LISTED])
     size = (online.models["zoo/base"] / "model.safetensors").stat().st_size
     online.cut_after = size // 3

@@ -70,8 +70,8 @@ def test_the_digest_covers_the_items(library: TaskLibrary, small_library: TaskLi
 @pytest.mark.parametrize("size", [0, 1, MAX_POOL, MAX_POOL + 1, 3 * MAX_POOL - 1])
 def test_large_pools_are_thinned_evenly(size: int) -> None:
     documents = [{"index": index} for index in range(size)]
-    kept = _evenly_spaced(documents)
-    assert len(kept) <= MAX_POOL
-    steps = {later["index"] - earlier["index"] for earlier, later in pairwise(kept)}
+    thinned = _evenly_spaced(documents)
+    assert len(thinned) <= MAX_POOL
+    steps = {later["index"] - earlier["index"] for earlier, later in pairwise(thinned)}
     assert len(steps) <= 1
-    assert size <= MAX_POOL or len(kept) > MAX_POOL / 2
+    assert size <= MAX_POOL or len(thinned) > MAX_POOL / 2

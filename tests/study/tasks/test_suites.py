@@ -12,7 +12,12 @@ from study.errors import StudyError
 from study.tasks.suites import known_tasks, read_suite, study_tasks, suite_names
 from tests.conftest import MakeRun
 
-LISTED = {"task": "zoo_colour_mc", "task_type": "a", "metric": "acc", "chance": 0.25}
+LISTED: dict[str, Any] = {
+    "task": "zoo_colour_mc",
+    "task_type": "a",
+    "metric": "acc",
+    "chance": 0.25,
+}
 UNRESOLVED: dict[str, tuple[Any, list[str]]] = {
     "unknown suite": ({"suite": "zoo_mcc"}, ["tasks.suite", "Did you mean 'zoo_mc'?"]),
     "unknown task of a suite": (

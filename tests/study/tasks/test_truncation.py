@@ -54,15 +54,15 @@ def test_whole_demonstrations_are_dropped_until_a_prompt_fits(
     demonstrations: Demonstrations,
     facts: ModelFacts,
 ) -> None:
-    def kept(*variants: tuple[str, int]) -> tuple[int, ...] | None:
+    def numbers(*variants: tuple[str, int]) -> tuple[int, ...] | None:
         all_variants = frozenset(
             PromptVariant(parse_arm(arm), facts.tokenizer, window, facts.folder)
             for arm, window in variants
         )
         return kept_demonstrations(all_variants, lambda arm: task, documents, demonstrations)
 
-    assert kept((BASE, 160), (TUNED, 160)) is None
-    narrow = kept((BASE, 90))
+    assert numbers((BASE, 160), (TUNED, 160)) is None
+    narrow = numbers((BASE, 90))
     assert narrow is not None
     assert set(narrow) <= {0, 1, 2, 3, 4}
     tokenizer = load_tokenizer(facts.folder)
@@ -73,12 +73,12 @@ def test_whole_demonstrations_are_dropped_until_a_prompt_fits(
         ]
         fitting, too_long = map(len, encode_prompts(tokenizer, texts))
         assert fitting <= 90 < too_long
-    both, tuned = kept((BASE, 90), (TUNED, 90)), kept((TUNED, 90))
+    both, tuned = numbers((BASE, 90), (TUNED, 90)), numbers((TUNED, 90))
     assert both is not None
     assert tuned is not None
     assert both == tuple(map(min, zip(narrow, tuned, strict=True)))
     assert both != narrow
-    assert kept((BASE, 5)) == (0,) * 30, "the question itself is never cut"
+    assert numbers((BASE, 5)) == (0,) * 30, "the question itself is never cut"
 
 
 def test_digest_of_kept_demonstrations() -> None:
