@@ -28,8 +28,8 @@ def test_overrides_set_template_and_marker() -> None:
     assert changed.chat_template == TEMPLATE != plain.chat_template
     assert len(changed) == len(plain) + 1
     assert changed("<marker>", add_special_tokens=False).input_ids == [len(plain)]
-    own = load_tokenizer(TUNED, TokenizerOverrides("tokenizer", None))
-    assert (own.chat_template, len(own)) == (plain.chat_template, len(plain))
+    unchanged = load_tokenizer(TUNED, TokenizerOverrides("tokenizer", None))
+    assert (unchanged.chat_template, len(unchanged)) == (plain.chat_template, len(plain))
 
 
 def test_a_tokenizer_without_a_template_needs_one(tmp_path: Path) -> None:
