@@ -32,10 +32,11 @@ import os, signal, time
 from datasets import Dataset
 
 ROWS = {"word": ["a", "b", "c"], "choices": [["x", "y"]] * 3, "gold": [0, 1, 0]}
+SHOWN = {**ROWS, "word": ["p", "q", "r"]}
 
 
 def data(**_):
-    return {"train": Dataset.from_dict(ROWS), "test": Dataset.from_dict(ROWS)}
+    return {"train": Dataset.from_dict(SHOWN), "test": Dataset.from_dict(ROWS)}
 
 
 def fine(doc, results):
@@ -56,7 +57,7 @@ def slow(doc, results):
     time.sleep(2)
     return {"acc": 1.0}
 """
-"Data of three items, and functions that score a response."
+"Three items, three documents for demonstrations, and functions that score a response."
 
 TUNING: dict[str, Any] = {
     "mixtures": {"m": {"sources": [{"zoo": ["reverse", "category"]}], "rows": 200}},
