@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,12 @@ def run(make_run: MakeRun, pair: Pair) -> Run:
 @pytest.fixture
 def outputs(tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folders `base` and `tuned` with what `lm_eval --model hf` writes."""
+    import lm_eval.tasks
     from lm_eval.__main__ import cli_evaluate
 
+    # Without its index of its own tasks, which takes most of the time.
+    zoo_only = partial(lm_eval.tasks.TaskManager, include_defaults=False)
+    monkeypatch.setattr(lm_eval.tasks, "TaskManager", zoo_only)
     for role in ("base", "tuned"):
         command = ["lm_eval", "--model", "hf"]
         command += ["--model_args", f"pretrained={pair.member(role).path}"]

@@ -83,12 +83,12 @@ def test_only_what_remains_is_submitted_and_no_cell_twice_by_one_command(copied:
     assert list(dispatch(planned, executor)) == []
     (jobs,) = executor.submitted
     assert sorted(str(cell.key) for job in jobs for cell in job.cells) == removed
-    executor = RecordingExecutor(planned.resolved.run)
-    events = list(dispatch(planned, executor))
+    recording = RecordingExecutor(planned.resolved.run)
+    events = list(dispatch(planned, recording))
     assert [event.items for event in events if event.kind == "cell"] == [12, 12]
-    assert len(executor.submitted) == 1
-    assert list(dispatch(planned, executor)) == []
-    assert len(executor.submitted) == 1, "nothing remains"
+    assert len(recording.submitted) == 1
+    assert list(dispatch(planned, recording)) == []
+    assert len(recording.submitted) == 1, "nothing remains"
 
 
 def test_cells_that_need_others_are_run_once_these_are_done(make_run: MakeRun) -> None:
