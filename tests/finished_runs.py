@@ -14,18 +14,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from study.cli.main import app
 from tests.conftest import ROOT, SMALL, command_environment
 from tests.in_process import evaluate_all
 
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "small": (),
-    "demo": ("run", "analyze"),
-    "limits-small": ("run", "analyze"),
-    "indicator-small": ("run", "analyze"),
-    "loss-small": ("tune", "run", "analyze"),
-}
-"Commands by study; `small` is evaluated in the process of the tests, and not analysed."
+NAMES = ("small", "demo", "limits-small", "indicator-small", "loss-small")
+PROCESSES = {"demo": "run", "loss-small": "tune"}
+"Commands that start worker processes; what remains then is evaluated in the process of the tests."
+NOT_ANALYSED = {"small"}
 
 
 def finished_run(factory: pytest.TempPathFactory, name: str) -> Path:
@@ -45,13 +43,10 @@ def finished_run(factory: pytest.TempPathFactory, name: str) -> Path:
 
 def _compute(folder: Path, name: str) -> None:
     (folder / "study.yaml").write_text(study_text(name))
-    if not COMMANDS[name]:
-        evaluate_all(folder)
-    attempts = folder / "network-attempts"
-    for command in COMMANDS[name]:
-        device = ["--device", "cpu"] if command != "analyze" else []
+    if name in PROCESSES:
+        attempts = folder / "network-attempts"
         result = subprocess.run(
-            ["study", command, str(folder), *device],
+            ["study", PROCESSES[name], str(folder), "--device", "cpu"],
             env=command_environment(attempts),
             capture_output=True,
             text=True,
@@ -59,13 +54,28 @@ def _compute(folder: Path, name: str) -> None:
         assert result.returncode == 0, result.stderr
         assert result.stdout or result.stderr
         assert not attempts.exists(), attempts.read_text()
+    evaluate_all(folder)
+    if name not in NOT_ANALYSED:
+        invoke("analyze", str(folder))
+
+
+def invoke(*arguments: str) -> None:
+    """Run `study …` in the process of the tests; it must succeed and print something."""
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert result.output
 
 
 def study_text(name: str) -> str:
-    """The study file of a small run; the demo is reduced to two tasks and three pairs."""
+    """The study file of a small run; the demo is reduced to two tasks and three pairs, the study
+    of limits to two contrasts and fewer items."""
     if name == "small":
         return yaml.safe_dump(SMALL)
     text = (ROOT / "runs" / name / "study.yaml").read_text()
+    if name == "limits-small":
+        # The analysis does the same for every contrast, and for more items.
+        content = yaml.safe_load(text)
+        return yaml.safe_dump({**content, "contrasts": content["contrasts"][:2], "limit": 8})
     if name != "demo":
         return text
     small = {key: SMALL[key] for key in ("pairs", "tasks", "limit")}

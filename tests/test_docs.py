@@ -25,8 +25,7 @@ from pydantic import BaseModel
 from study.config.study import Study, read_study
 from tests import pages
 from tests.conftest import ROOT, command_environment
-from tests.finished_runs import COMMANDS as RUN_COMMANDS
-from tests.finished_runs import copy_run, finished_run
+from tests.finished_runs import NAMES, copy_run, finished_run, invoke
 
 EXAMPLES = "CONTRIBUTING.md"
 "Its blocks are executed by test_contributing.py."
@@ -36,10 +35,8 @@ OWN_PROCESS = {"cancel"}
 "Commands of `study` that must not be run in the process of the tests."
 LINKED = ("runs/paper", "study", "analysis", "Makefile", "constraints.txt", "pyproject.toml")
 "What a small project has in common with the repository."
-ANALYSES = {
-    f"study analyze runs/{name}" for name, commands in RUN_COMMANDS.items() if "analyze" in commands
-}
-"Commands that have just been run, in processes of their own, by `finished_run`."
+ANALYSES = {f"study analyze runs/{name}" for name in NAMES}
+"Commands that `finished_run` has just run."
 
 
 @pytest.fixture(scope="module")
@@ -153,18 +150,12 @@ def _run_here(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "argv", words)
         cli_evaluate()
         return
-    from typer.testing import CliRunner
-
-    from study.cli.main import app
-
     assert words[0] == "study"
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        result = CliRunner().invoke(app, words[1:], catch_exceptions=False)
+        invoke(*words[1:])
     finally:
         signal.signal(signal.SIGTERM, handler)
-    assert result.exit_code == 0, result.output
-    assert result.output
 
 
 @pytest.mark.parametrize("block", pages.all_blocks("python", without=(EXAMPLES,)), ids=str)
