@@ -68,14 +68,14 @@ def invoke(*arguments: str) -> None:
 
 def study_text(name: str) -> str:
     """The study file of a small run; the demo is reduced to two tasks and three pairs, the study
-    of limits to two contrasts and fewer items."""
+    of limits to two contrasts."""
     if name == "small":
         return yaml.safe_dump(SMALL)
     text = (ROOT / "runs" / name / "study.yaml").read_text()
     if name == "limits-small":
-        # The analysis does the same for every contrast, and for more items.
+        # The analysis does the same for every contrast.
         content = yaml.safe_load(text)
-        return yaml.safe_dump({**content, "contrasts": content["contrasts"][:2], "limit": 8})
+        return yaml.safe_dump({**content, "contrasts": content["contrasts"][:2]})
     if name != "demo":
         return text
     small = {key: SMALL[key] for key in ("pairs", "tasks", "limit")}
