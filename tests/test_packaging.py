@@ -1,8 +1,7 @@
-"""The package's requirements say the same everywhere, and modules keep the data's direction."""
+"""The package's requirements say the same everywhere."""
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
 
@@ -36,12 +35,3 @@ def test_every_requirement_is_pinned_exactly() -> None:
 def test_analysis_alone_needs_no_heavy_requirement() -> None:
     names = {re.split(r"[<>=]", r)[0].lower() for r in PROJECT["dependencies"]}
     assert not names & {"torch", "lm-eval", "transformers", "datasets", "accelerate"}
-
-
-def test_study_does_not_import_analysis() -> None:
-    for path in (ROOT / "study").rglob("*.py"):
-        if path.parts[-2:] == ("commands", "results.py"):
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            module = node.module if isinstance(node, ast.ImportFrom) else None
-            assert not (module or "").startswith("analysis"), path
