@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test faults lint types zoo studies bench bench-tuning bench-gpu calibrate clean-demo
+.PHONY: setup demo test check faults lint types zoo studies bench bench-tuning bench-gpu calibrate clean-demo
 
 setup: .venv/ready
 
@@ -20,6 +20,14 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Before a commit: lint, types, and the tests of single modules. Whole studies, clusters, training and
+# documentation are left to `make test`.
+ROOMS := cli config models results scorers tasks zoo
+FAST := tests/analysis tests/test_doctests.py tests/test_packaging.py tests/study/test_*.py \
+  $(addprefix tests/study/,$(ROOMS))
+check: lint types
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(FAST)
 
 # What takes minutes each: processes killed at random moments, clocks that jump, full
 # disks, a cluster whose controller and nodes die.

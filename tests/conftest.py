@@ -29,7 +29,17 @@ os.environ["TQDM_DISABLE"] = "1"
 StudyCommand = Callable[..., subprocess.CompletedProcess[str]]
 MakeRun = Callable[..., Path]
 
-LONGEST_FIRST = ("test_slurm", "test_faults", "test_studies", "test_docs", "test_staging")
+LONGEST_FIRST = (
+    "test_docs",
+    "test_notebooks",
+    "test_local",
+    "test_slurm",
+    "test_tune",
+    "test_smoke",
+    "test_few_scores",
+    "test_worker_pool",
+    "test_staged_run",
+)
 "Stems of the files that take longest: started first, so that no process ends alone with one."
 
 
