@@ -59,7 +59,7 @@ class Indicator(Strict):
     layer: int | None = Field(default=None, ge=0)
     "The layer whose attention is read; by default the one at two thirds of the depth."
     heads: Literal["outside", "inside"] = "outside"
-    "Whether the head is chosen for the whole turn (the definition), or anew for each token."
+    "Whether one head is chosen for the whole turn (the definition), or one for each token."
     threshold: float = Field(default=0.6, gt=0, lt=1)
     "Turns with a higher score depend on their context."
 
