@@ -54,7 +54,7 @@ def hang(doc, results):
 
 
 def slow(doc, results):
-    time.sleep(2)
+    time.sleep(1)
     return {"acc": 1.0}
 """
 "Three items, three documents for demonstrations, and functions that score a response."

@@ -125,16 +125,20 @@ def test_the_demo_study_on_a_cluster_that_fails_in_every_way(
 def test_jobs_that_reach_their_time_limit(
     on_cluster: Command, make_run: MakeRun, tmp_path: Path
 ) -> None:
-    """A minute: a job whose cells take most of it resumes, one that hangs is set aside."""
-    minute = {**SMALL_JOB, "gpus": 0, "hours": 1 / 60}
+    """Of two minutes, of which Slurm may take one back: a job that needs more resumes, one that
+    hangs is set aside."""
+    resources = {**SMALL_JOB, "gpus": 0, "hours": 2 / 60}
     folders = {}
     for function in ("slow", "hang"):
-        changes = write_tasks(tmp_path / f"{function}-tasks", [function], copies=4)
-        folders[function] = make_run(function, **changes, slurm=[minute])
+        changes = write_tasks(tmp_path / f"{function}-tasks", [function], copies=20)
+        changes["arms"] = ["base-0shot", "base-1shot"]
+        changes["contrasts"] = [{"name": "c", "x": "base-1shot", "y": "base-0shot"}]
+        folders[function] = make_run(function, **changes, draws=1, slurm=[resources])
         assert on_cluster("stage", folders[function]).returncode == 0
         assert on_cluster("run", folders[function], "--on", "slurm").returncode == 0
     wait_until(folders["slow"], all_done)
     wait_for_log(folders["slow"], "Requeued job")
     rows = wait_until(folders["hang"], all_failed)
-    assert all("× 0.0166667 hours; set aside" in row["why"] for row in rows.values())
-    assert all("no cell finished in" in row["why"] for row in rows.values())
+    assert all(
+        "no cell finished in 2 × 0.0333333 hours; set aside" in row["why"] for row in rows.values()
+    )
