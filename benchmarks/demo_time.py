@@ -50,7 +50,7 @@ class HfRunner(ModelRunner):
     def _load(self, job: Job, memory_share: float, timings: Timings) -> LoadedModel:
         facts = model_facts(job.model, allow_pickled_weights=False)
         lm: Any = _StudyHf(pretrained=str(facts.folder), device=self.device, batch_size=64)
-        return LoadedModel(lm, job.params_b, job.model.revision, facts.weights)
+        return LoadedModel(lm, job.params_b, job.model.revision, facts.weights, None)
 
 
 class _StudyHf(HFLM):  # type: ignore[misc]

@@ -49,8 +49,10 @@ def import_scores(
     from study.results.imported import write_import
     from study.results.run import Run
     from study.results.schema import ROLES
+    from study.tasks.prompt_forms import check_arms
 
     opened = Run.open(run)
+    check_arms(opened.study)
     given = GivenPair(pair, role, family, params_b) if pair else None
     if given and (role not in ROLES or not family):
         raise StudyError(
@@ -104,5 +106,8 @@ def analyze(run: RunFolder) -> None:
     """Correlate base and tuned scores; write tables and figures."""
     from analysis.pipeline import analyze_run
     from study.results.run import Run
+    from study.tasks.prompt_forms import check_arms
 
-    print(analyze_run(Run.open(run), on_step=say))
+    opened = Run.open(run)
+    check_arms(opened.study)
+    print(analyze_run(opened, on_step=say))

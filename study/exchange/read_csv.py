@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from study.config.arms import parse_arm
 from study.errors import StudyError, listed, nearest
 from study.models.pairs import registry
 from study.results.imported import Imported, check_unique, digest_of, typed
 from study.results.schema import EXPOSURES, ROLES, SCORES
-from study.tasks.prompt_forms import prompt_form
+from study.tasks.prompt_forms import check_arm
 
 REQUIRED = ("pair", "role", "arm", "task", "task_type", "score")
 "Columns that a file must have; the others may be missing or empty."
@@ -80,8 +79,7 @@ def _check_values(path: Path, rows: pd.DataFrame) -> None:
     _check(path, rows, ~rows["role"].isin(ROLES), "role", f"one of {roles}")
     for arm in rows["arm"].unique():
         try:
-            prompt_form(parse_arm(arm))
-            role = parse_arm(arm).role
+            role = check_arm(arm).role
         except ValueError as error:
             _check(path, rows, rows["arm"] == arm, "arm", str(error))
         wrong = (rows["arm"] == arm) & (rows["role"] != role)

@@ -20,6 +20,7 @@ from study.models.pairs import ModelRef, located, study_pairs
 from study.models.weights import TOKENIZER_FILES, locked_model, model_folder, unchanged
 from study.results.lock import Lock, LockedTask, write_lock
 from study.results.run import Run
+from study.scorers import study_scorer
 from study.tasks.items import task_items
 from study.tasks.lm_eval_tasks import TaskLibrary, task_library
 from study.tasks.lm_eval_types import LmEvalTask
@@ -36,6 +37,7 @@ def stage(run: Run, report: Report) -> list[str]:
     """Fetch and verify everything; returns messages about what failed, when the rest is staged."""
     study = run.study
     check_arms(study)
+    study_scorer(study)
     models, tasks = needed_models(study), study_tasks(study)
     failures = []
     report("reading lm-eval's task list")
@@ -43,7 +45,9 @@ def stage(run: Run, report: Report) -> list[str]:
     for number, task in enumerate(tasks, 1):
         report(f"task {number} of {len(tasks)}: {task.task}")
         try:
-            _save(run, run.lock.with_task(task.task, _staged_task(library, task.task, study)))
+            staged = _staged_task(library, task.task, study)
+            run.reload()  # another command may have written it meanwhile
+            _save(run, run.lock.with_task(task.task, staged))
         except Exception as error:  # a task's own code, or the network, may raise anything
             failures.append(f"task {task.task}: {_reason(error)}")
     for number, ref in enumerate(models, 1):
@@ -53,6 +57,7 @@ def stage(run: Run, report: Report) -> list[str]:
         except Exception as error:  # so may the network
             failures.append(f"model {ref.name}: {_reason(error)}")
     model_names, task_names = {ref.name for ref in models}, {task.task for task in tasks}
+    run.reload()
     lock = run.lock
     lock = Lock(
         models={name: model for name, model in lock.models.items() if name in model_names},
@@ -122,6 +127,7 @@ def _stage_model(run: Run, ref: ModelRef, report: Report) -> None:
         report(f"{ref.name}: files differ from the lock; locking what is there now")
     _verify(folder)
     model = locked_model(folder, allow_pickled_weights=study.allow_pickled_weights)
+    run.reload()
     _save(run, run.lock.with_model(ref.name, model))
 
 

@@ -42,8 +42,9 @@ def versions() -> dict[str, str | None]:
 def source() -> dict[str, Any]:
     """Git commit of the checkout that holds this package, and whether it has changes.
 
-    Any changed or new file of the checkout makes it dirty, not only those of one folder. Empty if
-    the package is not part of a checkout, for example when it is installed below one.
+    Any changed or new file of the checkout makes it dirty, except in its folder `runs`, where
+    studies are written. Empty if the package is not part of a checkout, for example when it is
+    installed below one.
     """
     package = Path(study.__file__).resolve().parent
 
@@ -61,4 +62,5 @@ def source() -> dict[str, Any]:
     commit = git("rev-parse", "HEAD")
     if root is None or commit is None:
         return {}
-    return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--", root))}
+    changes = git("status", "--porcelain", "--", root, f":(exclude){root}/runs")
+    return {"commit": commit, "dirty": changes != ""}

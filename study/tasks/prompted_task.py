@@ -128,7 +128,7 @@ class PromptedTask:
         """The target, reworded."""
         if self.form is None or not self.form.rewords_answers:
             return self.original.doc_to_target(doc, *rest)
-        target = self.original.doc_to_target(doc)
+        target = self.original.doc_to_target(doc, *rest)
         return self.form.target(target, self._question(doc), self.context)
 
     def fewshot_context(self, doc: LmEvalDocument, num_fewshot: int, **rest: Any) -> Any:

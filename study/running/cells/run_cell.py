@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,8 @@ class LoadedModel:
     revision: str | None
     weights: str
     "Digest of the weights."
+    lock: str | None
+    "Digest of the lock by which the model was loaded."
 
 
 class CellRunner:
@@ -98,7 +101,7 @@ class CellRunner:
             "model": cell.model.name,
             "revision": model.revision,
             "weights": model.weights,
-            "lock": self.run.lock_digest,
+            "lock": model.lock,
             "arm": cell.arm.name,
             "task": cell.task.task,
             "draw": cell.draw,
@@ -135,16 +138,16 @@ class CellRunner:
         )
 
 
-def _interventions(lm: LmEvalModel, cell: Cell) -> ExitStack:
-    """Context in which the arm's interventions are applied, outside the packed engine if one of
-    them does not allow it."""
-    stack = ExitStack()
-    for name in cell.arm.interventions:
-        applied = intervention(name)
-        if not applied.allows_packing:
-            stack.enter_context(lm.plain_path(f"the intervention {name}"))
-        stack.enter_context(applied.applied(lm.model))
-    return stack
+@contextmanager
+def _interventions(lm: LmEvalModel, cell: Cell) -> Iterator[None]:
+    """Apply the arm's interventions, outside the packed engine if one of them does not allow it."""
+    with ExitStack() as stack:
+        for name in cell.arm.interventions:
+            applied = intervention(name)
+            if not applied.allows_packing:
+                stack.enter_context(lm.plain_path(f"the intervention {name}"))
+            stack.enter_context(applied.applied(lm.model))
+        yield
 
 
 def _demonstration_record(

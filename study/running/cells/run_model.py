@@ -153,6 +153,7 @@ class ModelRunner:
         started = time.perf_counter()
         self.run.reload()
         facts, revision = self._facts(job)
+        lock = self.run.lock_digest
         study = self.run.study
         lm: Any = SharedPrefixLM(
             memory_share=memory_share,
@@ -166,7 +167,7 @@ class ModelRunner:
         self._monitor.attach(lm.model)
         timings.load_bytes = facts.weight_bytes
         timings.load_seconds = time.perf_counter() - started
-        return LoadedModel(lm, job.params_b, revision, facts.weights)
+        return LoadedModel(lm, job.params_b, revision, facts.weights, lock)
 
 
 def _reason(error: Exception) -> str:

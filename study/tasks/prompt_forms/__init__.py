@@ -25,7 +25,15 @@ from study.tasks.prompt_forms.self_written import Writes, Written
 from study.tasks.prompt_forms.translated import Translated, TranslatedInstruction
 from study.tasks.prompt_forms.wordings import NUMBER_OF_WORDINGS, Adversarial, Wording
 
-__all__ = ["FORMS", "PromptContext", "PromptForm", "applies", "check_arms", "prompt_form"]
+__all__ = [
+    "FORMS",
+    "PromptContext",
+    "PromptForm",
+    "applies",
+    "check_arm",
+    "check_arms",
+    "prompt_form",
+]
 
 FORMS: tuple[PromptForm, ...] = (
     FieldByField(),
@@ -70,18 +78,30 @@ def applies(arm: Arm, *, writes: bool) -> bool:
     return arm.role == "base" or not writes
 
 
+def check_arm(name: str) -> Arm:
+    """Parse an arm's name; ValueError if its form or an intervention does not exist, or the arm
+    cannot have the form."""
+    arm = parse_arm(name)
+    prompt_form(arm)
+    for intervention_name in arm.interventions:
+        intervention(intervention_name)
+    return arm
+
+
 def check_arms(study: Study) -> None:
-    """StudyError for an arm with an unknown form or intervention, one that does not fit the arm, or
-    one that needs something that the study does not have."""
-    forms = {}
-    for i, name in enumerate(study.arm_names()):
-        arm = parse_arm(name)
+    """StudyError for an arm, in `arms` or in a contrast, that `check_arm` refuses, and for one that
+    needs something that the study does not have."""
+    keys = [(f"arms[{i}]", name) for i, name in enumerate(study.arm_names())]
+    for i, contrast in enumerate(study.contrasts):
+        keys += [(f"contrasts[{i}].x", contrast.x), (f"contrasts[{i}].y", contrast.y)]
+    for key, name in keys:
         try:
-            form = prompt_form(arm)
-            for intervention_name in arm.interventions:
-                intervention(intervention_name)
+            check_arm(name)
         except ValueError as error:
-            raise study.error(f"arms[{i}]", found=repr(name), expected=str(error)) from None
+            raise study.error(key, found=repr(name), expected=str(error)) from None
+    forms = {}
+    for name in study.arm_names():
+        form = prompt_form(parse_arm(name))
         if form is not None:
             forms[form.name] = name
             if problem := form.problem(study):

@@ -91,9 +91,12 @@ class Translated(PromptForm):
 
     @override
     def target(self, target: object, question: Question, context: PromptContext) -> object:
-        if not isinstance(target, str):
-            return target  # an index into the choices
-        return translation(context.study).translate(target)
+        # Keys of finished cells mean the item's own target, even if lm-eval words the targets of
+        # demonstrations differently.
+        plain = question.task.doc_to_target(question.document)
+        if not isinstance(plain, str):
+            return plain  # an index into the choices
+        return translation(context.study).translate(plain)
 
     @override
     def solution(self, question: Question, context: PromptContext) -> tuple[list[str], str]:

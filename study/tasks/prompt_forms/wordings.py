@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pydantic import Field
 from typing_extensions import override
 
+from study.config.study import Study
+from study.errors import StudyError
 from study.tasks.prompt_forms.base import PromptContext, PromptForm
 from study.tasks.prompt_forms.documents import Question
 from study.validation import Strict
@@ -36,6 +38,16 @@ class Wording(PromptForm):
 
     def _template(self, context: PromptContext) -> str:
         return context.layout.wordings[self.parameters.number - 1]
+
+    @override
+    def problem(self, study: Study) -> StudyError | None:
+        if self.parameters.number <= len(study.layout.wordings):
+            return None
+        return study.error(
+            "layout.wordings",
+            found=f"{len(study.layout.wordings)} wordings",
+            expected=f"at least {self.parameters.number}, because of the form {self.name}",
+        )
 
     @override
     def render(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from study.config.study import read_study
 from study.config.wording import SOURCE, ZOO
+from study.errors import StudyError
+from tests.conftest import MakeRun
 
 FIELDS = (("Context", "It rains."), ("Question", "Wet?"))
 
@@ -27,3 +32,21 @@ def test_the_layout_of_the_zoo() -> None:
     assert ZOO.cue() == "answer :"
     assert ZOO.with_options("a b", ["a", "b"]) == "a b : a : a , b : b"
     assert ZOO.unnamed((*fields, ("options", "c"))) == (("this", "a b"), ("this", "c"))
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (
+            {"wordings": ["{text}", "say {word}"]},
+            r"layout\.wordings\[1\]: found 'say {word}'; .*{text}",
+        ),
+        ({"writing": "{}"}, r"layout\.writing: found '{}'; expected text with no placeholders but"),
+        ({"field": "{name"}, r"layout\.field: found '{name'; .* {name}, {number}, {value}"),
+    ],
+)
+def test_a_template_with_other_placeholders_is_an_error(
+    make_run: MakeRun, layout: dict[str, object], message: str
+) -> None:
+    with pytest.raises(StudyError, match=message):
+        read_study(make_run(layout=layout))

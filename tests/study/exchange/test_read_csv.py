@@ -44,6 +44,10 @@ FAULTS: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "unknown role": (lambda: score_rows(role="other"), "line 2: role: found 'other'"),
     "arm": (lambda: score_rows(arm="base-fewshot"), "line 2: arm: found 'base-fewshot'"),
     "form": (lambda: score_rows(arm="base-5shot-poem"), "line 2: arm: found 'base-5shot-poem'"),
+    "intervention": (
+        lambda: score_rows(arm="base-5shot+poem"),
+        r"line 2: arm: found 'base-5shot\+poem'; expected an intervention",
+    ),
     "chance": (lambda: score_rows(chance=25), "line 2: chance: found 25"),
     "stderr": (lambda: score_rows(stderr=3), "line 2: stderr: found 3"),
     "exposure": (lambda: score_rows(exposure="seen"), "line 2: exposure: found 'seen'"),

@@ -51,6 +51,10 @@ def test_any_change_of_the_checkout_makes_it_dirty(checkout: Path) -> None:
     git(checkout, "add", "study")
     git(checkout, "commit", "-q", "-m", "first")
     assert source() == {"commit": git(checkout, "rev-parse", "HEAD"), "dirty": False}
+    (checkout / "runs" / "mine").mkdir(parents=True)
+    (checkout / "runs" / "mine" / "study.yaml").write_text("")
+    source.cache_clear()
+    assert source()["dirty"] is False
     (checkout / "beside.py").write_text("")
     source.cache_clear()
     assert source()["dirty"] is True

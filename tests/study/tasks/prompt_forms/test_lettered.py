@@ -50,3 +50,10 @@ def test_extraction_uses_the_letters_of_the_layout(make_prompts: MakePrompts) ->
         prompts.question().options,
         prompts.question().answer,
     )
+
+
+def test_the_target_of_a_demonstration_is_worded_as_lm_eval_asks(make_prompts: MakePrompts) -> None:
+    prompts = make_prompts("zoo_reverse_mc")
+    raw = prompts.document().raw
+    task = prompts.prompted("base-0shot-lettered")
+    assert task.doc_to_target(raw, "{{choices[gold]}}") == raw["choices"][raw["gold"]]

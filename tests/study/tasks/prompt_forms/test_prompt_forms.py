@@ -94,3 +94,10 @@ def test_forms_without_parameters_add_nothing_to_the_identity(make_run: MakeRun)
     for form in FORMS:
         if isinstance(form.parameters, NoParameters) and form.name != "marked":
             assert form.identity(context) == {}, form.name
+
+
+def test_arms_of_contrasts_are_checked_where_a_study_only_imports(make_run: MakeRun) -> None:
+    contrast = {"name": "c", "x": "base-5shot-fieldz", "y": "tuned-0shot"}
+    run = make_run(pairs=..., tasks=..., arms=..., limit=..., draws=..., contrasts=[contrast])
+    with pytest.raises(StudyError, match=r"contrasts\[0\]\.x: found 'base-5shot-fieldz'"):
+        check_arms(read_study(run))
