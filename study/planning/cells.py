@@ -200,7 +200,9 @@ def arm_identity(
     if needs is not None:
         identity["written"] = needs
     if arm.interventions:
-        identity["interventions"] = [intervention(name).identity() for name in arm.interventions]
+        identity["interventions"] = [
+            {"name": name, **intervention(name).identity()} for name in arm.interventions
+        ]
     return identity
 
 

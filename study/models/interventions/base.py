@@ -27,4 +27,4 @@ class Intervention(ABC):
 
     @abstractmethod
     def identity(self) -> dict[str, object]:
-        """Everything about the intervention that can move a score; its name is no part of it."""
+        """Everything besides its name that can move a score, such as the strength of a change."""

@@ -48,9 +48,7 @@ class ScaledAttention(Intervention):
             self.hooked = []
 
     def identity(self) -> dict[str, object]:
-        # The path is part of it only so that the tests compare two cells instead of sharing one.
-        packed = {"packed": True} if self.allows_packing else {}
-        return {"attention_scale": self.factor, **packed}
+        return {"attention_scale": self.factor}
 
 
 HALF = ScaledAttention("half", 0.5)
@@ -104,10 +102,12 @@ def test_the_identity_contains_what_the_intervention_adds(make_run: MakeRun) -> 
     arms = ["base-0shot", "base-0shot+half", "base-0shot+same", "base-0shot+half+same"]
     cells = _cells(make_run(**_study(arms)))
     assert "interventions" not in cells["base-0shot"].identity["arm"]
-    assert cells["base-0shot+half"].identity["arm"]["interventions"] == [{"attention_scale": 0.5}]
+    assert cells["base-0shot+half"].identity["arm"]["interventions"] == [
+        {"name": "half", "attention_scale": 0.5}
+    ]
     assert cells["base-0shot+half+same"].identity["arm"]["interventions"] == [
-        {"attention_scale": 0.5},
-        {"attention_scale": 1.0},
+        {"name": "half", "attention_scale": 0.5},
+        {"name": "same", "attention_scale": 1.0},
     ]
     assert len({cells[arm].key for arm in arms}) == 4
 
