@@ -33,7 +33,7 @@ LONGEST_FIRST = (
     "test_docs",
     "test_notebooks",
     "test_local",
-    "test_slurm",
+    "test_executor",
     "test_tune",
     "test_smoke",
     "test_few_scores",
