@@ -69,7 +69,8 @@ def disattenuate(
 
     def estimate(selected: NDArray[np.bool_]) -> Disattenuation:
         covariances = errors.covariances(selected)
-        measured = np.cov(x[selected], y[selected])
+        several = selected.sum() > 1
+        measured = np.cov(x[selected], y[selected]) if several else np.full((2, 2), np.nan)
         moments = of_covariances(measured, covariances.mean(0), int(selected.sum()))
         if errors.tasks is not None or math.isnan(moments.estimate):
             return moments

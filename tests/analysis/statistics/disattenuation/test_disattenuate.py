@@ -64,3 +64,12 @@ def test_low_reliability_is_flagged() -> None:
     result = disattenuate(X.mean(1), Y.mean(1), FAMILIES, ErrorVariance(stderr, stderr, None))
     assert "low reliability" in result.note
     assert latent_scores(np.ones(PAIRS), Y.mean(1), ErrorVariance(stderr, stderr, None)) is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_pair_has_no_correlation() -> None:
+    stderr = np.full((1, 1), 0.1)
+    families = Families.of(["one"])
+    score = np.full(1, 0.5)
+    result = disattenuate(score, score, families, ErrorVariance(stderr, stderr, None))
+    assert math.isnan(result.disattenuation.estimate)
