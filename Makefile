@@ -23,9 +23,9 @@ test: .venv/ready
 
 # Before a commit: lint, types, and the tests of single modules. Whole studies, clusters, training and
 # documentation are left to `make test`.
-ROOMS := cli config models results scorers tasks zoo
+MODULES := cli config models results scorers tasks zoo
 FAST := tests/analysis tests/test_doctests.py tests/test_packaging.py tests/study/test_*.py \
-  $(addprefix tests/study/,$(ROOMS))
+  $(addprefix tests/study/,$(MODULES))
 check: lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(FAST)
 

@@ -29,7 +29,7 @@ def plan_json(planned: PlannedStudy) -> dict[str, Any]:
         "to_tune": [ref.name for ref, model in resolved.tuned.items() if not model.finished],
         "cells": plan.n_cells,
         "done": planned.n_done,
-        "left": {
+        "remaining": {
             **vars(remaining.work),
             "memory_bytes": remaining.memory,
             "disk_bytes": remaining.disk,
@@ -50,13 +50,13 @@ def plan_json(planned: PlannedStudy) -> dict[str, Any]:
                 "cells": len(entry.job.cells),
                 "done": sum(cell.key in done for cell in entry.job.cells),
                 "weight_bytes": entry.weights,
-                "left": vars(entry.work),
+                "remaining": vars(entry.work),
                 "seconds": {speed.device: entry.seconds(speed) for speed, _ in speeds},
             }
             for entry in remaining.jobs
         ],
-        "left_out": [vars(entry) for entry in plan.skipped],
-        "falsified_by_lm_eval": list(plan.corrections),
+        "skipped": [vars(entry) for entry in plan.skipped],
+        "corrected": list(plan.corrections),
         "missing": missing(planned),
     }
 
@@ -73,7 +73,7 @@ def plan_text(planned: PlannedStudy) -> str:
         f"{plan.n_cells - planned.n_done} remaining",
         *_tuning_line(planned),
         "",
-        f"{'model':<52} {'10⁹':>8} {'cells':>6} {'done':>6} {'tokens left':>12}",
+        f"{'model':<52} {'params_b':>8} {'cells':>6} {'done':>6} {'tokens left':>12}",
     ]
     for entry in remaining.jobs[:MAX_JOBS]:
         job = entry.job
@@ -109,8 +109,7 @@ def cost_lines(planned: PlannedStudy, remaining: Estimate) -> list[str]:
     assumed = f"; {work.assumed} cells are estimated from the suite, their data being unavailable"
     lines = [
         f"remaining: {_count(work.tokens)} tokens to compute, of {_count(work.prompt_tokens)} in "
-        f"{_count(work.requests)} prompts with shared beginnings"
-        + (assumed if work.assumed else ""),
+        f"{_count(work.requests)} prompts that share prefixes" + (assumed if work.assumed else ""),
         f"memory: {in_bytes(remaining.memory)} of weights in the largest model; disk: "
         f"{in_bytes(remaining.disk)} of results",
     ]

@@ -109,13 +109,12 @@ def status_text(statuses: Iterable[JobStatus]) -> str:
         f"{sum(status.state == state for status in statuses)} {label}"
         for state, label in LABELS.items()
     )
-    cells, done = sum(s.cells for s in statuses), sum(s.done for s in statuses)
-    lines = [f"{len(statuses)} models: {counts}; {done} of {cells} cells done", ""]
+    total, done = sum(s.cells for s in statuses), sum(s.done for s in statuses)
+    lines = [f"{len(statuses)} models: {counts}; {done} of {total} cells done", ""]
     for status in statuses:
         notes = "  ".join(filter(None, (status.where, status.why)))
-        lines.append(
-            f"{status.model[:52]:<52} {status.state:<7} {status.done:>6}/{status.cells:<6} {notes}"
-        )
+        cells = f"{status.done:>6}/{status.cells:<6}"
+        lines.append(f"{status.model[:52]:<52} {LABELS[status.state]:<7} {cells} {notes}")
         if status.log:
             lines.append(f"    {status.log}: {status.last_line}")
     return "\n".join(line.rstrip() for line in lines)

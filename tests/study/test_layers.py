@@ -117,7 +117,7 @@ def test_there_is_no_cycle() -> None:
     TopologicalSorter(graph).prepare()
 
 
-def test_floors_have_at_most_nine_rooms() -> None:
+def test_folders_have_at_most_nine_modules() -> None:
     folders = {path.parent for path in MODULES.values()}
     for folder in folders:
         rooms = {

@@ -28,10 +28,10 @@ def test_json_has_everything_in_full(make_run: MakeRun) -> None:
     content = json.loads(json.dumps(plan_json(plan(make_run()))))
     assert content["study"] == "small"
     assert (content["cells"], content["done"]) == (24, 0)
-    assert content["left"]["cells"] == 24
+    assert content["remaining"]["cells"] == 24
     assert sum(job["cells"] for job in content["jobs"]) == 24
-    assert content["missing"] == content["left_out"] == content["falsified_by_lm_eval"] == []
-    assert content["left"]["disk_bytes"] > 24 * 5000
+    assert content["missing"] == content["skipped"] == content["corrected"] == []
+    assert content["remaining"]["disk_bytes"] > 24 * 5000
 
 
 def test_a_finished_run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -39,7 +39,11 @@ def test_a_finished_run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
     planned = plan(folder)
     assert "24 done, 0 remaining" in plan_text(planned)
     content = plan_json(planned)
-    assert (content["done"], content["left"]["cells"], content["left"]["flops"]) == (24, 0, 0)
+    assert (content["done"], content["remaining"]["cells"], content["remaining"]["flops"]) == (
+        24,
+        0,
+        0,
+    )
 
 
 def test_skipped_corrected_and_missing_are_listed(make_run: MakeRun) -> None:

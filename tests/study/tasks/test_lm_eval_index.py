@@ -59,8 +59,8 @@ def test_the_paper_study_is_planned_without_a_network(
     assert len(content["tasks"]) >= 40
     suite = (ROOT / "study" / "data" / "suites" / "paper.yaml").read_text()
     assert len(set(re.findall(r"task_type: (\w+)", suite))) >= 10
-    corrected = [line for line in content["falsified_by_lm_eval"] if line.startswith("race: ")]
+    corrected = [line for line in content["corrected"] if line.startswith("race: ")]
     assert len(corrected) == 1
-    skipped = [(entry["arm"], entry["task"]) for entry in content["left_out"]]
+    skipped = [(entry["arm"], entry["task"]) for entry in content["skipped"]]
     assert ("base-5shot", "ifeval") in skipped
-    assert content["left"]["tokens"] > 1e9
+    assert content["remaining"]["tokens"] > 1e9
