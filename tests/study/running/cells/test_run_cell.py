@@ -101,5 +101,5 @@ def test_interventions_change_the_forward_passes_of_their_arm_only(
     ]
     assert paths["base-0shot"]["plain_requests"] == {}
     record = run.cells.record(keys["base-0shot+scaled"])
-    assert record["identity"]["arm"]["interventions"] == [{"scale": 0.25}]
+    assert record["identity"]["arm"]["interventions"] == [{"name": "scaled", "scale": 0.25}]
     assert "interventions" not in run.cells.record(keys["base-0shot"])["identity"]["arm"]
