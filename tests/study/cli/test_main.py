@@ -14,7 +14,7 @@ import typer
 from study.cli.arguments import exit_if_failed
 from study.processes import StoppedError
 from study.results.run import Run
-from tests.conftest import MakeRun, StudyCommand
+from tests.conftest import MakeRun
 from tests.study.commands import call
 
 RUN_COMMANDS = (
@@ -68,23 +68,6 @@ def test_help_lists_every_command_with_its_first_sentence() -> None:
         (line,) = (line for line in result.stdout.splitlines() if f" {command} " in line[:14])
         assert len(line.split()) > 4
     assert "build" in call("zoo", "--help").stdout
-
-
-def test_an_invalid_study_ends_with_one_error_and_exit_code_2(
-    make_run: MakeRun, study_command: StudyCommand
-) -> None:
-    folder = make_run(armz=[])
-    for command in ("plan", "run", "analyze"):
-        result = call(command, folder)
-        assert result.returncode == 2
-        assert result.stderr.splitlines()[-1].startswith(f"error: {folder}/study.yaml: armz: found")
-        assert result.stderr.count("error") == 1
-        assert "Traceback" not in result.stderr
-        assert result.stdout == ""
-    assert sorted(path.name for path in folder.iterdir()) == ["study.yaml"]
-    result = study_command("plan", folder)
-    assert result.returncode == 2
-    assert result.stderr.splitlines()[-1].startswith(f"error: {folder}/study.yaml: armz: found")
 
 
 def test_an_unknown_executor_is_named_before_anything_is_read(make_run: MakeRun) -> None:
