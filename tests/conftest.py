@@ -59,7 +59,7 @@ def command_environment(attempts: Path) -> dict[str, str]:
     recorded in a file."""
     return {
         **os.environ,
-        "PYTHONPATH": str(GUARD),
+        "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}",
         "NETWORK_ATTEMPTS": str(attempts),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
