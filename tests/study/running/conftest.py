@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from study.results.run import Run
-from tests.conftest import GUARD, MakeRun, command_environment
+from tests.conftest import GUARD, ROOT, MakeRun, command_environment
 from tests.finished_runs import copy_run, finished_run
 from tests.study.task_files import write_tasks
 
@@ -19,7 +20,7 @@ StartRun = Callable[..., subprocess.Popen[str]]
 @pytest.fixture(autouse=True)
 def guarded_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker processes that a test starts refuse connections too."""
-    monkeypatch.setenv("PYTHONPATH", str(GUARD))
+    monkeypatch.setenv("PYTHONPATH", f"{GUARD}{os.pathsep}{ROOT}")
 
 
 @pytest.fixture(scope="session")

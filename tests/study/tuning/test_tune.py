@@ -122,7 +122,6 @@ def test_killed_at_any_moment_it_resumes_to_the_same_weights(
     run = Run.open(tmp_path / "killed" / "run")
     checkpoints = checkpoint_folder(run, killed.key)
     environment = command_environment(tmp_path / "attempts")
-    environment["PYTHONPATH"] += f"{os.pathsep}{ROOT}"
     rng = random.Random(3)
     for _ in range(2):
         process = subprocess.Popen(
