@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from study.config.arms import ROLES, Arm, parse_arm
 from study.models.pairs import ModelRef, Pair
-from study.planning.cells import Cell, CellFactory, Position
+from study.planning.cells.cell import Cell
+from study.planning.cells.factory import CellFactory, Position
 from study.planning.resolve_study import ResolvedStudy
 from study.tasks.prompt_forms import applies
 from study.tuning.identity import TunedModel

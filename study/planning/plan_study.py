@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from study.errors import StudyError
-from study.planning.cells import Position
+from study.planning.cells.factory import Position
 from study.planning.plan import Job, Plan, make_plan
 from study.planning.resolve_study import ResolvedStudy, resolve_study
 from study.results.ledger import position

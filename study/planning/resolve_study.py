@@ -20,8 +20,8 @@ from study.results.lock import FILE_NAME as LOCK_NAME
 from study.results.run import Run
 from study.scorers import Scorer, study_scorer
 from study.tasks.items import TaskItems, task_items
-from study.tasks.lm_eval_tasks import TaskEntry, TaskLibrary, is_staged, task_library
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.library import TaskEntry, TaskLibrary, is_staged, task_library
+from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import check_arms
 from study.tasks.prompt_forms.documents import options_of
 from study.tasks.suites import study_tasks

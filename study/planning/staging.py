@@ -22,8 +22,8 @@ from study.results.lock import Lock, LockedTask, write_lock
 from study.results.run import Run
 from study.scorers import study_scorer
 from study.tasks.items import task_items
-from study.tasks.lm_eval_tasks import TaskLibrary, task_library
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.library import TaskLibrary, task_library
+from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import check_arms
 from study.tasks.suites import study_tasks
 

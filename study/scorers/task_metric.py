@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.types import LmEvalTask
 
 BOOTSTRAP_ITERATIONS = 1000
 "Of lm-eval's bootstrap, for metrics without a closed-form standard error."

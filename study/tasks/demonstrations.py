@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.tasks.items import Document, TaskItems
-from study.tasks.lm_eval_types import LmEvalSampler
+from study.tasks.lm_eval.types import LmEvalSampler
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from study.tasks.leakage import reserve_pool, text_key
-from study.tasks.lm_eval_types import LmEvalDocument, LmEvalTask
+from study.tasks.lm_eval.types import LmEvalDocument, LmEvalTask
 
 MAX_POOL = 2000
 "Documents of the pool that are read; from larger pools, evenly spaced ones."

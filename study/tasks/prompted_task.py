@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from study.config.arms import Arm
 from study.config.tasks import ListedTask
 from study.errors import StudyError
-from study.tasks.lm_eval_types import LmEvalDocument, LmEvalTask
+from study.tasks.lm_eval.types import LmEvalDocument, LmEvalTask
 from study.tasks.prompt_forms import PromptContext, PromptForm, prompt_form
 from study.tasks.prompt_forms.documents import Question
 

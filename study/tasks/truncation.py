@@ -28,7 +28,7 @@ from study.models.tokenizers import (
 )
 from study.tasks.demonstrations import Demonstrations, fixed_sampler
 from study.tasks.items import Document
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.types import LmEvalTask
 
 MARGIN = 3
 "Tokens by which a turn may exceed its pieces and the template: delimiters."

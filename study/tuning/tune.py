@@ -25,7 +25,7 @@ from study.results.files import unwritable
 from study.results.identity import check_unchanged
 from study.results.provenance import source, versions
 from study.results.run import Run
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from study.tuning.data.examples import LabelledExample, TuningData, tuning_data, unseen_rows
 from study.tuning.data.marking import Marking, mark_turns
 from study.tuning.data.mixing import mixed_pools

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from study.hardware import RESERVED_BYTES, weight_bytes
-from study.planning.cells import Cell
+from study.planning.cells.cell import Cell
 from study.planning.cost.throughput import Speed
 from study.planning.cost.workload import Work, WorkCounter
 from study.planning.plan import Job, Plan

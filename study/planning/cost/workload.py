@@ -22,7 +22,7 @@ from study.config.arms import Arm
 from study.config.tasks import ListedTask
 from study.models.tokenizers import cached_tokenizer, template_tokens, token_counts
 from study.models.weights import ModelFacts
-from study.planning.cells import Cell
+from study.planning.cells.cell import Cell
 from study.planning.resolve_study import ResolvedStudy
 from study.tasks.items import Document
 from study.tasks.prompt_forms import PromptContext, prompt_form

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.models.chat_templates import ChatTemplate
-from study.planning.cells import Cell
+from study.planning.cells.cell import Cell
 from study.planning.cost.estimate import CACHED_REQUESTS
 from study.tasks.demonstrations import Demonstrations, fixed_sampler
 from study.tasks.items import Document
-from study.tasks.lm_eval_types import LmEvalRequest, LmEvalSampler, LmEvalTask
+from study.tasks.lm_eval.types import LmEvalRequest, LmEvalSampler, LmEvalTask
 
 
 class AuditError(Exception):

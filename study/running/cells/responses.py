@@ -14,11 +14,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from study.planning.cells import Cell
+from study.planning.cells.cell import Cell
 from study.running.cells.prompts import AuditError, Prompts
 from study.scorers.task_metric import metric_and_filter, standard_error
 from study.tasks.items import Document
-from study.tasks.lm_eval_types import LmEvalModel, LmEvalRequest, LmEvalTask
+from study.tasks.lm_eval.types import LmEvalModel, LmEvalRequest, LmEvalTask
 from study.tasks.truncation import prompt_limit
 
 RECORDED_TOKENS = 8

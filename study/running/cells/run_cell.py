@@ -15,7 +15,7 @@ from typing import Any
 from study.hardware import computing_device
 from study.models.chat_templates import chat_template
 from study.models.interventions import intervention
-from study.planning.cells import Cell
+from study.planning.cells.cell import Cell
 from study.planning.cost.throughput import Timings
 from study.results.identity import canonical, check_unchanged
 from study.results.provenance import source, versions
@@ -26,8 +26,8 @@ from study.running.cells.responses import evaluate
 from study.running.cells.task_cache import TaskCache
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
 from study.tasks.items import Document, TaskItems
-from study.tasks.lm_eval_tasks import TaskLibrary
-from study.tasks.lm_eval_types import LmEvalModel, LmEvalTask
+from study.tasks.lm_eval.library import TaskLibrary
+from study.tasks.lm_eval.types import LmEvalModel, LmEvalTask
 
 
 @dataclass(frozen=True)

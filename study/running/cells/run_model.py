@@ -21,7 +21,7 @@ from study.results.run import Run
 from study.running.cells.forward_monitor import ForwardPassMonitor
 from study.running.cells.run_cell import CellRunner, LoadedModel
 from study.running.events import Event
-from study.tasks.lm_eval_tasks import task_library
+from study.tasks.lm_eval.library import task_library
 from study.tuning.identity import TunedModel
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from study.planning.cells import Cell
+from study.planning.cells.cell import Cell
 from study.results.run import Run
 from study.scorers import study_scorer
 from study.tasks.items import Document, TaskItems, task_items
-from study.tasks.lm_eval_tasks import TaskLibrary
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.library import TaskLibrary
+from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import PromptContext, prompt_form
 from study.tasks.prompt_forms.documents import Question
 from study.tasks.prompted_task import Demonstrator, prompted_task

@@ -13,7 +13,7 @@ from typing import Any
 
 from study.config.tasks import ListedTask
 from study.config.wording import Fields
-from study.tasks.lm_eval_types import LmEvalDocument, LmEvalTask
+from study.tasks.lm_eval.types import LmEvalDocument, LmEvalTask
 
 BOOKKEEPING = frozenset({"id", "idx", "split", "label", "gold", "answer", "answerKey", "target"})
 "Fields of a document that are never part of its question."

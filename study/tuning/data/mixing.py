@@ -17,7 +17,7 @@ from study.config.tuning.grids import Recipe
 from study.config.tuning.mixtures import Format, Mixture
 from study.config.wording import Layout
 from study.errors import StudyError, listed
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from study.tuning.data.formats import DEMONSTRATIONS, format_row
 from study.tuning.data.sources import Pool, TaskExample, Turn, read_pools
 

@@ -11,7 +11,7 @@ from study.config.scorers import Answers
 from study.config.study import read_study
 from study.errors import StudyError
 from study.scorers import SCORERS, Scorer, study_scorer
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from tests.conftest import MakeRun
 from tests.study.tasks.zoo_prompts import ZooPrompts
 

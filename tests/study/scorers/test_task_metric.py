@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from study.scorers.task_metric import metric_and_filter, standard_error
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 
 
 def test_a_metric_names_its_filter_where_there_are_several() -> None:

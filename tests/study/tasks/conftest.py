@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from study.config.study import read_study
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from tests.conftest import MakeRun
 from tests.study.tasks.small_tasks import write_tasks
 from tests.study.tasks.zoo_prompts import ZooPrompts

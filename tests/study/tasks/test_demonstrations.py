@@ -9,7 +9,7 @@ import pytest
 
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations, fixed_sampler
 from study.tasks.items import TaskItems, task_items
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from tests.study.tasks.small_tasks import LABELS
 
 

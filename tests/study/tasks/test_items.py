@@ -9,7 +9,7 @@ import pytest
 
 from study.tasks.items import MAX_POOL, TaskItems, _evenly_spaced, task_items
 from study.tasks.leakage import RESERVED_SHARE, normalised
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 
 
 def _items(library: TaskLibrary, name: str) -> TaskItems:

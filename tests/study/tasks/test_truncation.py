@@ -13,8 +13,8 @@ from study.models.tokenizers import encode_prompts, load_tokenizer
 from study.models.weights import ModelFacts, model_facts
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
 from study.tasks.items import Document, task_items
-from study.tasks.lm_eval_tasks import TaskLibrary
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.library import TaskLibrary
+from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.truncation import (
     MAX_GENERATED_TOKENS,
     PromptVariant,

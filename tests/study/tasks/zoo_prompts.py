@@ -11,8 +11,8 @@ from study.config.arms import parse_arm
 from study.config.study import Study
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations, fixed_sampler
 from study.tasks.items import Document, task_items
-from study.tasks.lm_eval_tasks import TaskLibrary
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.library import TaskLibrary
+from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import PromptContext, PromptForm, prompt_form
 from study.tasks.prompt_forms.documents import Question
 from study.tasks.prompted_task import AnswerScorer, Demonstrator, prompted_task

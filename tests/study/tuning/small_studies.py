@@ -12,7 +12,7 @@ from study.config.tuning.grids import Recipe
 from study.models.pairs import study_pairs
 from study.models.weights import model_facts
 from study.results.run import Run
-from study.tasks.lm_eval_tasks import task_library
+from study.tasks.lm_eval.library import task_library
 from study.tuning.data.mixing import mixed_pools
 from study.tuning.data.sources import Pool
 from study.tuning.identity import RECORD, TunedModel, tuned_model

@@ -18,7 +18,7 @@ import pytest
 from study.models.pairs import study_pairs
 from study.results.identity import ChangedError
 from study.results.run import Run
-from study.tasks.lm_eval_tasks import task_library
+from study.tasks.lm_eval.library import task_library
 from study.tuning.identity import checkpoint_folder
 from study.tuning.tune import tune
 from tests.conftest import ROOT, command_environment

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from study.config.study import Study
 from study.config.tuning.mixtures import Source
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from study.tuning.data.sources.base import (
     Conversation,
     Pool,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from study.config.study import Study
 from study.config.tuning.mixtures import Source
 from study.config.wording import Fields
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 
 DIGESTED_ROWS = 64
 "Number of rows of an unlimited source that enter its digest."

@@ -13,7 +13,7 @@ from typing import Any
 from study.config.study import Study
 from study.config.tuning.mixtures import Source
 from study.errors import StudyError, listed
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from study.tuning.data.sources.base import Conversation, Pool, Turn, finite_pool
 
 ROLES = ("system", "user", "assistant")

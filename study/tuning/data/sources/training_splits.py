@@ -14,8 +14,8 @@ from study.config.study import Study
 from study.config.tuning.mixtures import Source
 from study.errors import StudyError
 from study.tasks.leakage import normalised
-from study.tasks.lm_eval_tasks import TaskLibrary
-from study.tasks.lm_eval_types import LmEvalDocument, LmEvalTask
+from study.tasks.lm_eval.library import TaskLibrary
+from study.tasks.lm_eval.types import LmEvalDocument, LmEvalTask
 from study.tasks.prompt_forms.documents import answer_of, fields_of
 from study.tasks.suites import read_suite, select_tasks
 from study.tuning.data.sources.base import Pool, TaskExample, finite_pool

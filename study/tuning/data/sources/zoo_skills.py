@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from study.config.study import Study
 from study.config.tuning.mixtures import Source
 from study.errors import listed, nearest
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from study.tuning.data.sources.base import DIGESTED_ROWS, Pool, TaskExample, rows_digest
 from study.zoo.instructions import training_questions
 from study.zoo.skills import SKILLS

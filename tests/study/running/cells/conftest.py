@@ -9,10 +9,10 @@ import pytest
 
 from study.inference import SharedPrefixLM
 from study.models.pairs import zoo
-from study.planning.cells import Cell
+from study.planning.cells.cell import Cell
 from study.planning.plan_study import PlannedStudy
 from study.running.cells.task_cache import TaskCache
-from study.tasks.lm_eval_tasks import task_library
+from study.tasks.lm_eval.library import task_library
 from tests.conftest import write_study
 from tests.in_process import plan
 

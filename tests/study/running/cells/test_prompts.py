@@ -8,7 +8,7 @@ import pytest
 
 from study.inference import SharedPrefixLM
 from study.models.chat_templates import chat_template
-from study.planning.cells import Cell
+from study.planning.cells.cell import Cell
 from study.running.cells import prompts as module
 from study.running.cells.prompts import AuditError, PromptCache, Prompts, render_prompts
 from study.running.cells.task_cache import TaskCache

@@ -6,7 +6,7 @@ from study.planning.plan_study import PlannedStudy
 from study.running.cells.prompts import render_prompts
 from study.running.cells.task_cache import TaskCache
 from study.tasks.demonstrations import draw_demonstrations
-from study.tasks.lm_eval_tasks import task_library
+from study.tasks.lm_eval.library import task_library
 from tests.conftest import MakeRun
 from tests.in_process import plan
 from tests.study.running.cells.conftest import CellOf

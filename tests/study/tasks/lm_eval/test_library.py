@@ -12,7 +12,7 @@ import pytest
 
 from study.config.study import read_study
 from study.errors import StudyError
-from study.tasks.lm_eval_tasks import TaskEntry, TaskLibrary, is_staged, task_library
+from study.tasks.lm_eval.library import TaskEntry, TaskLibrary, is_staged, task_library
 from tests.conftest import MakeRun
 
 # Rules: (demonstrates itself, shares the split, fixes zero shots).

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from study.planning.cells import Cell, other_task
+from study.planning.cells.cell import Cell
+from study.planning.cells.factory import other_task
 from study.planning.resolve_study import resolve_study
 from study.results.run import Run
 from tests.conftest import MakeRun

@@ -1,4 +1,4 @@
-"""Cells: the units of work, each with the key of everything that can move its number.
+"""Making cells: from a position in the tables to a cell with its key.
 
 In: `ResolvedStudy`, and a position in the tables. Out: `Cell`. Nothing is run or written here. A
 cell whose model or data is not on this machine has no key yet, and says why.
@@ -8,52 +8,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from study.config.arms import Arm
 from study.config.scorers import TASK_METRIC
 from study.config.tasks import ListedTask
 from study.models.interventions import intervention
-from study.models.pairs import ModelRef, Pair
+from study.models.pairs import Pair
+from study.planning.cells.cell import Cell
 from study.planning.resolve_study import ResolvedStudy
 from study.results.identity import cell_identity, cell_key
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
 from study.tasks.items import TaskItems
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import PromptContext, applies, prompt_form
 from study.tasks.prompted_task import Demonstrator, prompted_task
 from study.tasks.truncation import PromptVariant, kept_demonstrations, kept_digest
 
 ENGINE = "shared-prefix"
 "The inference engine, as part of the identity."
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """The unit of work, of identity and of resume: (model, arm, task, draw)."""
-
-    model: ModelRef
-    arm: Arm
-    task: ListedTask
-    draw: int | None
-    "Number of the draw; None for an arm without demonstrations."
-    key: str | None = None
-    "Digest of the identity; None while something that the cell depends on is not available."
-    identity: dict[str, Any] | None = None
-    kept: tuple[int, ...] | None = None
-    "Demonstrations that each item keeps, where not all do."
-    missing: str = ""
-    "Why there is no key."
-    demonstrator: str | None = None
-    "The task that demonstrations come from, if it is another one."
-    needs: str | None = None
-    "Key of the cell whose responses are part of this cell's prompts."
-
-    def describe(self) -> str:
-        """The cell in messages."""
-        draw = "" if self.draw is None else f" draw {self.draw}"
-        return f"{self.arm.name} {self.task.task}{draw}"
 
 
 Position = tuple[str, str, str, str, int | None]

@@ -12,7 +12,7 @@ import pytest
 from study.errors import StudyError
 from study.models.pairs import registry
 from study.planning.plan_report import plan_json
-from study.tasks.lm_eval_tasks import TaskLibrary
+from study.tasks.lm_eval.library import TaskLibrary
 from tests.conftest import ROOT
 from tests.in_process import plan
 

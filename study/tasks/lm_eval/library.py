@@ -15,7 +15,7 @@ from typing import Any
 
 from study.config.study import Study
 from study.errors import StudyError, nearest
-from study.tasks.lm_eval_types import LmEvalTask
+from study.tasks.lm_eval.types import LmEvalTask
 from study.zoo import TASKS
 
 

@@ -1,0 +1,1 @@
+"""Cells: the units of work, with the identity of everything that can move their numbers."""

@@ -1,0 +1,40 @@
+"""A cell: one model in one arm on one task with one draw of demonstrations.
+
+In and out: a frozen `Cell`, made by `factory.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from study.config.arms import Arm
+from study.config.tasks import ListedTask
+from study.models.pairs import ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The unit of work, of identity and of resume: (model, arm, task, draw)."""
+
+    model: ModelRef
+    arm: Arm
+    task: ListedTask
+    draw: int | None
+    "Number of the draw; None for an arm without demonstrations."
+    key: str | None = None
+    "Digest of the identity; None while something that the cell depends on is not available."
+    identity: dict[str, Any] | None = None
+    kept: tuple[int, ...] | None = None
+    "Demonstrations that each item keeps, where not all do."
+    missing: str = ""
+    "Why there is no key."
+    demonstrator: str | None = None
+    "The task that demonstrations come from, if it is another one."
+    needs: str | None = None
+    "Key of the cell whose responses are part of this cell's prompts."
+
+    def describe(self) -> str:
+        """The cell in messages."""
+        draw = "" if self.draw is None else f" draw {self.draw}"
+        return f"{self.arm.name} {self.task.task}{draw}"

@@ -1,0 +1,1 @@
+"""lm-eval: its tasks, their identity, and the types that this package sees of it."""
