@@ -26,13 +26,33 @@ class LoglikelihoodLM(RequestPathLM):
         self, requests: Sequence[LMRequest], disable_tqdm: bool = False
     ) -> list[Score]:
         """(log P(continuation | context), whether it is greedy) of every request."""
+        return self._loglikelihood_tokens(self._encode_requests(requests), disable_tqdm)
+
+    def continuation_lengths(self, requests: Sequence[LMRequest]) -> list[int]:
+        """Number of tokens that `loglikelihood` scores for every request.
+
+        These are the tokens of the continuation in its context: trailing spaces of the context
+        count as part of it, and characters that the tokenizer merges into the context do not.
+        """
+        return [len(continuation) for _, _, continuation in self._encode_requests(requests)]
+
+    def _encode_requests(self, requests: Sequence[LMRequest]) -> list[TokenRequest]:
+        """Requests as token ids, divided into context and continuation as lm-eval does."""
         texts = []
         for context, continuation in (request.args for request in requests):
             # lm-eval encodes the whole text, and the context without trailing spaces.
             texts += [context + continuation, context.rstrip()] if context else []
         self.encoded(list(dict.fromkeys(texts)))
-        scores: list[Score] = super().loglikelihood(requests, disable_tqdm)
-        return scores
+        encoded: list[TokenRequest] = []
+        for context, continuation in (request.args for request in requests):
+            if context:
+                tokens = self._encode_pair(context, continuation)
+            else:  # lm_eval.api.model.TemplateLM.loglikelihood
+                ids = self.tok_encode(continuation, add_special_tokens=False)
+                has_prefix = ids[:1] == [self.prefix_token_id]
+                tokens = (ids[:1], ids[1:]) if has_prefix else ([self.prefix_token_id], ids)
+            encoded.append(((context, continuation), *tokens))
+        return encoded
 
     def loglikelihood_rolling(
         self, requests: Sequence[LMRequest], disable_tqdm: bool = False

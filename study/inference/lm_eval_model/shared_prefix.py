@@ -22,5 +22,6 @@ class SharedPrefixLM(LoglikelihoodLM, GenerationLM):
     - `report()`: which path requests took, and the result of the probe
     - `plain_path(reason)`: a context in which no request is packed
     - `encoded(texts)`: token ids of many texts at once
+    - `continuation_lengths(requests)`: number of tokens that log-likelihood requests score
     - `probe`: the result of the probe
     """

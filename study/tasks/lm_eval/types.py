@@ -102,6 +102,9 @@ class LmEvalModel(Protocol):
     def encoded(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts, as the model reads them."""
 
+    def continuation_lengths(self, requests: Sequence[LmEvalRequest]) -> list[int]:
+        """Number of tokens that `loglikelihood` scores for every request."""
+
     def report(self) -> dict[str, Any]:
         """Which path the requests since the last report took, and what the probe measured."""
 

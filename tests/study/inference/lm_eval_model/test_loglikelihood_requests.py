@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.study.inference.small_models import (
+    PACKED,
+    PLAIN,
     WINDOWED_LENGTH,
     Answers,
     Contexts,
     Texts,
     assert_same_scores,
+    build_model,
     lm_requests,
+    shared_prefix_and_hf,
     sixty_examples,
     windowed_pair,
     with_budget,
@@ -58,3 +62,30 @@ def test_an_answer_without_tokens_is_an_error() -> None:
     assert ours.tok_encode("ba") == [*ours.tok_encode(""), *ours.tok_encode("ba")[-1:]]
     with pytest.raises(ValueError, match=r"cannot score an answer of 0 tokens.*'b', 'a'"):
         ours.loglikelihood(lm_requests("loglikelihood", [("b", "a")]))
+
+
+PAIRS = [
+    ("the bath ", "in an inn"),  # the trailing space is scored with the continuation
+    ("a", "b a"),  # "ab" is one token: only " a" is scored
+    ("", " the rather"),
+    ("", "<bos>the"),  # the prefix token is the context
+    ("then " * 30, " than"),  # longer than the context window
+]
+
+
+@pytest.mark.parametrize("name", ["llama", "mpt"])
+def test_lengths_are_the_number_of_tokens_that_hf_scores(name: str) -> None:
+    model = build_model(*(PACKED | PLAIN)[name])
+    ours, theirs = shared_prefix_and_hf(model, max_length=WINDOWED_LENGTH)
+    requests = lm_requests("loglikelihood", PAIRS)
+    scored: list[int] = []
+    theirs._loglikelihood_tokens = lambda encoded, **_: scored.extend(len(e[2]) for e in encoded)
+    theirs.loglikelihood(requests, disable_tqdm=True)
+    assert ours.continuation_lengths(requests) == scored
+    assert scored[0] == 1 + len(ours.tok_encode("in an inn", add_special_tokens=False))
+    assert scored[1] == 1
+    assert scored[3] == len(ours.tok_encode("the", add_special_tokens=False))
+    assert_same_scores(
+        ours.loglikelihood(requests),
+        shared_prefix_and_hf(model, max_length=WINDOWED_LENGTH)[1].loglikelihood(requests),
+    )
