@@ -22,6 +22,7 @@ from study.results.imported import Imported, read_imports
 from study.results.ledger import Ledger, read_ledger
 from study.results.lock import FILE_NAME as LOCK_NAME
 from study.results.lock import Lock, read_lock
+from study.results.schema import ITEMS
 
 
 class Run:
@@ -62,7 +63,7 @@ class Run:
     @cached_property
     def cells(self) -> CellStore:
         """The finished cells; asks the disk each time."""
-        return CellStore(self.results)
+        return CellStore(self.results / "cells", self.results / "packs", ITEMS)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -1,6 +1,6 @@
 """Finished cells on disk: written whole, renamed, and marked as done last.
 
-In and out: a run's `results/` folder.
+In and out: two folders in a run's `results/`, here those of its scores.
 
     results/cells/<key>.<digest>.parquet  a cell's items, one row each (`schema.ITEMS`)
     results/cells/<key>.<digest>.json     its identity, score, audit and provenance
@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 from study.errors import StudyError
 from study.results.cell_store.bundles import Bundles
 from study.results.files import write_whole
-from study.results.schema import ITEMS
 
 RUN_AGAIN = "Run the study again: the cell is then recomputed"
 _ARROW_TYPES: dict[str, pa.DataType] = {
@@ -38,15 +37,17 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "list<float64>": pa.list_(pa.float64()),
     "list<int64>": pa.list_(pa.int64()),
 }
-_ITEM_SCHEMA = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in ITEMS.items()])
 
 
 class CellStore:
     """The finished cells of a run, in files of their own or in bundles."""
 
-    def __init__(self, results: Path) -> None:
-        self.folder = results / "cells"
-        self.bundles = Bundles(results / "packs")
+    def __init__(self, folder: Path, packs: Path, schema: Mapping[str, str]) -> None:
+        """`folder` holds cells in files of their own, `packs` the bundles; `schema` is that of
+        their rows, by column an Arrow type (as `schema.ITEMS`)."""
+        self.folder = folder
+        self.bundles = Bundles(packs)
+        self._schema = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in schema.items()])
 
     def done(self) -> set[str]:
         """Keys of the finished cells: one listing of the folder, and the bundles' records."""
@@ -65,7 +66,7 @@ class CellStore:
     def write(self, key: str, record: dict[str, Any], items: list[dict[str, Any]]) -> None:
         """Commit a cell; when this returns, the cell is done."""
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(items, schema=_ITEM_SCHEMA), sink, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(items, schema=self._schema), sink, compression="zstd")
         contents = {
             "parquet": sink.getvalue().to_pybytes(),
             "json": (json.dumps(record, indent=1, sort_keys=True) + "\n").encode(),

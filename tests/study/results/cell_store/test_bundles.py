@@ -13,6 +13,7 @@ from study.errors import StudyError
 from study.results.cell_store import bundles as module
 from study.results.cell_store.bundles import BundledCell, Bundles
 from study.results.cell_store.store import CellStore
+from study.results.schema import ITEMS
 
 
 def cell(number: int, items: int = 2000) -> BundledCell:
@@ -124,7 +125,7 @@ def test_of_a_bundle_cut_short_nothing_can_be_read(part: str, folder: Path) -> N
     path.write_bytes(path.read_bytes()[:-50])
     assert list(Bundles(folder).corrupted()) == [name]
     assert list(Bundles(folder).intact_cells(name)) == []
-    store = CellStore(folder.parent)
+    store = CellStore(folder.parent / "cells", folder, ITEMS)
     with pytest.raises(StudyError, match="found a corrupted file"):
         store.items(cell(0)[0])
 

@@ -27,7 +27,7 @@ def test_bundled_cells_are_the_same(copied: Run) -> None:
     assert compact(cells, on_cell=lambda: steps.append(None)) == len(keys) == len(steps)
     assert list((copied.results / "cells").iterdir()) == []
     assert len(list((copied.results / "packs").iterdir())) == 3
-    bundled = CellStore(copied.results)
+    bundled = Run.open(copied.folder).cells
     assert bundled.done() == keys
     for key in keys:
         assert bundled.has(key)
@@ -45,7 +45,7 @@ def test_bundled_cells_are_the_same(copied: Run) -> None:
     assert len(grown.cells.loose()) == 3 * 2
     tables_before = tables(copied.folder)
     assert compact(grown.cells) == 3 * 2
-    assert len(CellStore(copied.results).bundles.names()) == 2
+    assert len(Run.open(copied.folder).cells.bundles.names()) == 2
     assert tables(copied.folder) == tables_before
 
 
@@ -61,19 +61,22 @@ from pathlib import Path
 
 from study.results.cell_store.maintenance import compact
 from study.results.cell_store.store import CellStore
+from study.results.schema import ITEMS
 
 results, keys = Path(sys.argv[1]), set(sys.argv[2:])
+def store():
+    return CellStore(results / "cells", results / "packs", ITEMS)
 for moment in range(16):
     pid = os.fork()
     if pid == 0:
-        compact(CellStore(results), on_cell=lambda: time.sleep(0.001))
+        compact(store(), on_cell=lambda: time.sleep(0.001))
         os._exit(0)
     time.sleep(0.006 * moment)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     pid = os.fork()
     if pid == 0:
-        os._exit(CellStore(results).done() != keys)
+        os._exit(store().done() != keys)
     assert os.waitpid(pid, 0)[1] == 0, moment
 """
 "Compacts in child processes that are killed later and later; after each kill all cells are done."
@@ -84,8 +87,8 @@ def test_killed_during_compaction(copied: Run) -> None:
     command = [sys.executable, "-c", KILLS, str(copied.results), *keys]
     killed = subprocess.run(command, capture_output=True, text=True)
     assert killed.returncode == 0, killed.stderr
-    compact(CellStore(copied.results))
-    assert CellStore(copied.results).loose() == set()
+    compact(Run.open(copied.folder).cells)
+    assert Run.open(copied.folder).cells.loose() == set()
     assert tables(copied.folder) == before
 
 
@@ -102,12 +105,12 @@ def test_interrupted_at_each_step(step: str, copied: Run, monkeypatch: pytest.Mo
         patched.setattr(owner, step, stop)
         with pytest.raises(KeyboardInterrupt):
             compact(copied.cells)
-    cells = CellStore(copied.results)
+    cells = Run.open(copied.folder).cells
     assert cells.done() == keys
     assert cells.loose() == keys
     compact(cells)
-    assert CellStore(copied.results).loose() == set()
-    assert CellStore(copied.results).done() == keys
+    assert Run.open(copied.folder).cells.loose() == set()
+    assert Run.open(copied.folder).cells.done() == keys
     assert len(cells.bundles.names()) == 1
 
 
@@ -119,7 +122,7 @@ def test_of_a_corrupted_bundle_the_intact_cells_are_kept(copied: Run) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 16
     path.write_bytes(bytes(content))
-    (message,) = repair(CellStore(copied.results))
+    (message,) = repair(Run.open(copied.folder).cells)
     intact = int(message.split("kept its ")[1].split()[0])
     assert message.startswith(f"{copied.results / 'packs' / name}: corrupted bundle; kept its ")
     assert len(keys) - 2 <= intact < len(keys)
@@ -136,9 +139,9 @@ def test_a_corrupted_cell_is_not_bundled(copied: Run) -> None:
     corrupted.write_bytes(intact[:-5])
     with pytest.raises(StudyError, match="another digest"):
         compact(copied.cells)
-    assert CellStore(copied.results).done() == keys
+    assert Run.open(copied.folder).cells.done() == keys
     corrupted.write_bytes(intact)
-    assert compact(CellStore(copied.results)) == len(keys)
+    assert compact(Run.open(copied.folder).cells) == len(keys)
 
 
 def test_a_bundle_cut_short_is_recomputed(copied: Run) -> None:
@@ -147,12 +150,12 @@ def test_a_bundle_cut_short_is_recomputed(copied: Run) -> None:
     (name,) = copied.cells.bundles.names()
     path = copied.results / "packs" / f"{name}.items.parquet"
     path.write_bytes(path.read_bytes()[:-50])
-    cells = CellStore(copied.results)
+    cells = Run.open(copied.folder).cells
     with pytest.raises(StudyError, match="study compact"):
         cells.items(min(keys))
     (message,) = repair(cells)
     assert "kept its 0 intact cells" in message
-    assert CellStore(copied.results).done() == set()
+    assert Run.open(copied.folder).cells.done() == set()
 
 
 def test_corrupted_cells_are_deleted_and_recomputed(copied: Run) -> None:

@@ -31,7 +31,7 @@ ITEM: dict[str, Any] = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> CellStore:
-    return CellStore(tmp_path / "results")
+    return CellStore(tmp_path / "cells", tmp_path / "packs", ITEMS)
 
 
 def test_a_store_without_a_folder_is_empty(store: CellStore) -> None:
@@ -94,13 +94,17 @@ from pathlib import Path
 
 from study.results.cell_store.store import CellStore
 
+from study.results.schema import ITEMS
+
+folder = Path(sys.argv[1])
 for number in range(40):
-    CellStore(Path(sys.argv[1])).write(f"{number % 8:064}", {"by": sys.argv[2]}, [])
+    store = CellStore(folder, folder.parent / "packs", ITEMS)
+    store.write(f"{number % 8:064}", {"by": sys.argv[2]}, [])
 """
 
 
 def test_many_processes_write_into_one_folder(store: CellStore) -> None:
-    arguments = [sys.executable, "-c", WRITES, str(store.folder.parent)]
+    arguments = [sys.executable, "-c", WRITES, str(store.folder)]
     processes = [subprocess.Popen([*arguments, str(number)]) for number in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert store.done() == {f"{number:064}" for number in range(8)}
