@@ -39,10 +39,12 @@ class ModelFiles:
     config: Path
     weights: tuple[Path, ...]
     tokenizer: tuple[Path, ...]
+    generation: tuple[Path, ...]
+    "generation_config.json, if there is one."
 
     def all(self) -> tuple[Path, ...]:
         """All of them."""
-        return (self.config, *self.weights, *self.tokenizer)
+        return (self.config, *self.weights, *self.tokenizer, *self.generation)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class ModelFacts:
     "sha256 over configuration and weights."
     tokenizer: str
     "sha256 over the tokenizer's files, chat template included."
+    generation: str
+    "sha256 over generation_config.json, whose defaults decide what a model generates."
     window: int | None
     "Context window in tokens; None if the configuration does not say."
     weight_bytes: int
@@ -85,6 +89,7 @@ def folder_facts(
         folder=folder,
         weights=_digest((files.config, *files.weights), known),
         tokenizer=_digest(files.tokenizer, known),
+        generation=_digest(files.generation, known),
         window=window,
         weight_bytes=sum(path.stat().st_size for path in files.weights),
     )
@@ -112,7 +117,8 @@ def model_files(folder: Path, *, allow_pickled_weights: bool) -> ModelFiles:
     tokenizer = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
     if not tokenizer:
         raise StudyError(folder, found="no tokenizer files", expected="tokenizer.json or the like")
-    return ModelFiles(folder / "config.json", tuple(weights), tuple(tokenizer))
+    generation = [path for path in [folder / "generation_config.json"] if path.is_file()]
+    return ModelFiles(folder / "config.json", tuple(weights), tuple(tokenizer), tuple(generation))
 
 
 def locked_model(folder: Path, *, allow_pickled_weights: bool) -> LockedModel:
@@ -123,6 +129,7 @@ def locked_model(folder: Path, *, allow_pickled_weights: bool) -> LockedModel:
         revision=folder.name if folder.parent.name == "snapshots" else None,
         weights=facts.weights,
         tokenizer=facts.tokenizer,
+        generation=facts.generation,
         files={
             path.name: LockedFile(
                 size=path.stat().st_size,

@@ -29,6 +29,13 @@ from study.tuning.data.exposure import exposure
 from study.tuning.data.mixing import mixed_pools
 from study.tuning.identity import TunedModel, tokenizer_digest, tuned_model
 
+LOCKED_PARTS = {
+    "weights": "weights",
+    "tokenizer": "a tokenizer",
+    "generation": "a generation_config.json",
+}
+"Digests that models and lock have in common, in messages."
+
 
 @dataclass
 class ResolvedStudy:
@@ -170,9 +177,9 @@ def _facts(ref: ModelRef, run: Run) -> ModelFacts | str:
         facts = model_facts(ref, allow_pickled_weights=allow_pickled, locked=locked)
     except StudyError as error:
         return str(error)
-    if locked and (facts.weights, facts.tokenizer) != (locked.weights, locked.tokenizer):
-        what = "weights" if facts.weights != locked.weights else "a tokenizer"
-        return _differs_from_lock(facts.folder, what, run)
+    for part, what in LOCKED_PARTS.items():
+        if locked and getattr(facts, part) != getattr(locked, part):
+            return _differs_from_lock(facts.folder, what, run)
     return facts
 
 

@@ -35,6 +35,7 @@ class LockedModel(Strict):
     "Commit on the hub; None for a folder."
     weights: str
     tokenizer: str
+    generation: str
     files: dict[str, LockedFile]
     "By file name."
 

@@ -63,6 +63,7 @@ def recipe_key(recipe: Recipe, base: ModelFacts, pools: Sequence[Pool], study: S
         "recipe": recipe.identity(),
         "base": base.weights,
         "tokenizer": base.tokenizer,
+        "generation": base.generation,
         "seed_model": seed_model.weights if seed_model else "",
         "pools": [[pool.name, pool.task_type, pool.digest] for pool in pools],
         "layout": study.layout.model_dump(mode="json"),

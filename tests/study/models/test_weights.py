@@ -35,7 +35,7 @@ def test_facts_of_a_model(folder: Path) -> None:
     assert facts.folder == folder
     assert facts.window == config["max_position_embeddings"]
     assert facts.weight_bytes == (folder / "model.safetensors").stat().st_size
-    assert len(facts.weights) == len(facts.tokenizer) == 64
+    assert len(facts.weights) == len(facts.tokenizer) == len(facts.generation) == 64
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,14 @@ def test_facts_of_a_model(folder: Path) -> None:
         ("model.safetensors", "weights"),
         ("tokenizer.json", "tokenizer"),
         ("tokenizer_config.json", "tokenizer"),
+        ("generation_config.json", "generation"),
     ],
 )
 def test_a_digest_covers_its_files_and_no_others(folder: Path, file: str, digest: str) -> None:
     before = folder_facts(folder, allow_pickled_weights=False)
     (folder / file).write_bytes((folder / file).read_bytes() + b" ")
     after = folder_facts(folder, allow_pickled_weights=False)
-    for name in ("weights", "tokenizer"):
+    for name in ("weights", "tokenizer", "generation"):
         assert (getattr(after, name) != getattr(before, name)) == (name == digest)
 
 

@@ -11,7 +11,8 @@ from study.errors import StudyError
 from study.results.lock import Lock, LockedFile, LockedModel, LockedTask, read_lock, write_lock
 
 FILE = LockedFile(size=3, mtime_ns=5, sha256="f")
-MODEL = LockedModel(revision="abc", weights="w", tokenizer="t", files={"model.safetensors": FILE})
+FILES = {"model.safetensors": FILE}
+MODEL = LockedModel(revision="abc", weights="w", tokenizer="t", generation="g", files=FILES)
 TASK = LockedTask(data_set="d", revision=None, version="1", items="i", n_items=4)
 
 
