@@ -62,6 +62,7 @@ class Engine:
         embeddings = self.model.get_input_embeddings().weight
         self.device, self.dtype = embeddings.device, self.model.dtype
         self.vocabulary, width = embeddings.shape
+        self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         self.budget = initial_budget(self.device, self.vocabulary, width)
         self.cache_bytes = 0
         "Size of the keys and values of one token; 0 before the first forward pass."

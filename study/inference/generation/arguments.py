@@ -27,13 +27,18 @@ def reason_against_batching(arguments: dict[str, Any], config: Any) -> str:
     `arguments` are lm-eval's generation arguments without stop strings and lengths, `config` is
     the generation config of the model.
     """
-    if arguments.get("do_sample") or arguments.get("temperature"):
+    if is_sampled(arguments):
         return "sampling was requested"
     if names := sorted(arguments.keys() - SAMPLING_ARGUMENTS):
         return f"generation argument {', '.join(names)}"
     if names := sorted(config.to_diff_dict().keys() - SUPPORTED_CONFIG_ENTRIES):
         return f"the model's generation config sets {', '.join(names)}"
     return ""
+
+
+def is_sampled(arguments: dict[str, Any]) -> bool:
+    """Whether lm-eval's generation arguments ask for sampling."""
+    return bool(arguments.get("do_sample") or arguments.get("temperature"))
 
 
 def stop_string_test(

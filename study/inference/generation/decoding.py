@@ -1,8 +1,8 @@
 """Greedy decoding of a batch of prompts with a common prefix.
 
-In: an engine, the path cache of the prefix, the rest of each prompt (its tail). Out: the tokens
-generated for each row. Tails are prefilled as a prefix tree; from then on every forward pass adds
-one token to each row.
+In: an engine, the path cache of the prefix, the rest of each text (its tail): of a prompt, and of
+what was generated before an interruption. Out: the tokens generated for each row. Tails are
+prefilled as a prefix tree; from then on every forward pass adds one token to each row.
 """
 
 from __future__ import annotations
@@ -71,18 +71,21 @@ def decode_batch(
     engine: Engine,
     prefix: PathCache,
     tails: Sequence[Sequence[int]],
-    max_new_tokens: int,
+    generated: Sequence[list[int]],
+    max_steps: int,
     choose: Callable[[Tensor, Sequence[int], Sequence[Sequence[int]]], Ints],
     is_finished: Callable[[Sequence[int]], bool],
-) -> list[list[int]]:
-    """Generate up to `max_new_tokens` tokens for every row.
+    on_step: Callable[[], object] = lambda: None,
+) -> None:
+    """Generate tokens for every row, which are appended to `generated`, until all are finished.
 
-    `choose(logits, rows, generated)` returns the next token of each of `rows` from logits
-    [rows, vocabulary]; `is_finished` tells from the tokens generated so far whether a row ends.
+    `generated` are the tokens that the rows begin with; `tails` end with them, and no row is
+    finished. `choose(logits, rows, generated)` returns the next token of each of `rows` from logits
+    [rows, vocabulary]; `is_finished` tells from the tokens of a row whether it ends, which each
+    must within `max_steps`. `on_step` is called after every step.
     """
-    generated: list[list[int]] = [[] for _ in tails]
     finished = np.zeros(len(tails), dtype=np.bool_)
-    caches, logits = prefill_tails(engine, prefix, tails, max_new_tokens)
+    caches, logits = prefill_tails(engine, prefix, tails, max_steps)
     rows = np.arange(len(tails))
     # `rows` are the rows of the batch that the caches still hold.
     while True:
@@ -90,10 +93,11 @@ def decode_batch(
         for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
             if not finished[row]:
                 generated[row].append(token)
-                finished[row] = len(generated[row]) == max_new_tokens or is_finished(generated[row])
+                finished[row] = is_finished(generated[row])
+        on_step()
         active = np.flatnonzero(~finished[rows])
         if not len(active):
-            return generated
+            return
         if (len(rows) - len(active)) * MAX_ROWS_PER_FINISHED >= len(rows):
             caches.select(active)
             rows, tokens = rows[active], tokens[active]

@@ -1,7 +1,8 @@
 """Generation requests: prompts are grouped by prefix and decoded in batches that memory holds.
 
-In: prompts as token ids, the model's generation config, a test for stop strings. Out: the tokens
-generated after each prompt, as transformers' greedy search would give them.
+In: prompts as token ids, what was generated after each before an interruption, the model's
+generation config, a test for stop strings. Out: the tokens generated after each prompt, as
+transformers' greedy search would give them.
 """
 
 from __future__ import annotations
@@ -13,23 +14,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.inference.attention.path_cache import PathCache
 from study.inference.engine import Engine
 from study.inference.generation.decoding import decode_batch, prefill_prefix
 from study.inference.generation.prompt_groups import group_prompts
 from study.inference.memory import free_memory
 from study.inference.prefix_tree import Ints
 
+PREFILL_OPERATIONS = {"cpu": 1.5e12, "cuda": 1.5e15}
+"""Floating-point operations, by device, with which the tails of a batch are prefilled at most. They
+take half a minute on a slow device of this kind (50 GFLOP/s, 50 TFLOP/s); whoever resumes repeats
+them."""
+
 
 def generate_tokens(
     engine: Engine,
     prompts: Sequence[Sequence[int]],
+    generated: Sequence[list[int]],
     max_new_tokens: int,
     config: Any,
     contains_stop_string: Callable[[Sequence[int]], bool],
-    progress: Callable[[int], object] = lambda _: None,
-) -> list[list[int]]:
-    """Greedy search after every prompt.
+    on_step: Callable[[], object] = lambda: None,
+    on_finished: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Greedy search after every prompt, until every response is finished.
 
     Parameters
     ----------
@@ -37,6 +44,9 @@ def generate_tokens(
         The model.
     prompts
         Token ids of each prompt, at least one.
+    generated
+        Token ids of each response, including the end-of-sequence token; extended in place. An empty
+        list begins a response, another one resumes it.
     max_new_tokens
         Upper limit of generated tokens per prompt.
     config
@@ -44,51 +54,58 @@ def generate_tokens(
         repetition penalty apply.
     contains_stop_string
         Whether the generated tokens of a prompt contain a stop string.
-    progress
-        Called with the number of prompts completed by each batch.
-
-    Returns
-    -------
-    Generated token ids of each prompt, including the end-of-sequence token.
+    on_step
+        Called whenever tokens have been added.
+    on_finished
+        Called with the number of responses that were finished before, and by each batch.
     """
     eos = config.eos_token_id
     eos_ids = set(eos) if isinstance(eos, list) else {eos}
-    arrays = [np.asarray(prompt, dtype=np.int64) for prompt in prompts]
-    generated: list[list[int]] = [[] for _ in prompts]
 
     def is_finished(tokens: Sequence[int]) -> bool:
+        if not tokens or len(tokens) >= max_new_tokens:
+            return bool(tokens)
         return tokens[-1] in eos_ids or contains_stop_string(tokens)
 
-    for group in group_prompts(arrays):
+    texts = [np.asarray([*p, *g], dtype=np.int64) for p, g in zip(prompts, generated, strict=True)]
+    unfinished = [index for index in range(len(prompts)) if not is_finished(generated[index])]
+    on_finished(len(prompts) - len(unfinished))
+    for group in group_prompts([texts[index] for index in unfinished]):
+        members = [unfinished[number] for number in group.prompts]
         with torch.inference_mode():
-            prefix = arrays[group.prompts[0]][: group.prefix_length].tolist()
-            path = prefill_prefix(engine, prefix)
+            path = prefill_prefix(engine, texts[members[0]][: group.prefix_length].tolist())
         # Sorted by length, so that there is little padding; the longest first, so that running out
         # of memory happens early.
-        remaining = sorted(group.prompts, key=lambda index: -len(arrays[index]))
+        remaining = sorted(members, key=lambda index: -len(texts[index]))
         while remaining:
-            longest = len(arrays[remaining[0]]) + max_new_tokens
-            batch = remaining[: _batch_size(engine, path, longest)]
-            tails = [arrays[index][group.prefix_length :].tolist() for index in batch]
-            choose = TokenChoice([arrays[i].tolist() for i in batch], config.repetition_penalty)
+            lengths = [len(prompts[i]) + len(generated[i]) - path.length for i in remaining]
+            max_steps = max_new_tokens - min(len(generated[index]) for index in remaining)
+            size = _batch_size(engine, lengths, max_steps)
+            batch = remaining[:size]
+            tails = [[*prompts[i], *generated[i]][path.length :] for i in batch]
+            rows = [generated[index] for index in batch]
+            choose = TokenChoice([list(prompts[i]) for i in batch], config.repetition_penalty)
             try:
-                rows = decode_batch(engine, path, tails, max_new_tokens, choose, is_finished)
+                decode_batch(engine, path, tails, rows, max_steps, choose, is_finished, on_step)
             except RuntimeError as error:
                 engine.halve_budget(error)
-                continue
-            for index, tokens in zip(batch, rows, strict=True):
-                generated[index] = tokens
-            progress(len(batch))
-            remaining = remaining[len(batch) :]
-    return generated
+            interrupted = [index for index in batch if not is_finished(generated[index])]
+            on_finished(len(batch) - len(interrupted))
+            remaining = interrupted + remaining[size:]
 
 
-def _batch_size(engine: Engine, path: PathCache, longest: int) -> int:
-    """Number of rows that memory holds, if each grows to the length `longest`."""
+def _batch_size(engine: Engine, tails: Sequence[int], max_steps: int) -> int:
+    """Number of rows, of those with tails of these lengths, that are decoded together.
+
+    Memory holds them if each grows by `max_steps`, and they are prefilled in bounded time.
+    """
     # A third of the free memory: caches are copied when rows are removed.
     memory = free_memory(engine.device) // 3
-    bytes_per_row = engine.cache_bytes * (longest - path.length)
-    return int(max(1, min(engine.budget.rows, memory // max(1, bytes_per_row))))
+    bytes_per_row = engine.cache_bytes * (max(tails) + max_steps)
+    operations = 2 * engine.parameters * np.cumsum(tails)
+    limit = PREFILL_OPERATIONS.get(engine.device.type, PREFILL_OPERATIONS["cpu"])
+    in_time = int(np.searchsorted(operations, limit, side="right"))
+    return int(max(1, min(engine.budget.rows, memory // max(1, bytes_per_row), in_time)))
 
 
 class TokenChoice:

@@ -16,10 +16,12 @@ from lm_eval.models.utils import (
 
 from study.inference.generation.arguments import reason_against_batching, stop_string_test
 from study.inference.generation.greedy_search import generate_tokens
-from study.inference.lm_eval_model.request_paths import TOO_LONG, LMRequest, RequestPathLM
+from study.inference.generation.progress import GenerationProgress, request_ids
+from study.inference.lm_eval_model.plain_generation import PlainGenerationLM
+from study.inference.lm_eval_model.request_paths import TOO_LONG, LMRequest
 
 
-class GenerationLM(RequestPathLM):
+class GenerationLM(PlainGenerationLM):
     """lm-eval's `hf` model with shared-prefix decoding."""
 
     def generate_until(
@@ -41,8 +43,7 @@ class GenerationLM(RequestPathLM):
         reason = self._reason_for_plain_generation(requests[0].args[1])
         if reason:
             self._counts.plain[reason] += len(requests)
-            method = super().generate_until
-            return self._run_plain(lambda: method(requests, disable_tqdm), self.max_length)
+            return self._generate_plain(requests, disable_tqdm)
         self._counts.packed += len(requests)
         return self._generate_packed(requests, disable_tqdm)
 
@@ -73,13 +74,18 @@ class GenerationLM(RequestPathLM):
             )
         contexts = list(dict.fromkeys(request.args[0] for request in requests))
         prompts = [self.encode_generation_prompt(context)[-max_prompt:] for context in contexts]
+        progress = self._progress or GenerationProgress()
+        ids = request_ids((context, requests[0].args[1]) for context in contexts)
+        generated = [progress.tokens.setdefault(request_id, []) for request_id in ids]
         with self._progress_bar(len(prompts), "prompt", disable_tqdm) as bar:
-            generated = generate_tokens(
+            generate_tokens(
                 self._engine,
                 prompts,
+                generated,
                 max_new_tokens,
                 self.model.generation_config,
                 stop_string_test(stop_strings, self._decode_with_special_tokens),
+                progress.on_step,
                 bar.update,
             )
         responses = {

@@ -21,6 +21,7 @@ class SharedPrefixLM(LoglikelihoodLM, GenerationLM):
 
     - `report()`: which path requests took, and the result of the probe
     - `plain_path(reason)`: a context in which no request is packed
+    - `resuming(progress)`: a context in which generation begins with what an interrupted call left
     - `encoded(texts)`: token ids of many texts at once
     - `continuation_lengths(requests)`: number of tokens that log-likelihood requests score
     - `probe`: the result of the probe

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from study.inference.engine import Engine
-from study.inference.generation import decoding
+from study.inference.generation import decoding, greedy_search
+from study.inference.generation.decoding import decode_step
 from study.inference.generation.greedy_search import TokenChoice, generate_tokens
 from study.inference.packed_batches import Budget
 from tests.study.inference.small_models import PACKED, build_model
@@ -37,8 +40,11 @@ def test_tokens_are_those_of_transformers(
         assert isinstance(tokens, list)
         return tokens[-1] % 7 == 0
 
+    generated: list[list[int]] = [[] for _ in PROMPTS]
     completed: list[int] = []
-    generated = generate_tokens(engine, PROMPTS, 12, config, contains_seven, completed.append)
+    generate_tokens(
+        engine, PROMPTS, generated, 12, config, contains_seven, on_finished=completed.append
+    )
     for prompt, tokens in zip(PROMPTS, generated, strict=True):
         with torch.no_grad():
             text = model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)[
@@ -47,3 +53,53 @@ def test_tokens_are_those_of_transformers(
         stop = next((i + 1 for i, token in enumerate(text) if token % 7 == 0), len(text))
         assert tokens == text[:stop]
     assert sum(completed) == len(PROMPTS)
+
+
+def never(tokens: object) -> bool:
+    return False
+
+
+def test_a_batch_takes_no_more_than_a_bounded_time_to_prefill(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = build_model(*PACKED["llama"])
+    engine, batches = Engine(model), []
+    expected: list[list[int]] = [[] for _ in PROMPTS]
+    generate_tokens(engine, PROMPTS, expected, 5, model.generation_config, never)
+    monkeypatch.setattr(
+        greedy_search,
+        "PREFILL_OPERATIONS",
+        {"cpu": 2 * 12 * sum(p.numel() for p in model.parameters())},
+    )
+    generated: list[list[int]] = [[] for _ in PROMPTS]
+    generate_tokens(
+        engine, PROMPTS, generated, 5, model.generation_config, never, on_finished=batches.append
+    )
+    assert generated == expected
+    # Tails of 2 to 12 tokens, the longest first.
+    assert batches[:3] == [0, 1, 1]
+    assert max(batches) > 1
+
+
+def test_tokens_are_kept_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model(*PACKED["llama"])
+    engine = Engine(model)
+    expected: list[list[int]] = [[] for _ in PROMPTS]
+    steps: list[int] = []
+
+    def count_rows(engine: Engine, caches: Any, tokens: Any) -> Any:
+        steps.append(len(tokens))
+        if len(steps) == failing:
+            raise torch.OutOfMemoryError
+        return decode_step(engine, caches, tokens)
+
+    monkeypatch.setattr(decoding, "decode_step", count_rows)
+    failing = 0
+    generate_tokens(engine, PROMPTS, expected, 8, model.generation_config, never)
+    undisturbed, steps[:] = sum(steps), []
+    failing = 6
+    generated: list[list[int]] = [[] for _ in PROMPTS]
+    generate_tokens(engine, PROMPTS, generated, 8, model.generation_config, never)
+    assert generated == expected
+    # The step that failed is not repeated: prefilling what was generated gives its tokens.
+    assert sum(steps) == undisturbed
