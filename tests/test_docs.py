@@ -3,6 +3,7 @@ pages, in a small project with a finished run; pages name every key, column and 
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 import json
 import math
@@ -225,6 +226,8 @@ def default_text(value: Any) -> str | None:
         return "`.inf`"
     if isinstance(value, BaseModel | tuple):
         return None
+    if isinstance(value, dt.date):
+        return f"`{value}`"
     return f"`{json.dumps(value, ensure_ascii=False)}`"
 
 

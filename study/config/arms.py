@@ -15,11 +15,12 @@ the arm, is checked where it is registered, when the study is resolved.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Tag
+from pydantic import AfterValidator, Field, PlainValidator, Tag, model_validator
 
 from study.errors import nearest
 from study.validation import Strict, either_mapping
@@ -34,6 +35,26 @@ EXAMPLES = (
     "tuned-5shot-chat",
     "tuned-5shot-chat-oneturn",
 )
+Scalar = bool | int | float | str | None
+"A value of a template argument, as JSON has it."
+
+
+def _checked_arguments(value: Any) -> dict[str, Scalar]:
+    if not isinstance(value, dict):
+        raise ValueError("a mapping of names to values")
+    for name, argument in value.items():
+        if not isinstance(name, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,79}", name):
+            raise ValueError(f"names of variables, found {name!r}")
+        finite = not isinstance(argument, float) or math.isfinite(argument)
+        if not finite or not isinstance(argument, Scalar):
+            raise ValueError(
+                f"{name}: true, false, a finite number, a text or null, found {argument!r}"
+            )
+    return value
+
+
+TemplateArguments = Annotated[dict[str, Scalar], PlainValidator(_checked_arguments)]
+"Arguments of a chat template by name; whether a template reads them is checked when it is known."
 _NAME = re.compile(
     r"(?P<role>base|tuned)-(?P<shots>\d{1,3})shot(?P<chat>-chat(?P<oneturn>-oneturn)?)?"
     r"(?:-(?P<form>[a-z][a-z0-9_]*))?(?P<interventions>(?:\+[a-z][a-z0-9_]*)*)"
@@ -96,15 +117,25 @@ def _checked_name(name: str) -> str:
 ArmName = Annotated[str, AfterValidator(_checked_name)]
 
 
-class ArmDraws(Strict):
-    """An arm with its own number of draws."""
+class ArmOptions(Strict):
+    """An arm with options of its own."""
 
     name: ArmName
-    draws: int = Field(ge=1, le=100)
-    "Demonstration draws of this arm."
+    draws: int | None = Field(default=None, ge=1, le=100)
+    "Demonstration draws of this arm; by default those of the study."
+    template_arguments: TemplateArguments = Field(default_factory=dict)
+    "Arguments of the chat template in this arm; they override those of the pair."
+
+    @model_validator(mode="after")
+    def _check_template(self) -> ArmOptions:
+        if self.template_arguments and not parse_arm(self.name).template:
+            raise ValueError(
+                f"template_arguments: an arm with a chat template (-chat), found {self.name!r}"
+            )
+        return self
 
 
 ArmEntry = Annotated[
-    Annotated[ArmDraws, Tag("<draws>")] | Annotated[ArmName, Tag("<name>")],
-    either_mapping("<draws>", "<name>"),
+    Annotated[ArmOptions, Tag("<options>")] | Annotated[ArmName, Tag("<name>")],
+    either_mapping("<options>", "<name>"),
 ]

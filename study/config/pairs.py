@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
+from study.config.arms import TemplateArguments
 from study.validation import Strict, either_mapping
 
 
@@ -29,6 +30,8 @@ class ListedPair(Strict):
     "Branch, tag or commit of the base model on the hub."
     tuned_revision: str | None = None
     "Branch, tag or commit of the tuned model on the hub."
+    template_arguments: TemplateArguments = Field(default_factory=dict)
+    "Arguments of the tuned model's chat template, such as `enable_thinking: false`."
 
 
 class SelectedPairs(Strict):
@@ -46,6 +49,8 @@ class SelectedPairs(Strict):
     "Smallest parameter count, in billions."
     max_params_b: float = Field(default=float("inf"), gt=0)
     "Largest parameter count, in billions."
+    template_arguments: TemplateArguments = Field(default_factory=dict)
+    "Arguments of the tuned models' chat templates, such as `enable_thinking: false`."
 
 
 PairEntry = Annotated[

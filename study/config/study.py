@@ -7,6 +7,7 @@ section.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, create_model, model_validator
 
 from study.config.analysis import AnalysisChoices, Contrast
-from study.config.arms import ArmEntry, parse_arm
+from study.config.arms import ArmEntry, ArmOptions, parse_arm
 from study.config.executors import EXECUTOR_KEYS, Resources
 from study.config.pairs import PairEntry
 from study.config.scorers import Answers
@@ -79,6 +80,8 @@ class Study(ExecutorSections):
     "Evaluate only the first items of a task, at most this many; by default all."
     task_folders: list[str] = Field(default_factory=list)
     "Folders with further lm-eval task files, relative to the study file."
+    date: dt.date = Field(default=dt.date(2026, 1, 1), strict=True)
+    "What chat templates that print today's date take for it."
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     "Number format of the models; `auto` is the one in their configuration."
     allow_pickled_weights: bool = False
@@ -164,10 +167,14 @@ class Study(ExecutorSections):
         """Number of draws of an arm; one for an arm without demonstrations."""
         if parse_arm(arm).shots == 0:
             return 1
+        return self.arm_options(arm).draws or self.draws
+
+    def arm_options(self, arm: str) -> ArmOptions:
+        """The options of an arm; the defaults if the file gives its name alone."""
         for entry in self.arms:
-            if not isinstance(entry, str) and entry.name == arm:
-                return entry.draws
-        return self.draws
+            if isinstance(entry, ArmOptions) and entry.name == arm:
+                return entry
+        return ArmOptions(name=arm)
 
     def marker(self) -> str:
         """The context indicator's marker; the caller checks that there is exactly one."""

@@ -1,17 +1,14 @@
-"""Chat templates: known ones by name, setting one, and the form that lm-eval's tasks call.
+"""Chat templates of published tuning code by name, and giving one to a tokenizer.
 
-In: a tokenizer. Out: the tokenizer with a template; a function that renders messages.
+In: a tokenizer, a template's name or text. Out: the tokenizer with the template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from study.errors import StudyError
 
-ChatTemplate = Callable[..., str]
-"Renders messages, with or without the prompt of the next assistant turn."
 TEMPLATES = {
     "tulu": (
         "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] }}"
@@ -64,25 +61,3 @@ def set_template(tokenizer: Any, template: str, where: str) -> None:
             found="a slow tokenizer, which does not report character offsets",
             expected="a tokenizer with a tokenizer.json",
         )
-
-
-def chat_template(tokenizer: Any) -> ChatTemplate:
-    """The tokenizer's chat template as lm-eval's tasks call it, with the behaviour of its model.
-
-    Like lm-eval's model it retries without system messages where a template refuses them.
-    """
-    from jinja2 import TemplateError
-
-    def render(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        options = {
-            "tokenize": False,
-            "add_generation_prompt": add_generation_prompt,
-            "continue_final_message": not add_generation_prompt,
-        }
-        try:
-            return str(tokenizer.apply_chat_template(messages, **options))
-        except TemplateError:
-            rest = [message for message in messages if message["role"] != "system"]
-            return str(tokenizer.apply_chat_template(rest, **options))
-
-    return render

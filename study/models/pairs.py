@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from study.config.arms import TemplateArguments
 from study.config.pairs import ListedPair, SelectedPairs
 from study.config.study import Study
 from study.config.tuning.grids import Recipe, recipes
@@ -64,6 +65,8 @@ class Pair:
     tuned: ModelRef
     recipe: Recipe | None = dataclasses.field(default=None, compare=False)
     "How the study trains the tuned model; None if it does not."
+    template_arguments: TemplateArguments = dataclasses.field(default_factory=dict, compare=False)
+    "Arguments of the tuned model's chat template."
 
     def member(self, role: str) -> ModelRef:
         """The model with this role."""
@@ -154,13 +157,23 @@ def _listed_pair(entry: ListedPair, folder: Path) -> Pair:
         params_b=entry.params_b,
         base=ModelRef(_path(entry.base, folder), entry.base_revision),
         tuned=ModelRef(_path(entry.tuned, folder), entry.tuned_revision),
+        template_arguments=entry.template_arguments,
     )
 
 
 def _tuned_pair(base: Pair, recipe: Recipe) -> Pair:
     name = f"{base.name}-{recipe.name}"
     tuned = ModelRef(f"{TUNED_HERE}{name}")
-    return Pair(name, base.family, base.maker, base.params_b, base.base, tuned, recipe)
+    return Pair(
+        name,
+        base.family,
+        base.maker,
+        base.params_b,
+        base.base,
+        tuned,
+        recipe,
+        recipe.template_arguments,
+    )
 
 
 def _bases(study: Study, chosen: ChosenBases | Base, key: str) -> Iterator[Pair]:
@@ -205,7 +218,7 @@ def _selected(study: Study, entry: SelectedPairs, key: str) -> list[Pair]:
                     do=nearest(wanted, available),
                 )
     selected = [
-        pair
+        dataclasses.replace(pair, template_arguments=entry.template_arguments)
         for pair in known
         if (entry.family is None or pair.family in entry.family)
         and (entry.maker is None or pair.maker in entry.maker)

@@ -1,17 +1,22 @@
 """Tokenizers: loading the one that reads a model's prompts, and counting its tokens.
 
 In: a model's folder, and what a recipe changes about the base's tokenizer. Out: a transformers
-tokenizer, token ids, counts.
+tokenizer, what its chat template is rendered from, token ids, counts.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from study.models.chat_templates import chat_template, set_template
+from study.config.arms import Scalar
+from study.errors import StudyError
+from study.models.chat_templates import set_template
+from study.models.template_rendering import Rendering, chat_template, rendering
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,20 @@ class TokenizerOverrides:
 
 
 def load_tokenizer(folder: Path, overrides: TokenizerOverrides | None = None) -> Any:
-    """A new instance of the tokenizer in `folder`, with the overrides applied."""
+    """A new instance of the tokenizer in `folder`, with the overrides applied.
+
+    StudyError if it cannot be read, whatever transformers raises.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # the files of a tokenizer may make transformers raise anything
+        raise StudyError(
+            folder,
+            found=f"a tokenizer that cannot be read: {type(error).__name__}: {error}",
+            expected="tokenizer files that transformers reads",
+        ) from None
     if overrides is not None:
         set_template(tokenizer, overrides.template, str(folder))
         if overrides.marker is not None:
@@ -40,6 +55,31 @@ def load_tokenizer(folder: Path, overrides: TokenizerOverrides | None = None) ->
 def cached_tokenizer(folder: Path, overrides: TokenizerOverrides | None = None) -> Any:
     """The same instance for each call; it must not be modified."""
     return load_tokenizer(folder, overrides)
+
+
+def model_rendering(
+    folder: Path,
+    overrides: TokenizerOverrides | None = None,
+    *,
+    date: dt.date,
+    arguments: Mapping[str, Scalar],
+    turns: int = 1,
+) -> Rendering:
+    """What the chat template of the model in `folder` is rendered from; see `rendering`.
+
+    StudyError also if the template cannot render a conversation with `turns` user turns.
+    """
+    tokenizer = cached_tokenizer(folder, overrides)
+    result = rendering(tokenizer, date=date, arguments=arguments, where=str(folder))
+    try:
+        template_tokens(folder, result, turns, overrides)
+    except Exception as error:  # the Jinja code of a template may raise anything
+        raise StudyError(
+            folder,
+            found=f"a chat template that fails: {type(error).__name__}: {error}",
+            expected=f"one that renders {turns} user turns" if turns > 1 else "one that renders",
+        ) from None
+    return result
 
 
 def encode_prompts(tokenizer: Any, prompts: list[str]) -> list[list[int]]:
@@ -70,10 +110,12 @@ def token_counts(
 
 
 @cache
-def template_tokens(folder: Path, turns: int, overrides: TokenizerOverrides | None = None) -> int:
+def template_tokens(
+    folder: Path, rendering: Rendering, turns: int, overrides: TokenizerOverrides | None = None
+) -> int:
     """Tokens of a conversation with `turns` user turns, each message being 'a'."""
     tokenizer = cached_tokenizer(folder, overrides)
     messages = [
         {"role": role, "content": "a"} for _ in range(turns) for role in ("user", "assistant")
     ]
-    return len(encode_prompts(tokenizer, [chat_template(tokenizer)(messages[:-1])])[0])
+    return len(encode_prompts(tokenizer, [chat_template(rendering)(messages[:-1])])[0])

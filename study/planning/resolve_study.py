@@ -14,6 +14,8 @@ from study.config.study import Study
 from study.config.tasks import Exposure, ListedTask
 from study.errors import StudyError, listed, nearest
 from study.models.pairs import ModelRef, Pair, study_pairs
+from study.models.study_renderings import study_renderings
+from study.models.template_rendering import Rendering
 from study.models.tokenizers import TokenizerOverrides
 from study.models.weights import ModelFacts, model_facts
 from study.results.lock import FILE_NAME as LOCK_NAME
@@ -27,7 +29,7 @@ from study.tasks.prompt_forms.documents import options_of
 from study.tasks.suites import study_tasks
 from study.tuning.data.exposure import exposure
 from study.tuning.data.mixing import mixed_pools
-from study.tuning.identity import TunedModel, tokenizer_digest, tuned_model
+from study.tuning.identity import TunedModel, recipe_rendering, tokenizer_digest, tuned_model
 
 LOCKED_PARTS = {
     "weights": "weights",
@@ -54,6 +56,8 @@ class ResolvedStudy:
     "By task, its items, or why they cannot be read."
     tuned: dict[ModelRef, TunedModel] = field(default_factory=dict)
     "Models that the study trains."
+    renderings: dict[tuple[str, str], Rendering | str] = field(default_factory=dict)
+    "By pair and arm with a chat template, what it is rendered from, or why it cannot be."
     exposures: dict[str, dict[str, Exposure]] = field(default_factory=dict)
     "By name of a recipe's mixture and task, what the mixture shows of the task."
     loaded: dict[str, LmEvalTask] = field(default_factory=dict)
@@ -84,6 +88,7 @@ def resolve_study(
     if study.tuning.recipes:
         on_step("reading mixtures")
         _resolve_recipes(resolved, library)
+    resolved.renderings = study_renderings(study, resolved.pairs, resolved.models)
     on_step(f"reading the items of {len(resolved.tasks)} tasks")
     for task in resolved.tasks:
         _read_items(resolved, library, task.task)
@@ -145,6 +150,11 @@ def _resolve_recipes(resolved: ResolvedStudy, library: TaskLibrary) -> None:
         base = resolved.models[pair.base]
         if isinstance(base, str):
             resolved.models[pair.tuned] = base
+            continue
+        try:
+            recipe_rendering(recipe, base, study)
+        except StudyError as error:  # another base's chat template may be usable
+            resolved.models[pair.tuned] = str(error)
             continue
         model = tuned_model(recipe, pair.base, base, pools[name], resolved.run)
         resolved.tuned[pair.tuned] = model

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.config.arms import Arm
-from study.models.chat_templates import ChatTemplate, chat_template
+from study.models.template_rendering import ChatTemplate, Rendering, chat_template
 from study.models.tokenizers import (
     TokenizerOverrides,
     cached_tokenizer,
@@ -43,6 +43,8 @@ class PromptVariant:
     """One way in which prompts with a number of shots are read."""
 
     arm: Arm
+    rendering: Rendering | None
+    "What the chat template is rendered from, in an arm with one."
     tokenizer: str
     "Digest of the tokenizer's files."
     window: int
@@ -65,11 +67,15 @@ def kept_demonstrations(
     """
     shots = len(demonstrations.documents)
     kept = [shots] * len(documents)
-    for variant in sorted(variants, key=lambda v: (v.tokenizer, v.arm.name, v.window)):
+    for variant in sorted(variants, key=_order):
         task = task_of(variant.arm)
         if variant.arm.form or not _surely_fits(variant, task, documents, demonstrations):
             kept = _fitting(variant, task, documents, demonstrations, kept)
     return None if all(k == shots for k in kept) else tuple(kept)
+
+
+def _order(variant: PromptVariant) -> tuple[str, str, int, str]:
+    return variant.tokenizer, variant.arm.name, variant.window, repr(variant.rendering)
 
 
 def kept_digest(kept: tuple[int, ...] | None) -> str | None:
@@ -116,8 +122,8 @@ def _surely_fits(
         return True
     in_tokens = token_counts(variant.tokenizer, variant.folder, pieces, variant.overrides)
     template = 0
-    if variant.arm.template:
-        template = template_tokens(variant.folder, turns, variant.overrides)
+    if variant.rendering is not None:
+        template = template_tokens(variant.folder, variant.rendering, turns, variant.overrides)
     return total(in_tokens, template) <= limit
 
 
@@ -130,7 +136,7 @@ def _fitting(
 ) -> list[int]:
     """For each document the most demonstrations, up to `most`, that fit; 0 if none does."""
     tokenizer = cached_tokenizer(variant.folder, variant.overrides)
-    template = chat_template(tokenizer) if variant.arm.template else None
+    template = chat_template(variant.rendering) if variant.rendering else None
     task.sampler = fixed_sampler(demonstrations)
     limit = prompt_limit(variant.window, task)
     fits = list(most)

@@ -19,10 +19,12 @@ from typing import Any
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.models.pairs import ModelRef
+from study.models.template_rendering import Rendering
+from study.models.tokenizers import TokenizerOverrides, model_rendering
 from study.models.weights import ModelFacts
 from study.results.identity import canonical
 from study.results.run import Run
-from study.tuning.data.context_indicator import seed_model_facts
+from study.tuning.data.context_indicator import seed_model_facts, seed_rendering
 from study.tuning.data.sources import Pool
 
 RECORD = "tuning.json"
@@ -57,18 +59,37 @@ def tuned_model(
 
 def recipe_key(recipe: Recipe, base: ModelFacts, pools: Sequence[Pool], study: Study) -> str:
     """The key of a recipe on a base model, 64 hexadecimal digits. StudyError if the indicator's
-    seed model is not on this machine."""
+    seed model is not on this machine, or the chat template cannot be used."""
     seed_model = seed_model_facts(recipe, study)
     parts: dict[str, Any] = {
         "recipe": recipe.identity(),
         "base": base.weights,
         "tokenizer": base.tokenizer,
         "generation": base.generation,
-        "seed_model": seed_model.weights if seed_model else "",
+        "seed_model": _seed_model_identity(recipe, seed_model, study) if seed_model else "",
         "pools": [[pool.name, pool.task_type, pool.digest] for pool in pools],
+        "rendering": recipe_rendering(recipe, base, study).identity(),
         "layout": study.layout.model_dump(mode="json"),
     }
     return hashlib.sha256(canonical(parts).encode()).hexdigest()
+
+
+def _seed_model_identity(recipe: Recipe, facts: ModelFacts, study: Study) -> dict[str, Any]:
+    return {
+        "weights": facts.weights,
+        "tokenizer": facts.tokenizer,
+        "rendering": seed_rendering(recipe, facts, study).identity(),
+    }
+
+
+def recipe_rendering(recipe: Recipe, base: ModelFacts, study: Study) -> Rendering:
+    """What the chat template of the training is rendered from."""
+    return model_rendering(
+        base.folder,
+        TokenizerOverrides(recipe.template, recipe.marker_token),
+        date=study.date,
+        arguments=recipe.template_arguments,
+    )
 
 
 def tokenizer_digest(base: str, recipe: Recipe) -> str:

@@ -29,7 +29,13 @@ from study.tasks.lm_eval.library import TaskLibrary
 from study.tuning.data.examples import LabelledExample, TuningData, tuning_data, unseen_rows
 from study.tuning.data.marking import Marking, mark_turns
 from study.tuning.data.mixing import mixed_pools
-from study.tuning.identity import RECORD, TunedModel, checkpoint_folder, recipe_key
+from study.tuning.identity import (
+    RECORD,
+    TunedModel,
+    checkpoint_folder,
+    recipe_key,
+    recipe_rendering,
+)
 from study.tuning.training.memorisation import MEASURED_ROWS, measure_memorisation
 from study.tuning.training.packed_sequences import check_packing
 
@@ -124,14 +130,18 @@ def _prepare(
     report("rendering the mixture")
     overrides = TokenizerOverrides(recipe.template, recipe.marker_token)
     tokenizer = load_tokenizer(base.folder, overrides)
+    rendered_from = recipe_rendering(recipe, base, study)
     max_length = _max_length(recipe, base)
     marking = mark_turns(recipe, study, pools, device, report)
-    data = tuning_data(recipe, study, pools, tokenizer, max_length=max_length, marking=marking)
+    data = tuning_data(
+        recipe, study, pools, tokenizer, rendered_from, max_length=max_length, marking=marking
+    )
     unseen = unseen_rows(
         recipe,
         study,
         pools,
         tokenizer,
+        rendered_from,
         rows=MEASURED_ROWS,
         max_length=max_length,
         device=device,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from study.config.arms import TemplateArguments
 from study.config.tuning.methods import Adapter, Indicator, Loss, Optimiser
 from study.config.tuning.mixtures import Format, Mixture
 from study.config.tuning.recipes import RecipeGrid, Tuning
@@ -44,6 +45,8 @@ class Recipe:
     seed: int
     template: str
     "The chat template: `tokenizer` for the tokenizer's own, a known name, or Jinja."
+    template_arguments: TemplateArguments
+    "Arguments of the chat template, in training and in evaluation."
 
     @property
     def writes(self) -> bool:
@@ -63,7 +66,8 @@ class Recipe:
         return f"tuning.mixtures.{self.mixture_name}"
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the weights, except the base model and the rows themselves."""
+        """Everything that decides the weights, except the base model, the rows themselves and what
+        the chat template is rendered from."""
         optimiser = self.optimiser.model_dump(mode="json")
         for key in EXECUTION_KEYS:
             del optimiser[key]
@@ -99,4 +103,5 @@ def recipes(tuning: Tuning, grid: RecipeGrid) -> Iterator[Recipe]:
             adapter=tuning.adapters.get(values["adapter"]),
             seed=values["seed"],
             template=grid.template,
+            template_arguments=grid.template_arguments,
         )

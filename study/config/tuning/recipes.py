@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from study.config.arms import TemplateArguments
 from study.config.tuning.methods import PLAIN_LOSSES, Adapter, Indicator, Loss, Optimiser
 from study.config.tuning.mixtures import Format, Mixture
 from study.errors import listed, nearest
@@ -61,6 +62,8 @@ class RecipeGrid(Strict):
     seed: Annotated[list[int], BeforeValidator(_as_list)] = Field(default=[0])
     template: str = "tokenizer"
     "The chat template: the tokenizer's own, `tulu`, `llama2`, `chatml`, or one in Jinja."
+    template_arguments: TemplateArguments = Field(default_factory=dict)
+    "Arguments of the chat template, in training and in evaluation."
 
 
 class Tuning(Strict):

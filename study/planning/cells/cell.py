@@ -11,6 +11,7 @@ from typing import Any
 from study.config.arms import Arm
 from study.config.tasks import ListedTask
 from study.models.pairs import ModelRef
+from study.models.template_rendering import Rendering
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Cell:
     "The task that demonstrations come from, if it is another one."
     needs: str | None = None
     "Key of the cell whose responses are part of this cell's prompts."
+    rendering: Rendering | None = None
+    "What the chat template is rendered from, in an arm with one."
 
     def describe(self) -> str:
         """The cell in messages."""

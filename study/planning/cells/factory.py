@@ -50,7 +50,8 @@ class CellFactory:
         """The cell at a position, with its key if everything it depends on is available."""
         form = prompt_form(arm)
         writer = pair.tuned if form is not None and form.reads else None
-        index = (pair.member(arm.role), arm.name, task.task, draw, writer)
+        rendering = self.resolved.renderings.get((pair.name, arm.name))
+        index = (pair.member(arm.role), arm.name, task.task, draw, writer, rendering)
         if index not in self.cells:
             cell = self._make(pair, arm, task, draw)
             if cell.key is None:
@@ -63,11 +64,13 @@ class CellFactory:
         resolved, study = self.resolved, self.resolved.study
         model = pair.member(arm.role)
         facts, items = resolved.models[model], resolved.items[task.task]
-        for reason in (facts, items):
+        rendering = resolved.renderings.get((pair.name, arm.name))
+        for reason in (facts, rendering, items):
             if isinstance(reason, str):
                 return Cell(model, arm, task, draw, missing=reason)
         assert not isinstance(facts, str)
         assert not isinstance(items, str)
+        assert not isinstance(rendering, str)
         form, demonstrator, needs = prompt_form(arm), None, None
         try:
             if form is not None and form.demonstrations_from == "other_type":
@@ -85,6 +88,9 @@ class CellFactory:
         kept = None
         if arm.shots:
             kept = self._truncate(pair, arm, task, demonstrator, demonstrations, draw)
+        arm_parts = arm_identity(resolved, arm, task, demonstrator, needs)
+        if rendering is not None:
+            arm_parts["rendering"] = rendering.identity()
         identity = cell_identity(
             weights=facts.weights,
             tokenizer=facts.tokenizer,
@@ -95,12 +101,12 @@ class CellFactory:
             items=items.digest,
             metric=task.metric if task.scale == 1 else f"{task.metric} * {task.scale}",
             limit=study.limit,
-            arm=arm_identity(resolved, arm, task, demonstrator, needs),
+            arm=arm_parts,
             demonstrations=demonstrations.digest,
             kept=kept_digest(kept),
         )
         key = cell_key(identity)
-        return Cell(model, arm, task, draw, key, identity, kept, "", demonstrator, needs)
+        return Cell(model, arm, task, draw, key, identity, kept, "", demonstrator, needs, rendering)
 
     def _items(self, task: str) -> TaskItems:
         items = self.resolved.items[task]
@@ -206,8 +212,18 @@ def _variants(
             facts = resolved.models[other.member(arm.role)]
             if not applies(arm, writes=other.writes_demonstrations):
                 continue
-            if arm.shots == shots and not isinstance(facts, str) and facts.window is not None:
+            rendering = resolved.renderings.get((other.name, arm.name))
+            if arm.shots != shots or isinstance(facts, str) or isinstance(rendering, str):
+                continue
+            if facts.window is not None:
                 variants.add(
-                    PromptVariant(arm, facts.tokenizer, facts.window, facts.folder, facts.overrides)
+                    PromptVariant(
+                        arm,
+                        rendering,
+                        facts.tokenizer,
+                        facts.window,
+                        facts.folder,
+                        facts.overrides,
+                    )
                 )
     return frozenset(variants)

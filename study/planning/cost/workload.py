@@ -17,9 +17,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
+from typing import Any
 
 from study.config.arms import Arm
 from study.config.tasks import ListedTask
+from study.models.template_rendering import Rendering
 from study.models.tokenizers import cached_tokenizer, template_tokens, token_counts
 from study.models.weights import ModelFacts
 from study.planning.cells.cell import Cell
@@ -79,21 +81,21 @@ class WorkCounter:
     def __init__(self, resolved: ResolvedStudy) -> None:
         self.resolved = resolved
         self._sizes: dict[tuple[str, str], _Sizes] = {}
-        self._work: dict[tuple[str, str, str], tuple[float, float, float, _Sizes]] = {}
+        self._work: dict[tuple[Any, ...], tuple[float, float, float, _Sizes]] = {}
 
     def work(self, cell: Cell, params_b: float) -> Work:
         """The work of a cell, for a model with `params_b` billion parameters."""
         model = self.resolved.models[cell.model]
         facts = None if isinstance(model, str) else model
-        index = (facts.tokenizer if facts else "", cell.task.task, cell.arm.name)
+        index = (facts.tokenizer if facts else "", cell.task.task, cell.arm.name, cell.rendering)
         if index not in self._work:
-            self._work[index] = self._count(facts, cell.task, cell.arm)
+            self._work[index] = self._count(facts, cell.task, cell.arm, cell.rendering)
         requests, prompt_tokens, tokens, sizes = self._work[index]
         flops = 2e9 * params_b * tokens
         return Work(1, sizes.items, requests, prompt_tokens, tokens, flops, int(sizes.assumed))
 
     def _count(
-        self, facts: ModelFacts | None, task: ListedTask, arm: Arm
+        self, facts: ModelFacts | None, task: ListedTask, arm: Arm, rendering: Rendering | None
     ) -> tuple[float, float, float, _Sizes]:
         """(requests, prompt tokens, computed tokens, sizes) of a task in an arm."""
         index = (facts.tokenizer if facts else "", task.task)
@@ -101,8 +103,8 @@ class WorkCounter:
             self._sizes[index] = self._measure(facts, task)
         sizes = self._sizes[index]
         extra = self._extra_tokens(facts, arm)
-        one_turn = _template_tokens(facts, arm, 1) + extra
-        turns = _template_tokens(facts, arm, 1 + arm.shots if arm.multiturn else 1)
+        one_turn = _template_tokens(facts, rendering, 1) + extra
+        turns = _template_tokens(facts, rendering, 1 + arm.shots if arm.multiturn else 1)
         before = sizes.description + arm.shots * sizes.demonstration + turns + extra
         requests = sizes.items * sizes.choices
         prompts = requests * (before + sizes.question) + sizes.items * sizes.answers
@@ -137,14 +139,11 @@ class WorkCounter:
         )
 
 
-def _template_tokens(facts: ModelFacts | None, arm: Arm, turns: int) -> int:
-    """Tokens of a chat template; 0 where the tokenizer has none, which fails when it is run."""
-    if facts is None or not arm.template:
+def _template_tokens(facts: ModelFacts | None, rendering: Rendering | None, turns: int) -> int:
+    """Tokens of a chat template; 0 where none is applied, or the model is not available."""
+    if facts is None or rendering is None:
         return 0
-    try:
-        return template_tokens(facts.folder, turns, facts.overrides)
-    except ValueError:
-        return 0
+    return template_tokens(facts.folder, rendering, turns, facts.overrides)
 
 
 def _shown_answer(document: Document) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.hardware import computing_device
-from study.models.chat_templates import chat_template
 from study.models.interventions import intervention
+from study.models.template_rendering import chat_template
 from study.planning.cells.cell import Cell
 from study.planning.cost.throughput import Timings
 from study.results.identity import canonical, check_unchanged
@@ -128,11 +128,10 @@ class CellRunner:
         cell: Cell,
     ) -> tuple[Prompts, int]:
         """The prompts, and how many requests had to be rendered for them."""
-        template = chat_template(lm.tokenizer) if cell.arm.template else None
-        digest = _sha256(str(lm.tokenizer.chat_template)) if template else None
+        template = chat_template(cell.rendering) if cell.rendering else None
         assert cell.identity is not None
         arm = canonical(cell.identity["arm"])
-        index = (cell.task.task, demonstrations.digest, cell.kept, arm, digest)
+        index = (cell.task.task, demonstrations.digest, cell.kept, arm, cell.rendering)
         return self._prompts.get(
             index, lambda: render_prompts(task, documents, demonstrations, cell, template)
         )

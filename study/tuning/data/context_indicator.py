@@ -21,6 +21,8 @@ from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.errors import StudyError
 from study.models.pairs import located
+from study.models.template_rendering import Rendering, read_arguments
+from study.models.tokenizers import TokenizerOverrides, cached_tokenizer, model_rendering
 from study.models.weights import ModelFacts, model_facts
 from study.tuning.data.rendering import (
     INSTRUCTION,
@@ -46,6 +48,15 @@ def seed_model_facts(recipe: Recipe, study: Study) -> ModelFacts | None:
     return model_facts(ref, allow_pickled_weights=study.allow_pickled_weights)
 
 
+def seed_rendering(recipe: Recipe, facts: ModelFacts, study: Study) -> Rendering:
+    """What the chat template is rendered from when the seed model reads a conversation. Arguments
+    that only the template of the recipe's base reads are not passed to it."""
+    overrides = TokenizerOverrides(recipe.template, None)
+    tokenizer = cached_tokenizer(facts.folder, overrides)
+    arguments = read_arguments(tokenizer, recipe.template_arguments)
+    return model_rendering(facts.folder, overrides, date=study.date, arguments=arguments)
+
+
 def load_seed_model(folder: str, device: Any, *, trust_remote_code: bool) -> Any:
     """A transformers model that returns its attention weights, in evaluation mode."""
     from transformers import AutoModelForCausalLM
@@ -63,6 +74,7 @@ def score_turns(
     conversations: Sequence[Sequence[Turn]],
     model: Any,
     tokenizer: Any,
+    rendering: Rendering,
     *,
     layer: int | None,
     heads: Literal["outside", "inside"],
@@ -83,7 +95,7 @@ def score_turns(
     encoded = {}
     for i, turns in enumerate(conversations):
         try:
-            encoded[i] = encode(turns, tokenizer).truncated(window)
+            encoded[i] = encode(turns, tokenizer, rendering).truncated(window)
         except NotRenderedError:
             continue
     outputs: list[torch.Tensor] = []

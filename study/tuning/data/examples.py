@@ -17,6 +17,7 @@ import numpy as np
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.errors import StudyError
+from study.models.template_rendering import Rendering
 from study.tuning.data.label_weights import label_weights
 from study.tuning.data.marking import Marking, mark_turns
 from study.tuning.data.mixing import Row, mix_rows
@@ -82,6 +83,7 @@ def tuning_data(
     study: Study,
     pools: Sequence[Pool],
     tokenizer: Any,
+    rendering: Rendering,
     *,
     max_length: int,
     marking: Marking | None = None,
@@ -101,7 +103,7 @@ def tuning_data(
             break
         turns, emphasis, marks = marking.apply(index, row) if marking else (row.turns, None, 0)
         try:
-            encoded = encode(turns, tokenizer, recipe.marker_token)
+            encoded = encode(turns, tokenizer, rendering, recipe.marker_token)
         except NotRenderedError as error:
             dropped[str(error)] += 1
             continue
@@ -138,6 +140,7 @@ def unseen_rows(
     study: Study,
     pools: Sequence[Pool],
     tokenizer: Any,
+    rendering: Rendering,
     *,
     rows: int,
     max_length: int,
@@ -152,7 +155,9 @@ def unseen_rows(
     mixture = recipe.mixture.model_copy(update={"rows": rows, "tokens": None})
     other = replace(recipe, mixture=mixture, seed=recipe.seed + UNSEEN_SEED_OFFSET)
     marking = mark_turns(other, study, pools, device, report)
-    data = tuning_data(other, study, pools, tokenizer, max_length=max_length, marking=marking)
+    data = tuning_data(
+        other, study, pools, tokenizer, rendering, max_length=max_length, marking=marking
+    )
     return data.rows
 
 

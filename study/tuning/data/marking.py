@@ -20,7 +20,12 @@ from study.config.tuning.grids import Recipe
 from study.config.tuning.methods import Indicator
 from study.models.tokenizers import TokenizerOverrides, load_tokenizer
 from study.tasks.prompt_forms.marked import with_marker
-from study.tuning.data.context_indicator import load_seed_model, score_turns, seed_model_facts
+from study.tuning.data.context_indicator import (
+    load_seed_model,
+    score_turns,
+    seed_model_facts,
+    seed_rendering,
+)
 from study.tuning.data.mixing import Row, mix_rows
 from study.tuning.data.sources import Pool, Turn
 
@@ -87,6 +92,7 @@ def mark_turns(
         [row.turns for row in rows],
         load_seed_model(str(facts.folder), device, trust_remote_code=study.trust_remote_code),
         load_tokenizer(facts.folder, TokenizerOverrides(recipe.template, None)),
+        seed_rendering(recipe, facts, study),
         layer=recipe.indicator.layer,
         heads=recipe.indicator.heads,
         on_batch=lambda done: report(f"scored {done} of {len(rows)} conversations"),

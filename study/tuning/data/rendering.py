@@ -1,12 +1,12 @@
 """Renders a conversation into token ids, and says of each token what kind of text it belongs to.
 
-In: turns, a tokenizer with a chat template. Out: `EncodedConversation`. Every character of the
-rendered text belongs to an output (an assistant turn with the token that ends it), to an
-instruction (a system or user turn) or to the template. A token is an output token if any of its
-characters is, else an instruction token if any is, else a template token. So the kinds partition
-every sequence, however the tokenizer splits tags within text. (Tags that are tokenized alone give
-other tokens than the same tags in context; for this reason the code released by Shi et al. 2024
-masks nothing.)
+In: turns, a tokenizer, what its chat template is rendered from. Out: `EncodedConversation`. Every
+character of the rendered text belongs to an output (an assistant turn with the token that ends it),
+to an instruction (a system or user turn) or to the template. A token is an output token if any of
+its characters is, else an instruction token if any is, else a template token. So the kinds
+partition every sequence, however the tokenizer splits tags within text. (Tags that are tokenized
+alone give other tokens than the same tags in context; for this reason the code released by Shi et
+al. 2024 masks nothing.)
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from study.models.template_rendering import Rendering, render_messages
 from study.tuning.data.sources import Turn
 
 TEMPLATE, INSTRUCTION, OUTPUT = 0, 1, 2
@@ -60,7 +61,9 @@ class NotRenderedError(Exception):
     why."""
 
 
-def content_spans(turns: Sequence[Turn], tokenizer: Any) -> tuple[str, list[ContentSpan]]:
+def content_spans(
+    turns: Sequence[Turn], tokenizer: Any, rendering: Rendering
+) -> tuple[str, list[ContentSpan]]:
     """The rendered text, and the span of every turn's content in it.
 
     NotRenderedError if the template omits a turn, changes it, or does not end an assistant turn
@@ -70,10 +73,10 @@ def content_spans(turns: Sequence[Turn], tokenizer: Any) -> tuple[str, list[Cont
         {"role": turn.role, "content": _PLACEHOLDER.format(i)} for i, turn in enumerate(turns)
     ]
     try:
-        rest = str(tokenizer.apply_chat_template(placeholders, tokenize=False))
+        rest = render_messages(rendering, placeholders)
     except Exception as error:  # the Jinja code of a template may raise anything
         raise NotRenderedError(f"the chat template refuses it: {error}") from None
-    strips = _strips_content(tokenizer)
+    strips = _strips_content(rendering)
     text, spans = "", []
     for i, turn in enumerate(turns):
         before, placeholder, rest = rest.partition(_PLACEHOLDER.format(i))
@@ -91,10 +94,10 @@ def content_spans(turns: Sequence[Turn], tokenizer: Any) -> tuple[str, list[Cont
     return text + rest, spans
 
 
-def _strips_content(tokenizer: Any) -> bool:
+def _strips_content(rendering: Rendering) -> bool:
     """Whether the template removes white space around a turn's content, as some do."""
     messages = [{"role": "user", "content": _PROBE}]
-    return _PROBE not in str(tokenizer.apply_chat_template(messages, tokenize=False))
+    return _PROBE not in render_messages(rendering, messages)
 
 
 def _end_of_turn(rest: str, tokenizer: Any) -> str:
@@ -111,7 +114,9 @@ def _end_of_turn(rest: str, tokenizer: Any) -> str:
     )
 
 
-def encode(turns: Sequence[Turn], tokenizer: Any, marker: str | None = None) -> EncodedConversation:
+def encode(
+    turns: Sequence[Turn], tokenizer: Any, rendering: Rendering, marker: str | None = None
+) -> EncodedConversation:
     """The tokens of a conversation with their kinds.
 
     NotRenderedError if the content of a turn contains the text of a special token, which the
@@ -121,7 +126,7 @@ def encode(turns: Sequence[Turn], tokenizer: Any, marker: str | None = None) -> 
         for token in tokenizer.all_special_tokens:
             if token in turn.content and token not in (tokenizer.unk_token, marker):
                 raise NotRenderedError(f"a turn holds {token!r}, a special token")
-    text, spans = content_spans(turns, tokenizer)
+    text, spans = content_spans(turns, tokenizer, rendering)
     bos = tokenizer.bos_token
     has_bos = bool(bos) and text.startswith(bos)
     encoding = tokenizer(text, add_special_tokens=not has_bos, return_offsets_mapping=True)

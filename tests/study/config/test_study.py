@@ -28,6 +28,20 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": ({"armz": []}, ["armz: found an unknown key", "Did you mean 'arms'?"]),
     "no name": ({"name": ...}, ["name: found nothing", "required"]),
     "name with a space": ({"name": "a b"}, ["name: found 'a b'", "pattern"]),
+    "date as text": ({"date": "2026-01-01"}, ["date: found '2026-01-01'", "a valid date"]),
+    "date as number": ({"date": 5}, ["date: found 5", "a valid date"]),
+    "template arguments of a base arm": (
+        {"arms": [{"name": "base-0shot", "template_arguments": {"a": 1}}]},
+        ["arms[0]", "template_arguments: an arm with a chat template (-chat)"],
+    ),
+    "a list as template argument": (
+        {"arms": [{"name": "tuned-0shot-chat", "template_arguments": {"a": [1]}}]},
+        ["arms[0].template_arguments: found", "a: true, false, a finite number, a text or null"],
+    ),
+    "no name of a variable": (
+        {"pairs": _pair(template_arguments={"a b": 1})},
+        ["pairs[0].template_arguments: found", "names of variables, found 'a b'"],
+    ),
     "no pairs": ({"pairs": []}, ["pairs: one at least, found none"]),
     "pairs not a list": ({"pairs": "zoo"}, ["pairs: found 'zoo'", "a valid list"]),
     "unknown source": ({"pairs": [{"source": "zo"}]}, ["pairs[0].source", "Did you mean 'zoo'?"]),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from functools import cache
 from typing import Any
 
 from study.models.chat_templates import set_template
+from study.models.template_rendering import Rendering, rendering
 
 TEXT = [
     "Below is an instruction. Write a response that completes it. user assistant system",
@@ -44,6 +46,11 @@ def small_tokenizer(kind: str) -> Any:
     return PreTrainedTokenizerFast(
         tokenizer_object=pairs, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     )
+
+
+def rendered_from(tokenizer: Any) -> Rendering:
+    """What the tokenizer's chat template is rendered from, without arguments."""
+    return rendering(tokenizer, date=dt.date(2026, 1, 1), arguments={})
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from study.inference import SharedPrefixLM
-from study.models.chat_templates import chat_template
+from study.models.template_rendering import chat_template
 from study.planning.cells.cell import Cell
 from study.running.cells import prompts as module
 from study.running.cells.prompts import AuditError, PromptCache, Prompts, render_prompts
@@ -72,7 +72,8 @@ def test_the_chat_template_is_applied_by_lm_eval(
 ) -> None:
     cell = cell_of("tuned-0shot-chat")
     task, items = task_cache.prompted(cell)
-    template = chat_template(tuned_model.tokenizer)
+    assert cell.rendering is not None
+    template = chat_template(cell.rendering)
     documents = items.evaluated(2)
     prompts = render_prompts(task, documents, Demonstrations(()), cell, template)
     expected = tuned_model.apply_chat_template([{"role": "user", "content": documents[0].text}])

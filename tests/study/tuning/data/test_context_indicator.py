@@ -16,7 +16,7 @@ from study.tuning.data.context_indicator import load_seed_model, score_turns
 from study.tuning.data.rendering import encode
 from study.tuning.data.sources import Turn
 from study.zoo.instructions import training_questions
-from tests.study.tuning.small_tokenizers import small_tokenizer
+from tests.study.tuning.small_tokenizers import rendered_from, small_tokenizer
 
 MEMBERS = ("llama-early-xs", "neox-early-xs", "olmo2-early-xs")
 
@@ -47,7 +47,7 @@ def by_definition(
 ) -> dict[int, float]:
     """By the definition, one token at a time, from the model's own output of all attention."""
     tokenizer = small_tokenizer("zoo")
-    row = encode(turns, tokenizer)
+    row = encode(turns, tokenizer, rendered_from(tokenizer))
     ids = torch.from_numpy(row.ids.astype(np.int64))[None]
     with torch.no_grad():
         attention = model(input_ids=ids, output_attentions=True).attentions[layer][0]
@@ -75,7 +75,14 @@ def by_definition(
 def test_scores_follow_the_definition(member: str, layer: int) -> None:
     model, chats = seed_model(member), conversations(2)
     for heads in ("outside", "inside"):
-        scores = score_turns(chats, model, small_tokenizer("zoo"), layer=layer, heads=heads)  # type: ignore[arg-type]
+        scores = score_turns(
+            chats,
+            model,
+            small_tokenizer("zoo"),
+            rendered_from(small_tokenizer("zoo")),
+            layer=layer,
+            heads=heads,
+        )  # type: ignore[arg-type]
         for turns, turn_scores in zip(chats, scores, strict=True):
             expected = by_definition(turns, model, layer, heads == "inside")
             assert turn_scores.keys() == expected.keys()
@@ -85,8 +92,10 @@ def test_scores_follow_the_definition(member: str, layer: int) -> None:
 
 def test_the_released_variant_is_never_smaller() -> None:
     model, chats = seed_model(MEMBERS[0]), conversations()
-    outside = score_turns(chats, model, small_tokenizer("zoo"), layer=None, heads="outside")
-    inside = score_turns(chats, model, small_tokenizer("zoo"), layer=None, heads="inside")
+    tokenizer = small_tokenizer("zoo")
+    rendering = rendered_from(tokenizer)
+    outside = score_turns(chats, model, tokenizer, rendering, layer=None, heads="outside")
+    inside = score_turns(chats, model, tokenizer, rendering, layer=None, heads="inside")
     pairs = [(a[m], b[m]) for a, b in zip(outside, inside, strict=True) for m in a]
     assert all(one <= other + 1e-6 for one, other in pairs)
     assert any(one < other - 1e-4 for one, other in pairs)
@@ -98,6 +107,7 @@ def test_a_layer_that_does_not_exist() -> None:
             conversations(1),
             seed_model(MEMBERS[0]),
             small_tokenizer("zoo"),
+            rendered_from(small_tokenizer("zoo")),
             layer=7,
             heads="outside",
         )

@@ -10,15 +10,17 @@ from study.errors import StudyError
 from study.results.run import Run
 from study.tuning.data.examples import TuningData, tuning_data, unseen_rows
 from tests.study.tuning.small_studies import mixture_run, pools_of, the_recipe
-from tests.study.tuning.small_tokenizers import small_tokenizer
+from tests.study.tuning.small_tokenizers import rendered_from, small_tokenizer
 
 ALL = ["reverse", "first", "addition", "category"]
 
 
 def data_of(run: Run, max_length: int) -> TuningData:
     tokenizer = small_tokenizer("zoo")
-    pools = pools_of(run)
-    return tuning_data(the_recipe(run), run.study, pools, tokenizer, max_length=max_length)
+    rendering = rendered_from(tokenizer)
+    return tuning_data(
+        the_recipe(run), run.study, pools_of(run), tokenizer, rendering, max_length=max_length
+    )
 
 
 def test_equal_tokens_for_formats_of_different_length(tmp_path: Path) -> None:
@@ -48,7 +50,14 @@ def test_unseen_rows_are_of_the_same_mixture(tmp_path: Path) -> None:
     run = mixture_run(tmp_path, {"sources": [{"zoo": ALL}], "rows": 200})
     recipe, pools, tokenizer = the_recipe(run), pools_of(run), small_tokenizer("zoo")
     unseen = unseen_rows(
-        recipe, run.study, pools, tokenizer, rows=100, max_length=160, device="cpu"
+        recipe,
+        run.study,
+        pools,
+        tokenizer,
+        rendered_from(tokenizer),
+        rows=100,
+        max_length=160,
+        device="cpu",
     )
     training = data_of(run, 160)
     assert len(unseen) == 100

@@ -13,7 +13,7 @@ from study.tuning.data.label_weights import LABEL_MASKS, label_weights
 from study.tuning.data.rendering import INSTRUCTION, OUTPUT, TEMPLATE, encode
 from study.tuning.data.sources import Turn
 from tests.study.tuning.conversations import conversations
-from tests.study.tuning.small_tokenizers import small_tokenizer, tokenizer_with
+from tests.study.tuning.small_tokenizers import rendered_from, small_tokenizer, tokenizer_with
 
 
 def test_every_mask_is_registered() -> None:
@@ -23,7 +23,8 @@ def test_every_mask_is_registered() -> None:
 @settings(max_examples=80, deadline=None)
 @given(turns=conversations(), cut=st.integers(2, 60), weight=st.floats(0, 3))
 def test_weights_partition_the_sequence(turns: tuple[Turn, ...], cut: int, weight: float) -> None:
-    row = encode(turns, tokenizer_with("bytes", "tulu")).truncated(cut)
+    tokenizer = tokenizer_with("bytes", "tulu")
+    row = encode(turns, tokenizer, rendered_from(tokenizer)).truncated(cut)
     later = np.arange(len(row.ids)) > 0
 
     def numerator(**how: Any) -> np.ndarray:
@@ -44,9 +45,9 @@ def test_weights_partition_the_sequence(turns: tuple[Turn, ...], cut: int, weigh
 
 
 def test_weight_zero_is_instruction_tuning() -> None:
-    row = encode(
-        (Turn("user", "the fox"), Turn("assistant", "jumps")), tokenizer_with("bytes", "tulu")
-    )
+    tokenizer = tokenizer_with("bytes", "tulu")
+    turns = (Turn("user", "the fox"), Turn("assistant", "jumps"))
+    row = encode(turns, tokenizer, rendered_from(tokenizer))
     none = label_weights(row, Loss(over="weighted", instruction_weight=0))
     for mine, theirs in zip(none, label_weights(row, Loss(over="output")), strict=True):
         assert (mine == theirs).all()
@@ -54,7 +55,7 @@ def test_weight_zero_is_instruction_tuning() -> None:
 
 def test_emphasis_multiplies_the_weights_of_turns() -> None:
     turns = (Turn("user", "a b"), Turn("assistant", "b"))
-    row = encode(turns, small_tokenizer("zoo"))
+    row = encode(turns, small_tokenizer("zoo"), rendered_from(small_tokenizer("zoo")))
     plain = label_weights(row, Loss())
     for weight, unweighted in zip(label_weights(row, Loss(), np.array([5, 3])), plain, strict=True):
         np.testing.assert_allclose(weight, unweighted * np.where(row.turns == 1, 3, 1))

@@ -17,7 +17,7 @@ from study.tuning.data.mixing import Row
 from study.tuning.data.rendering import encode
 from study.tuning.data.sources import Turn
 from tests.study.tuning.small_studies import changed, pools_of, the_recipe, write_study
-from tests.study.tuning.small_tokenizers import small_tokenizer
+from tests.study.tuning.small_tokenizers import rendered_from, small_tokenizer
 
 SCORES = [{1: 0.9, 3: 0.2}, {1: 0.7}, {1: 0.1}, {1: 0.3}]
 
@@ -79,7 +79,7 @@ def test_upweighting_changes_weights_and_no_text() -> None:
     marking = choose_turns(indicator(marked="weight", weight=3), rows(), SCORES, seed=0)
     turns, emphasis, _ = marking.apply(0, rows()[0])
     assert turns == rows()[0].turns
-    row = encode(turns, small_tokenizer("zoo"))
+    row = encode(turns, small_tokenizer("zoo"), rendered_from(small_tokenizer("zoo")))
     plain = label_weights(row, Loss())
     weighted = label_weights(row, Loss(), emphasis)
     factor = np.where(row.turns == 1, 3, 1)

@@ -19,7 +19,7 @@ from study.tuning.data.rendering import (
 )
 from study.tuning.data.sources import Turn
 from tests.study.tuning.conversations import conversations
-from tests.study.tuning.small_tokenizers import small_tokenizer, tokenizer_with
+from tests.study.tuning.small_tokenizers import rendered_from, small_tokenizer, tokenizer_with
 
 KINDS = ("bytes", "metaspace")
 
@@ -32,8 +32,8 @@ def test_kinds_partition_and_outputs_are_assistant_turns(
     kind: str, template: str, turns: tuple[Turn, ...]
 ) -> None:
     tokenizer = tokenizer_with(kind, template)
-    row = encode(turns, tokenizer)
-    text, spans = content_spans(turns, tokenizer)
+    row = encode(turns, tokenizer, rendered_from(tokenizer))
+    text, spans = content_spans(turns, tokenizer, rendered_from(tokenizer))
     plain = tokenizer.apply_chat_template(
         [{"role": turn.role, "content": turn.content} for turn in turns], tokenize=False
     )
@@ -57,7 +57,7 @@ def test_kinds_partition_and_outputs_are_assistant_turns(
 def test_zoo_template() -> None:
     tokenizer = small_tokenizer("zoo")
     turns = (Turn("user", "give the last of a b c ="), Turn("assistant", "c"))
-    row = encode(turns, tokenizer)
+    row = encode(turns, tokenizer, rendered_from(tokenizer))
     assert tokenizer.decode(row.ids[row.kinds == OUTPUT]) == "c <eos>"
     assert tokenizer.decode(row.ids[row.kinds == TEMPLATE]) == "<bos> <|user|> <|assistant|>"
 
@@ -65,7 +65,11 @@ def test_zoo_template() -> None:
 def test_content_with_the_text_of_a_special_token_is_refused() -> None:
     tokenizer = tokenizer_with("bytes", "tulu")
     with pytest.raises(NotRenderedError, match="special token"):
-        encode((Turn("user", "say </s> now"), Turn("assistant", "no")), tokenizer)
+        encode(
+            (Turn("user", "say </s> now"), Turn("assistant", "no")),
+            tokenizer,
+            rendered_from(tokenizer),
+        )
 
 
 @pytest.mark.parametrize(
@@ -83,11 +87,13 @@ def test_templates_that_cannot_be_masked(template: str, message: str) -> None:
     tokenizer = copy.deepcopy(small_tokenizer("bytes"))
     tokenizer.chat_template = template
     with pytest.raises(NotRenderedError, match=message):
-        encode((Turn("user", "a"), Turn("assistant", "b")), tokenizer)
+        encode((Turn("user", "a"), Turn("assistant", "b")), tokenizer, rendered_from(tokenizer))
 
 
 def test_truncated() -> None:
-    row = encode((Turn("user", "the fox"), Turn("assistant", "a")), tokenizer_with("bytes", "tulu"))
+    tokenizer = tokenizer_with("bytes", "tulu")
+    turns = (Turn("user", "the fox"), Turn("assistant", "a"))
+    row = encode(turns, tokenizer, rendered_from(tokenizer))
     assert (
         len(row.truncated(5).ids) == len(row.truncated(5).kinds) == len(row.truncated(5).turns) == 5
     )

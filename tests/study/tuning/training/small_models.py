@@ -14,7 +14,7 @@ from study.tuning.data.label_weights import label_weights
 from study.tuning.data.rendering import encode
 from study.tuning.data.sources import Turn
 from study.zoo.instructions import training_questions
-from tests.study.tuning.small_tokenizers import small_tokenizer
+from tests.study.tuning.small_tokenizers import rendered_from, small_tokenizer
 
 FAMILIES = ("llama-early-xs", "neox-early-xs", "olmo2-early-xs")
 
@@ -41,6 +41,6 @@ def rows_of(loss: Loss, number: int = 9) -> list[LabelledExample]:
     for skill in ("reverse", "category", "lookup"):
         for wordings, _, answer, prefix in training_questions(skill, number // 3, rng, context=1):
             turns = (Turn("user", prefix + rng.choice(wordings)), Turn("assistant", answer))
-            row = encode(turns, small_tokenizer("zoo"))
+            row = encode(turns, small_tokenizer("zoo"), rendered_from(small_tokenizer("zoo")))
             rows.append(LabelledExample(row, *label_weights(row, loss)))
     return rows

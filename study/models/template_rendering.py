@@ -1,0 +1,220 @@
+"""Rendering of chat templates from stated inputs: the only place of the project that renders one.
+
+In: a tokenizer, template arguments, the study's date. Out: `Rendering`, which holds everything that
+the template can read besides the messages; a function that renders messages from it alone. So its
+identity covers all that can change a prompt, the tokenizer being out of reach of the template.
+
+A template runs in transformers' sandbox. Of its global names a template may read only those in
+`GLOBALS`, so that a clock or a source of randomness that transformers or Jinja offer is refused,
+also one that they add later. `strftime_now` formats midnight of the study's date.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from study.config.arms import Scalar
+from study.errors import StudyError, listed, nearest
+
+ChatTemplate = Callable[..., str]
+"Renders messages, with or without the prompt of the next assistant turn."
+Messages = Sequence[Mapping[str, str]]
+"Mappings with `role` and `content`."
+CLOCK = "strftime_now"
+GLOBALS = frozenset({CLOCK, "raise_exception", "dict", "namespace", "range", "cycler", "joiner"})
+"Global names that a template may read; Jinja's `lipsum` draws random text."
+RANDOM_FILTERS = frozenset({"random"})
+"Filters of Jinja whose result is not determined by what they are applied to."
+RENDERER = frozenset(
+    {"messages", "tools", "documents", "add_generation_prompt", "continue_final_message"}
+)
+"Variables that the renderer sets itself."
+
+
+@dataclass(frozen=True)
+class TemplateNames:
+    """What the text of a template refers to."""
+
+    arguments: frozenset[str]
+    "Variables that it reads, and that neither it nor the renderer sets in every case."
+    special_tokens: frozenset[str]
+    "Special tokens that it reads, such as `eos_token`."
+    reads_clock: bool
+    forbidden: tuple[str, ...]
+    "Global names and filters that it uses although their result is not fixed."
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Everything that a chat template can read besides the messages; a usable key of a cache."""
+
+    template: str
+    "The text of the template, in Jinja."
+    special_tokens: tuple[tuple[str, str], ...]
+    "Name and text of the special tokens that the template reads, by name."
+    arguments: tuple[tuple[str, str], ...]
+    "Name and value of the template arguments, by name; values as JSON, in which 1 is not true."
+    date: dt.date | None
+    "What the template takes for today; None if it does not read the date."
+
+    def identity(self) -> dict[str, Any]:
+        """The parts as JSON, the template by its sha256."""
+        return {
+            "template": hashlib.sha256(self.template.encode()).hexdigest(),
+            "special_tokens": dict(self.special_tokens),
+            "arguments": {name: json.loads(value) for name, value in self.arguments},
+            "date": self.date.isoformat() if self.date else None,
+        }
+
+
+def template_text(tokenizer: Any) -> str | None:
+    """The text of the chat template that the tokenizer applies by default; None without one."""
+    template = getattr(tokenizer, "chat_template", None)
+    if isinstance(template, dict):
+        template = template.get("default")
+    return str(template) if template else None
+
+
+def rendering(
+    tokenizer: Any,
+    *,
+    date: dt.date,
+    arguments: Mapping[str, Scalar],
+    where: str = "chat template",
+) -> Rendering:
+    """What the tokenizer's chat template is rendered from, with these template arguments.
+
+    StudyError, naming `where`, if there is no template, if it is not valid, if it reads a clock or
+    draws at random, or if it does not read one of the arguments.
+    """
+    template = template_text(tokenizer)
+    if template is None:
+        raise StudyError(where, found="no chat template", expected="a tokenizer that has one")
+    names = template_names(template, where)
+    if names.forbidden:
+        raise StudyError(
+            where,
+            found=f"a chat template that uses {listed(names.forbidden)}",
+            expected=f"one whose result is always the same, with {listed(sorted(GLOBALS))} at most",
+        )
+    for name in arguments:
+        if name not in names.arguments:
+            raise StudyError(
+                where,
+                f"template_arguments.{name}",
+                found="an argument that the chat template does not read",
+                expected=f"one of {listed(sorted(names.arguments))}" if names.arguments else "none",
+                do=nearest(name, names.arguments),
+            )
+    special_tokens = {
+        name: str(text)
+        for name, text in tokenizer.special_tokens_map.items()
+        if name in names.special_tokens
+    }
+    return Rendering(
+        template,
+        tuple(sorted(special_tokens.items())),
+        tuple((name, json.dumps(arguments[name])) for name in sorted(arguments)),
+        date if names.reads_clock else None,
+    )
+
+
+def read_arguments(tokenizer: Any, arguments: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Those of the arguments that the tokenizer's chat template reads."""
+    template = template_text(tokenizer)
+    read = template_names(template, "chat template").arguments if template else frozenset()
+    return {name: value for name, value in arguments.items() if name in read}
+
+
+def argument_names(rendering: Rendering) -> frozenset[str]:
+    """Names of the arguments that the template reads, whether it gets them or not."""
+    return template_names(rendering.template, "chat template").arguments
+
+
+@cache
+def template_names(template: str, where: str) -> TemplateNames:
+    """What a template refers to; StudyError, naming `where`, if it is not valid Jinja."""
+    from jinja2 import TemplateSyntaxError, meta, nodes
+
+    try:
+        environment = _compiled(template).environment
+        tree = environment.parse(template)
+        # The names it reads, as Jinja's compiler sees them: global names are not among them.
+        variables = frozenset(meta.find_undeclared_variables(tree))
+    except (TemplateSyntaxError, RecursionError) as error:
+        raise StudyError(
+            where, found=f"a chat template that is not valid: {error}", expected="Jinja"
+        ) from None
+    read = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+    filters = {node.name for node in tree.find_all(nodes.Filter)} & RANDOM_FILTERS
+    forbidden = (read & environment.globals.keys()) - GLOBALS | filters
+    special_tokens = frozenset(name for name in variables if name.endswith("_token"))
+    return TemplateNames(
+        arguments=variables - RENDERER - special_tokens,
+        special_tokens=special_tokens,
+        reads_clock=CLOCK in read,
+        forbidden=tuple(sorted(forbidden)),
+    )
+
+
+def chat_template(rendering: Rendering) -> ChatTemplate:
+    """A chat template as lm-eval's tasks call it, with the behaviour of lm-eval's model.
+
+    Like lm-eval's model it retries without system messages where a template refuses them.
+    """
+    from jinja2 import TemplateError
+
+    def render(messages: Messages, add_generation_prompt: bool = True) -> str:
+        options = {
+            "add_generation_prompt": add_generation_prompt,
+            "continue_final_message": not add_generation_prompt,
+        }
+        try:
+            return render_messages(rendering, messages, **options)
+        except TemplateError:
+            rest = [message for message in messages if message["role"] != "system"]
+            return render_messages(rendering, rest, **options)
+
+    return render
+
+
+def render_messages(
+    rendering: Rendering,
+    messages: Messages,
+    *,
+    add_generation_prompt: bool = False,
+    continue_final_message: bool = False,
+) -> str:
+    """The text of a conversation. Whatever the template's Jinja code raises is passed on."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    date = rendering.date
+    if date is not None:
+        midnight = dt.datetime.combine(date, dt.time())
+        # The compiled template is cached by its text, and transformers renders the cached one.
+        _compiled(rendering.template).globals[CLOCK] = midnight.strftime
+    (text,), _ = render_jinja_template(
+        [list(messages)],
+        chat_template=rendering.template,
+        add_generation_prompt=add_generation_prompt,
+        continue_final_message=continue_final_message,
+        **dict(rendering.special_tokens),
+        **{name: json.loads(value) for name, value in rendering.arguments},
+    )
+    return str(text)
+
+
+def _compiled(template: str) -> Any:
+    """transformers' compiled template, the same object that it renders."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    compiled = _compile_jinja_template(template)
+    if compiled is not _compile_jinja_template(template):
+        raise RuntimeError("transformers no longer caches templates: the date cannot be fixed")
+    return compiled
