@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from study.config.arms import parse_arm
 from study.models.pairs import zoo
-from study.models.tokenizers import encode_prompts, load_tokenizer
+from study.models.tokenizers import encode_prompts, load_tokenizer, model_rendering
 from study.models.weights import ModelFacts, model_facts
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
 from study.tasks.items import Document, task_items
@@ -54,9 +55,17 @@ def test_whole_demonstrations_are_dropped_until_a_prompt_fits(
     demonstrations: Demonstrations,
     facts: ModelFacts,
 ) -> None:
+    rendering = model_rendering(facts.folder, date=dt.date(2026, 1, 1), arguments={})
+
     def numbers(*variants: tuple[str, int]) -> tuple[int, ...] | None:
         all_variants = frozenset(
-            PromptVariant(parse_arm(arm), facts.tokenizer, window, facts.folder)
+            PromptVariant(
+                parse_arm(arm),
+                rendering if arm == TUNED else None,
+                facts.tokenizer,
+                window,
+                facts.folder,
+            )
             for arm, window in variants
         )
         return kept_demonstrations(all_variants, lambda arm: task, documents, demonstrations)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from study.models.chat_templates import TEMPLATES
 from study.results.run import Run
 from study.tuning.identity import (
     FINISHED_STEPS,
@@ -17,7 +20,7 @@ from study.tuning.identity import (
 )
 from tests.study.tuning.small_studies import changed, the_model, the_recipe, write_study
 
-GOLDEN = "0ebcf8d262cbbedb3eef412a77fd12608793d04da421a8dced054fdb65cd79ab"
+GOLDEN = "4dcd682011ec2c638bb517dca7d9e33942add5a3755008716adef134c8fa4c45"
 
 
 def test_golden_key(tmp_path: Path) -> None:
@@ -44,6 +47,28 @@ def test_everything_that_moves_weights_changes_the_key(
     key = the_model(write_study(tmp_path / "run", changed(**parts))).key
     assert key != GOLDEN
     assert len(key) == 64
+
+
+def test_arguments_of_the_template_and_a_date_that_it_prints_are_part_of_the_key(
+    tmp_path: Path,
+) -> None:
+    def key(name: str, template: str, date: dt.date, **arguments: bool) -> str:
+        recipe = {"template": template, "template_arguments": arguments}
+        folder = write_study(tmp_path / name, changed(recipe=recipe))
+        content = yaml.safe_load((folder / "study.yaml").read_text())
+        (folder / "study.yaml").write_text(yaml.safe_dump({**content, "date": date}))
+        return the_model(folder).key
+
+    first, second = dt.date(2026, 1, 1), dt.date(2026, 1, 2)
+    dated = "{{ strftime_now('%d') }}{{ think }}" + TEMPLATES["tulu"]
+    keys = [
+        key("a", dated, first),
+        key("b", dated, second),
+        key("c", dated, first, think=True),
+        key("d", dated, first, think=False),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key("e", "tulu", first) == key("f", "tulu", second)
 
 
 @pytest.mark.parametrize(
