@@ -64,9 +64,9 @@ class Jackknife:
         if len(missing):
             reason = f"no interval: not estimable without {self.families[missing[0]]}"
             return undefined, math.nan, reason
-        error = math.sqrt(float(self.covariance[index, index]))
-        if error == 0:
+        if np.ptp(self.replicates[:, index]) == 0:
             return undefined, math.nan, "no interval: no family changes the estimate"
+        error = math.sqrt(float(self.covariance[index, index]))
         theta = float(self.estimates[index])
         reach = float(stats.t.ppf(0.5 + level / 2, groups - 1)) * error
         low, high = theta - reach, theta + reach

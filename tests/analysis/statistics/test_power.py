@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from analysis.statistics.families import Families
 from analysis.statistics.items.sampling import pairs_needed
@@ -57,3 +59,30 @@ def test_impossible_input_is_an_error(arguments: dict[str, Any], message: str) -
         power(TRIPLES, **{"items": 100, **arguments})
     with pytest.raises(ValueError, match="families must hold at least one pair; found none"):
         power(Families(()), items=100)
+
+
+def test_power_of_attenuated_correlations_by_hand() -> None:
+    """100 items: standard error at most .05, spread .15, reliability .0225/.025 = .9."""
+    result = power(ALONE, items=100, alpha=0.01)
+    assert result.reliability == pytest.approx(0.9)
+    row = result.rows.set_index("r").loc[0.3]
+    shift = math.atanh(0.27) * math.sqrt(82)
+    both = stats.norm.sf(2.575829 - shift) + stats.norm.cdf(-2.575829 - shift)
+    assert row["measured"] == pytest.approx(0.27)
+    assert row["power"] == pytest.approx(both, rel=1e-5)
+    assert row["pairs_needed"] == pairs_needed(0.27, alpha=0.01)
+    assert result.difference == pytest.approx((1.959964 + 0.8416212) * 0.05, rel=1e-6)
+    assert result.smallest_bound == pytest.approx(math.tanh(stats.t.ppf(0.95, 84) / 82**0.5))
+    clustered = power(TRIPLES, items=100).rows.set_index("r").loc[0.5]
+    assert clustered["pairs_needed"] == pairs_needed(0.45, per_family=3, intra_family=0.5)
+
+
+def test_a_study_too_small_for_an_interval_has_no_power() -> None:
+    small = power(Families.of("abc"), items=100)
+    assert small.rows["power"].isna().all()
+    assert math.isnan(small.smallest_bound)
+    assert power(Families.of("abcd"), items=100).rows["power"].notna().all()
+    assert math.isfinite(power(Families.of("abcd"), items=100).smallest_bound)
+    one = power(Families.of("aaaaaaaa"), items=100, intra_family=0)
+    assert math.isnan(one.smallest_bound)
+    assert one.rows["power"].notna().all()

@@ -14,7 +14,9 @@ from scipy import stats
 
 from analysis.statistics.correlation.coefficients import Coefficient
 from analysis.statistics.correlation.correlate import Correlation, correlate
+from analysis.statistics.correlation.estimands import ESTIMANDS
 from analysis.statistics.families import Families
+from analysis.statistics.resampling.wild_bootstrap import wild_test
 from tests.analysis.samples import DATA, family_pairs, several
 
 
@@ -146,3 +148,71 @@ def test_published_scores(file: str, task: str, coefficient: Coefficient, expect
     x, y = pairs["base_score"], pairs["instruct_score"]
     result = correlate(x, y, Families.of(list(pairs["family"])), coefficient=coefficient)
     assert round(result.estimate, 2) == expected
+
+
+def test_scores_of_tasks_are_averaged_and_p_is_the_bootstraps() -> None:
+    rng = np.random.default_rng(6)
+    x, y, families = family_pairs(rng, families=8, sizes=(2, 4), icc=0.5, rho=0.5)
+    noise = rng.normal(size=(len(x), 2))
+    noise -= noise.mean(1, keepdims=True)
+    result = correlate(x[:, None] + noise, y[:, None] - noise, families)
+    alone = correlate(x, y, families)
+    assert (result.estimate, result.p) == pytest.approx((alone.estimate, alone.p))
+    assert (result.n_tasks, alone.n_tasks) == (2, 1)
+    assert result.p == pytest.approx(wild_test(x, y, families, rng=rng).p)
+    assert result.p_method == "wild cluster restricted bootstrap, all sign vectors"
+    assert result.smallest_p == 2 / 2**8
+    ranked = wild_test(stats.rankdata(x), stats.rankdata(y), families, rng=rng).p
+    assert correlate(x, y, families, coefficient="spearman").p == ranked
+
+
+def test_other_estimands_and_kendall_have_the_jackknifes_p() -> None:
+    rng = np.random.default_rng(8)
+    ability, families = rng.normal(size=(12, 1)), Families.of("aabbccddeeff")
+    x, y = (ability + rng.normal(size=(12, 4)) for _ in range(2))
+    for result in (
+        correlate(x, y, families, coefficient="kendall"),
+        *(correlate(x, y, families, estimand=name) for name in ESTIMANDS if name != "across_pairs"),
+    ):
+        assert result.p == result.jackknife_p
+        assert 0 < result.p < 1
+        assert result.p_method == "family jackknife"
+        assert math.isnan(result.smallest_p)
+
+
+def test_the_seed_counts_beyond_twelve_families() -> None:
+    rng = np.random.default_rng(9)
+    x, y, families = family_pairs(rng, families=13, sizes=(1, 3), icc=0.5, rho=0.2)
+    results = [correlate(x, y, families, seed=seed) for seed in (3, 3, 4)]
+    assert results[0].p == results[1].p != results[2].p
+    assert results[0].p_method.endswith("9999 random (seed 3) sign vectors")
+
+
+def test_a_higher_level_gives_a_wider_interval() -> None:
+    x, y, families = family_pairs(
+        np.random.default_rng(2), families=8, sizes=(2, 4), icc=0.5, rho=0.5
+    )
+    wide, narrow = (correlate(x, y, families, level=level) for level in (0.99, 0.9))
+    assert wide.interval.low < narrow.interval.low < narrow.interval.high < wide.interval.high
+    assert "99 % CI clustered by family" in wide.sentence()
+    assert wide.interval.level == 0.99
+    reach = math.atanh(wide.interval.high) - math.atanh(wide.estimate)
+    of_narrow = math.atanh(narrow.interval.high) - math.atanh(narrow.estimate)
+    assert reach / of_narrow == pytest.approx(stats.t.ppf(0.995, 7) / stats.t.ppf(0.95, 7))
+
+
+def test_scores_must_have_the_same_tasks() -> None:
+    with pytest.raises(ValueError, match=r"the same tasks; found shapes \(3, 2\), \(3, 1\)"):
+        correlate(np.ones((3, 2)), np.ones(3), Families.of("abc"))
+    scores = np.arange(6.0).reshape(3, 2)
+    missing = np.where(scores == 3, math.inf, scores)
+    with pytest.raises(ValueError, match=r"pair 1, task 1, has x=3\.0, y=inf"):
+        correlate(scores, missing, Families.of("abc"))
+
+
+def test_an_estimate_that_fails_without_one_family_has_no_interval() -> None:
+    x, y = [0.1, 0.2, 0.3, 0.5], [0.2, 0.4, 0.6, 0.1]
+    result = correlate(x, y, Families.of("abcd"))
+    assert "no interval: without d it is 1" in result.note
+    assert result.estimate == pytest.approx(stats.pearsonr(x, y)[0])
+    assert correlate(x[:3], [3, 2, 1], Families.of("abc")).note == "no interval: the estimate is -1"

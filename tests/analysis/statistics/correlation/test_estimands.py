@@ -47,3 +47,28 @@ def test_notes_say_why_there_is_no_estimate() -> None:
     constant = np.where(np.arange(8)[:, None] == 3, 0.5, Y)
     note = estimate(X, constant, "across_tasks", "pearson")[1]
     assert note.startswith("the correlation within one pair: not estimable")
+
+
+def test_three_tasks_and_pairs_are_enough() -> None:
+    for name in ("across_pairs", "across_tasks", "pooled", "double_centred"):
+        value, note = estimate(X[:3, :3], Y[:3, :3], name, "pearson")  # type: ignore[arg-type]
+        assert math.isfinite(value), note
+    value, note = estimate(X[:2], Y[:2], "across_tasks", "pearson")
+    assert math.isfinite(value)
+    assert estimate(X[:2], Y[:2], "across_pairs", "pearson")[1] == (
+        "not estimable: 2 pairs, 3 are needed"
+    )
+
+
+def test_a_perfect_correlation_within_a_pair_has_no_average() -> None:
+    perfect = np.where(np.arange(8)[:, None] == 5, -X, Y)
+    value, note = estimate(X, perfect, "across_tasks", "pearson")
+    assert math.isnan(value)
+    assert note == "the correlation within one pair: it is -1"
+
+
+def test_scores_without_interaction_have_none_to_correlate() -> None:
+    additive = np.arange(8)[:, None] / 7 + np.arange(5) / 3
+    value, note = estimate(additive, Y, "double_centred", "pearson")
+    assert math.isnan(value)
+    assert note == "not estimable: the scores of x are all 0"

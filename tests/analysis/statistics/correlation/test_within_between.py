@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy import stats
 
 from analysis.statistics.correlation.within_between import within_between
 from analysis.statistics.families import Families
@@ -32,3 +33,26 @@ def test_within_families_needs_families_of_two() -> None:
     assert math.isnan(result.within)
     assert result.n_within == 0
     assert result.between == pytest.approx(result.pooled)
+
+
+def test_degrees_of_freedom_are_pairs_less_families_less_one() -> None:
+    x = [0.1, 0.4, 0.2, 0.9, 0.5, 0.7, 0.3]
+    y = [0.3, 0.2, 0.4, 0.6, 0.8, 0.5, 0.1]
+    result = within_between(x, y, Families.of("aabbccd"))
+    assert (result.within_df, result.n_within) == (7 - 4 - 1, 6)
+    assert math.isfinite(result.within)
+    assert math.isnan(result.within_p), "two degrees of freedom give no interval"
+    more = within_between(x, y, Families.of("aabbccc"), level=0.9)
+    assert (more.within_df, more.n_within) == (3, 7)
+    reach = stats.norm.ppf(0.95) / math.sqrt(2)
+    assert more.within_high == pytest.approx(math.tanh(math.atanh(more.within) + reach))
+    assert math.isfinite(more.between), "three families"
+    two = within_between(x, y, Families.of("aaabbbb"))
+    assert math.isnan(two.between)
+    assert two.pooled == result.pooled
+
+
+def test_one_degree_of_freedom_gives_a_correlation_and_none_gives_nan() -> None:
+    x, y = [0.1, 0.4, 0.2, 0.9], [0.3, 0.2, 0.4, 0.6]
+    assert math.isfinite(within_between(x, y, Families.of("aabb")).within)
+    assert math.isnan(within_between(x, y, Families.of("aabc")).within)

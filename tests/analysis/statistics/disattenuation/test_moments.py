@@ -93,3 +93,83 @@ def test_identical_sides_have_identical_errors() -> None:
     errors = error_covariance(x, x)
     assert errors[0, 0] == pytest.approx(errors[0, 1])
     assert by_moments(x, x).estimate == pytest.approx(1.0)
+
+
+def test_error_covariance_of_two_models_by_hand() -> None:
+    """Residuals of the first model are .5, 0, -.5, 0 on x; of the second, the same negated."""
+    x = [[1, 1, 0, 0], [0, 1, 1, 0]]
+    y = [[1, 0, 0, 0], [0, 0, 1, 0]]
+    # Σ R² = 1, over (M - 1)(n - 1) = 3 and n = 4.
+    assert error_covariance(x, y) == pytest.approx(np.full((2, 2), 1 / 12))
+    # Two clusters, with sums of residuals .5 and -.5: Σ = 1, times 2/(2 - 1), over n² = 16.
+    assert error_covariance(x, y, clusters=[7, 7, 2, 2]) == pytest.approx(np.full((2, 2), 1 / 8))
+
+
+def test_errors_over_clusters_are_those_of_a_jackknife() -> None:
+    """How far a model is from the mean of all models, without each of few passages in turn."""
+    x, y = model_items(4, models=9, n=20)
+    passages = np.repeat(np.arange(4), 5)
+    distances = [
+        [(side - side.mean(0))[:, passages != left_out].mean(1) for left_out in range(4)]
+        for side in (x, y)
+    ]
+    a, b = (np.array(side) - np.mean(side, axis=0) for side in distances)
+    expected = [[3 / 4 * (one * other).sum() / 8 for other in (a, b)] for one in (a, b)]
+    shuffled = np.random.default_rng(0).permutation(20)
+    found = error_covariance(x[:, shuffled], y[:, shuffled], clusters=passages[shuffled])
+    assert found == pytest.approx(np.array(expected), rel=1e-12)
+
+
+def test_errors_are_the_share_of_variance_that_is_not_reliable() -> None:
+    x, y = model_items(2, models=15, n=12)
+    errors = error_covariance(x, y)
+    assert errors[0, 0] / x.mean(1).var(ddof=1) == pytest.approx(1 - reliability(x), rel=1e-12)
+    assert error_covariance(x, y, clusters=np.arange(12)) == pytest.approx(errors, rel=1e-12)
+
+
+def test_the_correction_is_that_of_true_covariances() -> None:
+    """(.5 - .1)/√((1 - .2)(2 - .4)) = .353553, of reliabilities .8 and .8."""
+    measured, errors = np.array([[1.0, 0.5], [0.5, 2.0]]), np.array([[0.2, 0.1], [0.1, 0.4]])
+    result = of_covariances(measured, errors, 7)
+    assert result.estimate == pytest.approx(0.3535534, abs=5e-8)
+    assert result.naive == pytest.approx(0.5 / math.sqrt(2))
+    assert (result.reliability_x, result.reliability_y) == pytest.approx((0.8, 0.8))
+    assert (result.n_pairs, result.note) == (7, "")
+
+
+@pytest.mark.parametrize(
+    ("errors", "note"),
+    [
+        ([[1.0, 0.0], [0.0, 0.0]], "not estimable: no variance of true scores remains"),
+        ([[0.0, 0.0], [0.0, 2.0]], "not estimable: no variance of true scores remains"),
+        ([[0.9, 0.0], [0.0, 0.0]], "not estimable: 1.12 lies beyond 1"),
+        ([[math.nan] * 2] * 2, "not estimable: all items are in one cluster"),
+    ],
+)
+def test_a_correction_that_is_impossible_has_a_note(errors: list[list[float]], note: str) -> None:
+    result = of_covariances(np.array([[1.0, 0.5], [0.5, 2.0]]), np.array(errors), 7)
+    assert math.isnan(result.estimate)
+    assert result.note == note
+
+
+def test_scores_without_variance_have_no_reliability() -> None:
+    result = of_covariances(np.array([[0.0, 0.0], [0.0, 1.0]]), np.zeros((2, 2)), 7)
+    assert math.isnan(result.reliability_x)
+    assert result.reliability_y == 1
+    assert math.isnan(result.naive)
+    assert math.isnan(reliability(np.ones((3, 4))))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones(4), "x must be .models, items., at least 2 by 2"),
+        (np.ones((1, 4)), "x must be .models, items., at least 2 by 2"),
+        (np.ones((4, 1)), "x must be .models, items., at least 2 by 2"),
+        (np.full((2, 2), math.nan), "x must be finite for every item"),
+        (np.ones((2, 3)), "the same models and items"),
+    ],
+)
+def test_item_scores_must_be_a_matrix(x: np.ndarray, message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(ValueError, match=message):
+        error_covariance(x, np.eye(2))

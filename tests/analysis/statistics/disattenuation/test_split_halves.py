@@ -40,3 +40,38 @@ def test_halves_keep_passages_whole() -> None:
     assert together < alone
     with pytest.raises(ValueError, match="two clusters"):
         half_scores(x, x, clusters=np.zeros(60), splits=2, rng=rng)
+
+
+def test_halves_are_covariances_between_disjoint_items() -> None:
+    """With two items each half is one of them, whatever the split."""
+    rng = np.random.default_rng(3)
+    x, y = 0.3 * rng.normal(size=(2, 15, 2)) + rng.normal(size=(2, 15, 1))
+    result = by_halves(x, y, rng=rng, splits=3)
+    (xa, xb), (ya, yb) = x.T, y.T
+    both = (np.cov(xa, yb)[0, 1] + np.cov(xb, ya)[0, 1]) / 2
+    expected = both / np.sqrt(np.cov(xa, xb)[0, 1] * np.cov(ya, yb)[0, 1])
+    assert result.estimate == pytest.approx(expected)
+    measured = x.mean(1).var(ddof=1)
+    assert result.reliability_x == pytest.approx(np.cov(xa, xb)[0, 1] / measured)
+    assert (result.method, result.n_pairs) == ("halves", 15)
+
+
+def test_halves_of_an_odd_number_of_items_and_draws_are_complete() -> None:
+    """Weighted by their sizes the halves make up the whole: 2 + 3 items, 1 + 2 draws."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(4, 1, 5))
+    halves = half_scores(x, x, clusters=np.arange(5), splits=50, rng=rng).x
+    weights = np.array([3, 2]) / 5
+    assert np.einsum("shp,h->sp", halves, weights) == pytest.approx(
+        np.tile(x.mean((1, 2)), (50, 1))
+    )
+    constant = np.ones((4, 3, 1)) * np.array([0.0, 1.0, 5.0])[:, None] + np.zeros((4, 3, 4))
+    drawn = half_scores(constant, constant, clusters=np.arange(4), splits=50, rng=rng).x[..., 0]
+    assert {tuple(pair) for pair in drawn.tolist()} == {(0, 3), (1, 2.5), (5, 0.5)}
+
+
+def test_halves_need_the_same_items() -> None:
+    rng = np.random.default_rng(5)
+    for x in (np.ones(4), np.ones((3, 4))):
+        with pytest.raises(ValueError, match=r"must both be \[models, items\]"):
+            by_halves(x, np.ones((3, 5)), rng=rng)

@@ -69,3 +69,29 @@ def test_sample_sizes_that_are_impossible_are_errors() -> None:
     with pytest.raises(ValueError, match="intra_family must be at least 0 and at most 1; found 2"):
         pairs_needed(0.3, intra_family=2)
     assert pairs_needed(-0.3) == pairs_needed(0.3)
+
+
+def test_numbers_of_items_and_pairs_at_other_levels() -> None:
+    """z at .005 and .9 are 2.575829 and 1.281552."""
+    z = 2.575829 + 1.281552
+    strict = {"alpha": 0.01, "power": 0.9}
+    variance = 0.2 + (0.1 + 0.3) / 4
+    given = {"between_items": 0.2, "within_x": 0.1, "within_y": 0.3, "draws": 4, **strict}
+    assert items_needed(0.05, **given) == math.ceil(z**2 * variance / 0.05**2)  # type: ignore[arg-type]
+    assert items_needed(-0.05, **given) == items_needed(0.05, **given)  # type: ignore[arg-type]
+    n = items_needed(0.05, **given)  # type: ignore[arg-type]
+    assert detectable_difference(n, **given) <= 0.05 < detectable_difference(n - 1, **given)  # type: ignore[arg-type]
+    independent = (z / math.atanh(0.5)) ** 2 + 3
+    assert pairs_needed(0.5, **strict) == math.ceil(independent)
+    clustered = pairs_needed(0.5, **strict, per_family=3, intra_family=0.5)
+    assert clustered == math.ceil(2 * independent)
+    assert detectable_difference(1, 0.25) > 1
+    assert items_needed(1e-9, 0) == 0
+
+
+def test_the_level_of_wilsons_interval() -> None:
+    """At 50 of 100: (.5 + z²/200 ± z√(.25/100 + z²/40000))/(1 + z²/100)."""
+    z = 1.6448536
+    center, reach = 0.5 + z**2 / 200, z * math.sqrt(0.0025 + z**2 / 40000)
+    ends = ((center - reach) / (1 + z**2 / 100), (center + reach) / (1 + z**2 / 100))
+    assert wilson_interval(50, 100, level=0.9) == pytest.approx(ends)

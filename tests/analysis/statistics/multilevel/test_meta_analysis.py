@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy import stats
 
-from analysis.statistics.multilevel.meta_analysis import equicorrelated, meta_analysis
+from analysis.statistics.multilevel.meta_analysis import Method, equicorrelated, meta_analysis
 from tests.analysis.samples import (
     anchor,
 )
@@ -120,3 +121,67 @@ def test_equicorrelated_keeps_variances_and_can_be_inverted() -> None:
     assert np.diag(equal) == pytest.approx(np.diag(singular))
     assert np.linalg.eigvalsh(equal).min() > 0
     assert equicorrelated(np.array([[2.0]])) == pytest.approx(2.0)
+
+
+def test_intervals_and_p_of_both_tests() -> None:
+    """Weighted by hand: estimates 0 and 2 and 1, equal variances 1, hence mean 1 and Q 2."""
+    y, v = [0.0, 2.0, 1.0], [1.0, 1.0, 1.0]
+    normal = meta_analysis(y, v, test="z", level=0.9)
+    assert (normal.q, normal.i2, normal.tau2) == pytest.approx((2, 0, 0), abs=1e-6)
+    assert normal.q_p == pytest.approx(stats.chi2.sf(2, 2))
+    assert normal.errors[0] == pytest.approx(1 / math.sqrt(3))
+    assert normal.p[0] == pytest.approx(2 * stats.norm.sf(math.sqrt(3)))
+    reach = stats.norm.ppf(0.95) / math.sqrt(3)
+    assert (normal.low[0], normal.high[0]) == pytest.approx((1 - reach, 1 + reach))
+    student = meta_analysis(y, v)
+    # Hartung & Knapp: the weighted sum of squares over k - 1 is 1, so the error is the same.
+    assert student.p[0] == pytest.approx(2 * stats.t.sf(math.sqrt(3), 2))
+    assert student.predicted_high == pytest.approx(student.high[0], abs=1e-5), "no heterogeneity"
+    assert student.n == 3
+
+
+@pytest.mark.parametrize("method", ["REML", "DL", "PM"])
+def test_estimates_that_differ_by_less_than_their_errors_have_no_heterogeneity(
+    method: Method,
+) -> None:
+    result = meta_analysis([0.1, 0.12, 0.11], [1.0, 2.0, 1.5], method=method)
+    assert (result.tau2, result.i2) == (0, 0)
+    alike = meta_analysis([0.1, 0.1], [1.0, 1.0], method=method)
+    assert (alike.q, alike.i2) == (0, 0)
+
+
+@pytest.mark.parametrize("method", ["REML", "DL", "PM"])
+def test_large_heterogeneity_is_the_variance_of_the_estimates(method: Method) -> None:
+    """With errors that are next to nothing τ² is the plain variance, however large."""
+    y = 100 * np.array([1.0, 4.0, 2.0, 7.0, 3.0])
+    result = meta_analysis(y, np.full(5, 1e-6), method=method)
+    assert result.tau2 == pytest.approx(y.var(ddof=1), rel=1e-4)
+
+
+def test_moderators_are_weighted_least_squares() -> None:
+    rng = np.random.default_rng(1)
+    x = np.column_stack([np.ones(9), rng.normal(size=9)])
+    y, v = x @ [1.0, 2.0] + 0.01 * rng.normal(size=9), rng.uniform(0.5, 1.5, 9)
+    result = meta_analysis(y, v, moderators=x, test="z")
+    fit = sm.WLS(y, x, weights=1 / v).fit()
+    assert result.tau2 == 0
+    assert result.coefficients == pytest.approx(fit.params)
+    assert result.errors == pytest.approx(np.sqrt(np.diag(np.linalg.inv(x.T / v @ x))))
+    assert math.isnan(result.predicted_low)
+    assert math.isnan(result.predicted_high)
+    assert len(result.to_frame()) == 2
+    with pytest.raises(ValueError, match="2 estimates are too few for 2 coefficients"):
+        meta_analysis(y[:2], v[:2], moderators=x[:2])
+    with pytest.raises(ValueError, match="1 estimates are too few for 1 coefficients"):
+        meta_analysis([0.3], [0.1])
+
+
+def test_equal_correlations_are_the_mean_of_those_there_are() -> None:
+    scale = np.outer([1, 2, 3], [1, 2, 3])
+    correlations = np.array([[1, 0.2, 0.3], [0.2, 1, 0.7], [0.3, 0.7, 1]])
+    expected = np.where(np.eye(3) == 1, 1, 0.4) * scale
+    assert equicorrelated(correlations * scale) == pytest.approx(expected)
+    negative = np.array([[1, -0.5], [-0.5, 4]])
+    assert equicorrelated(negative) == pytest.approx(np.diag([1, 4]))
+    perfect = np.array([[1.0, 2.0], [2.0, 4.0]])
+    assert equicorrelated(perfect)[0, 1] == pytest.approx(2 * 0.99)

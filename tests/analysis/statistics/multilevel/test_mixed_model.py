@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.statistics.multilevel.meta_analysis import meta_analysis
 from analysis.statistics.multilevel.mixed_model import Term, mixed_model
@@ -95,3 +96,78 @@ def test_known_variances_give_the_meta_analysis() -> None:
     random = mixed_model(y, {"constant": 1.0}, {"study": Term(study)}, known=known, residual=False)
     reml = meta_analysis(y, known, test="z")
     assert random.deviations["study"] ** 2 == pytest.approx(reml.tau2, abs=1e-4)
+
+
+def test_balanced_groups_are_the_analysis_of_variance() -> None:
+    """Variance of groups (MS_between - MS_within)/n; the grand mean has variance MS_between/N."""
+    rng = np.random.default_rng(7)
+    y = rng.normal(size=(8, 5)) + 2 * rng.normal(size=(8, 1)) + 3
+    between = 5 * y.mean(1).var(ddof=1)
+    within = y.var(axis=1, ddof=1).mean()
+    group = np.repeat(np.arange(8), 5).tolist()
+    fit = mixed_model(y.ravel(), {"constant": 1.0}, {"group": Term(group)})
+    assert fit.deviations["group"] ** 2 == pytest.approx((between - within) / 5, rel=1e-4)
+    assert fit.deviations["residual"] ** 2 == pytest.approx(within, rel=1e-4)
+    assert fit.coefficients[0] == pytest.approx(y.mean())
+    assert fit.errors[0] ** 2 == pytest.approx(between / 40, rel=1e-4)
+    (row,) = fit.to_frame().to_dict("records")
+    assert row["z"] == pytest.approx(row["estimate"] / row["stderr"])
+    assert row["p"] == pytest.approx(2 * stats.norm.sf(row["z"]))
+    assert fit.n == 40
+    assert fit.at_boundary == ()
+
+
+def test_starting_values_do_not_change_the_fit() -> None:
+    data = anchor("sleepstudy")
+    days = data["Days"]
+    design = {"constant": 1.0, "days": days}
+    terms = {"subject": Term(list(data["Subject"]), {"days": days})}
+    cold = mixed_model(data["Reaction"], design, terms)
+    warm = mixed_model(data["Reaction"], design, terms, start=cold)
+    assert warm.criterion == pytest.approx(cold.criterion, abs=1e-6)
+    assert warm.parameters == pytest.approx(cold.parameters, rel=1e-2)
+
+
+def test_slopes_alone_and_several_slopes_are_named() -> None:
+    rng = np.random.default_rng(4)
+    group = rng.integers(0, 12, 240)
+    a, b = rng.normal(size=(2, 240))
+    effects = rng.normal(size=(2, 12))
+    y = 1 + effects[0][group] * a + effects[1][group] * b + 0.1 * rng.normal(size=240)
+    slopes = {"a": a, "b": b}
+    fit = mixed_model(
+        y, {"constant": 1.0}, {"group": Term(group.tolist(), slopes, intercept=False)}
+    )
+    assert set(fit.deviations) == {"group:a", "group:b", "residual"}
+    assert set(fit.correlations) == {"group:a,b"}
+    assert fit.deviations["group:a"] == pytest.approx(np.sqrt((effects[0] ** 2).mean()), rel=0.1)
+    assert fit.correlations["group:a,b"] == pytest.approx(
+        float(effects[0] @ effects[1] / np.sqrt((effects**2).sum(1).prod())), abs=0.1
+    )
+    whole = mixed_model(y, {"constant": 1.0}, {"group": Term(group.tolist(), {"a": a})})
+    assert set(whole.deviations) == {"group", "group:a", "residual"}
+    assert set(whole.correlations) == {"group:intercept,a"}
+
+
+def test_known_variances_add_to_a_residual() -> None:
+    """Equal known variances leave what is beyond them: 1.5² + 2² makes up the variance 2.5²."""
+    rng = np.random.default_rng(5)
+    y = rng.normal(size=50)
+    y = 2.5 * (y - y.mean()) / y.std(ddof=1)
+    fit = mixed_model(y, {"constant": 1.0}, {}, known=np.full(50, 4.0))
+    assert fit.deviations["residual"] == pytest.approx(1.5, rel=1e-4)
+    assert fit.errors[0] == pytest.approx(2.5 / np.sqrt(50), rel=1e-4)
+    assert fit.coefficients[0] == pytest.approx(0, abs=1e-9)
+    none = mixed_model(y, {"constant": 1.0}, {}, known=np.full(50, 9.0))
+    assert none.at_boundary == ("residual",)
+
+
+def test_a_model_needs_a_residual_and_a_term_an_effect() -> None:
+    y = [0.1, 0.5, 0.2, 0.7]
+    with pytest.raises(ValueError, match="known variances or a residual; found neither"):
+        mixed_model(y, {"constant": 1.0}, {}, residual=False)
+    with pytest.raises(ValueError, match="group needs an intercept or a slope; found neither"):
+        mixed_model(y, {"constant": 1.0}, {"group": Term(list("aabb"), intercept=False)})
+    constant = mixed_model([0.5] * 4, {"constant": 1.0}, {}, known=[0.1] * 4)
+    assert constant.coefficients[0] == pytest.approx(0.5)
+    assert "constant 0.5" in constant.sentence()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import optimize, sparse
 from threadpoolctl import threadpool_limits
 
-from analysis.statistics.multilevel.reml import RandomEffects, RestrictedLikelihood
+from analysis.statistics.multilevel.reml import (
+    NEAR_BOUNDARY,
+    RandomEffects,
+    RestrictedLikelihood,
+)
 
 
 def crossed_model(rng: np.random.Generator) -> RestrictedLikelihood:
@@ -65,3 +70,51 @@ def test_the_maximum_is_that_of_a_search_without_gradients() -> None:
         options={"maxiter": 4000, "fatol": 1e-10},
     )
     assert model.evaluate(theta).criterion <= search.fun + 1e-6
+
+
+def test_standard_deviations_are_bounded_and_covariances_are_not() -> None:
+    model = crossed_model(np.random.default_rng(0))
+    assert model.diagonals().tolist() == [True, False, True, True, True]
+    known_only = replace(model, residual=False)
+    assert known_only.diagonals().tolist() == [True, False, True, True]
+    theta = np.array([0.8, -0.3, 0.5, 0.4])
+    tiny = model.evaluate(np.append(theta, 0.0))
+    assert known_only.evaluate(theta).criterion == pytest.approx(tiny.criterion, abs=1e-6)
+    assert len(known_only.evaluate(theta).gradient) == 4
+
+
+def test_a_standard_deviation_becomes_zero_only_if_that_is_as_likely() -> None:
+    """Six groups whose means are alike, and six whose small differences are certain."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(6, 20))
+    noise -= noise.mean(1, keepdims=True)
+    small = 0.004 * np.arange(6)[:, None]
+
+    def deviation(y: np.ndarray, known: float) -> float:  # type: ignore[type-arg]
+        model = RestrictedLikelihood(
+            y=y.ravel(),
+            x=np.ones((120, 1)),
+            z=sparse.csr_array(np.repeat(np.eye(6), 20, axis=0)),
+            known=np.full(120, known),
+            blocks=(RandomEffects(6, 1),),
+            residual=False,
+        )
+        return float(model.maximise()[0])
+
+    assert deviation(noise, 1.0) == 0
+    certain = deviation(small + 1e-4 * noise, 1e-8)
+    assert certain == pytest.approx(small.std(ddof=1), rel=1e-2)
+    assert certain < NEAR_BOUNDARY
+
+
+def test_a_model_without_parameters_has_none_to_maximise() -> None:
+    model = replace(
+        crossed_model(np.random.default_rng(0)),
+        blocks=(),
+        z=sparse.csr_array((40, 0)),
+        residual=False,
+    )
+    assert len(model.maximise()) == 0
+    weights = 1 / model.known
+    information = model.x.T * weights @ model.x
+    assert model.evaluate(np.zeros(0)).covariance == pytest.approx(np.linalg.inv(information))

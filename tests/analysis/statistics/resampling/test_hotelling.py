@@ -35,3 +35,12 @@ def test_too_few_families_are_an_error() -> None:
     families = Families.of(list("aaaabbbbcccc"))
     with pytest.raises(ValueError, match="3 statistics need at least 5 families; found 3"):
         hotelling_test(family_jackknife(lambda rest: VALUES[rest].mean(0), families))
+
+
+def test_two_more_families_than_statistics_are_enough() -> None:
+    values = VALUES[:5]
+    result = hotelling_test(
+        family_jackknife(lambda rest: values[rest].mean(0), Families.of("abcde"))
+    )
+    assert (result.df_numerator, result.df_denominator) == (3, 2)
+    assert result.p == pytest.approx(stats.f.sf(result.f, 3, 2))

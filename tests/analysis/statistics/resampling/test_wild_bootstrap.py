@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import numpy as np
 import pytest
+import statsmodels.api as sm
 
 from analysis.statistics.families import Families
-from analysis.statistics.resampling.wild_bootstrap import wild_test
+from analysis.statistics.resampling.wild_bootstrap import smallest_p, wild_test
 from tests.analysis.samples import (
     anchor,
     related_pairs,
@@ -40,3 +44,31 @@ def test_rng_is_used_only_beyond_twelve_families() -> None:
     x, y, families = related_pairs(8, families=13, slope=0.0)
     ps = [wild_test(x, y, families, rng=np.random.default_rng(i)).p for i in range(2)]
     assert ps[0] == pytest.approx(ps[1], abs=0.02)
+
+
+def test_p_is_the_share_of_sign_vectors_with_as_large_a_t() -> None:
+    """By statsmodels: the residuals of a mean, with a family's signs, and the clustered t."""
+    x, y, families = related_pairs(2, families=5, slope=0.1)
+    groups = families.members().argmax(0)
+
+    def t(values: Any) -> float:
+        fit = sm.OLS(values, sm.add_constant(x)).fit(
+            cov_type="cluster", cov_kwds={"groups": groups}
+        )
+        return float(fit.tvalues[1])
+
+    result = wild_test(x, y, families, rng=np.random.default_rng(0))
+    assert result.t == pytest.approx(t(y))
+    signs = itertools.product((1, -1), repeat=5)
+    resampled = [abs(t(y.mean() + (y - y.mean()) * np.array(s)[groups])) for s in signs]
+    assert result.p == np.mean([value >= abs(t(y)) - 1e-9 for value in resampled])
+
+
+def test_random_sign_vectors_count_the_data_as_one_more() -> None:
+    x, _, families = related_pairs(8, families=13)
+    result = wild_test(x, x + 1e-3 * x**2, families, rng=np.random.default_rng(0), draws=99)
+    assert not result.enumerated
+    assert (result.draws, result.n_families) == (99, 13)
+    assert result.p == pytest.approx(1 / 100)
+    assert result.smallest_p == 1 / 100
+    assert (smallest_p(12), smallest_p(13)) == (2 / 4096, 1 / 10_000)

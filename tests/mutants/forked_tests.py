@@ -1,0 +1,92 @@
+"""Runs pytest on a copy of the project, in a fork, which finds libraries already imported.
+
+In: the folder of the copy, test files. Out: pytest's exit code, the first failure, seconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = ("study", "analysis", "tests", "benchmarks")
+PRELOADED = [
+    "hypothesis",
+    "matplotlib.pyplot",
+    "numpy",
+    "pandas",
+    "pyarrow.parquet",
+    "pydantic",
+    "scipy.stats",
+    "statsmodels.api",
+    "threadpoolctl",
+    "torch",
+    "yaml",
+]
+"Modules that forks find already imported; those of the project must be imported in the fork."
+PASSED, CRASHED, TIMED_OUT = 0, -1, -2
+
+
+def preload() -> None:
+    """Import the libraries that most tests need."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+
+
+def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> tuple[int, str, float]:
+    """Run tests of a copy of the project until one fails."""
+    started = time.monotonic()
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setsid()
+            os.close(read)
+            os.write(write, json.dumps(_pytest(folder, tests)).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        if time.monotonic() - started > timeout:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            os.close(read)
+            return TIMED_OUT, f"no end within {timeout:.0f} s", timeout
+        time.sleep(0.05)
+    with os.fdopen(read) as pipe:
+        message = pipe.read()
+    code, by = json.loads(message) if message else (CRASHED, "the test process ended")
+    return code, by, time.monotonic() - started
+
+
+def _pytest(folder: Path, tests: Sequence[str]) -> tuple[int, str]:
+    """Run pytest in this process: (exit code, first failure)."""
+    for name in [name for name in sys.modules if name.split(".")[0] in PROJECT]:
+        del sys.modules[name]
+    os.chdir(folder)
+    os.environ["PYTHONPATH"] = str(folder)
+    sys.path[:] = [str(folder), *(entry for entry in sys.path if entry not in ("", os.getcwd()))]
+    silent = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(silent, stream)
+    failures: list[str] = []
+
+    class Recorder:
+        def pytest_runtest_logreport(self, report: Any) -> None:
+            if report.failed:
+                failures.append(report.nodeid)
+
+        def pytest_collectreport(self, report: Any) -> None:
+            if report.failed:
+                failures.append(f"{report.nodeid} cannot be imported")
+
+    code = pytest.main(["-x", "-p", "no:cacheprovider", *tests], plugins=[Recorder()])
+    return int(code), next(iter(failures), "")
