@@ -3,27 +3,20 @@ pages, in a small project with a finished run; pages name every key, column and 
 
 from __future__ import annotations
 
-import datetime as dt
-import inspect
-import json
-import math
 import re
 import shlex
 import signal
 import subprocess
 import sys
 import tomllib
-import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
-from pydantic import BaseModel
 
-from study.config.study import Study, read_study
+from study.config.study import read_study
 from tests import pages
 from tests.conftest import ROOT, command_environment
 from tests.finished_runs import NAMES, copy_run, finished_run, invoke
@@ -194,54 +187,6 @@ def test_yaml_block(block: pages.Block, tmp_path: Path) -> None:
         assert len(study_pairs(study)) >= 1
     if study.tasks:
         assert len(study_tasks(study)) >= 1
-
-
-def models_of(kind: Any, seen: dict[str, type[BaseModel]]) -> dict[str, type[BaseModel]]:
-    """All models that a model is made of, by name."""
-    if inspect.isclass(kind) and issubclass(kind, BaseModel):
-        if kind.__name__ not in seen:
-            seen[kind.__name__] = kind
-            for field in kind.model_fields.values():
-                models_of(field.annotation, seen)
-        return seen
-    for part in typing.get_args(kind):
-        models_of(part, seen)
-    return seen
-
-
-def documented_keys() -> dict[str, dict[str, str]]:
-    """By model, the keys in its table on the page of the study file, each with its default."""
-    text = pages.page_text("docs/study-file.md")
-    tables = re.findall(r"<!-- keys of (\w+) -->\n\n((?:\|.*\n)+)", text)
-    rows = {name: re.findall(r"^\| `(\w+)` \| .+ \| (.+) \| .+ \|$", table, flags=re.M)
-            for name, table in tables}  # fmt: skip
-    return {name: dict(keys) for name, keys in rows.items()}
-
-
-def default_text(value: Any) -> str | None:
-    """How the page writes a default; None where it is described in words."""
-    if value is None:
-        return "–"
-    if isinstance(value, float) and math.isinf(value):
-        return "`.inf`"
-    if isinstance(value, BaseModel | tuple):
-        return None
-    if isinstance(value, dt.date):
-        return f"`{value}`"
-    return f"`{json.dumps(value, ensure_ascii=False)}`"
-
-
-def test_the_page_of_the_study_file_has_every_key_with_its_default() -> None:
-    models, documented = models_of(Study, {}), documented_keys()
-    assert documented.keys() == models.keys()
-    for name, model in models.items():
-        assert documented[name].keys() == model.model_fields.keys(), name
-        for key, field in model.model_fields.items():
-            if field.is_required():
-                assert documented[name][key] == "required", (name, key)
-                continue
-            text = default_text(field.get_default(call_default_factory=True))
-            assert text is None or documented[name][key] == text, (name, key)
 
 
 TABLES = "docs/reading-the-tables.md"

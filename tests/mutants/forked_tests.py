@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.mutants.selection import DESELECTED
+
 PROJECT = ("study", "analysis", "tests", "benchmarks")
 PRELOADED = [
     "hypothesis",
@@ -88,5 +90,6 @@ def _pytest(folder: Path, tests: Sequence[str]) -> tuple[int, str]:
             if report.failed:
                 failures.append(f"{report.nodeid} cannot be imported")
 
-    code = pytest.main(["-x", "-p", "no:cacheprovider", *tests], plugins=[Recorder()])
+    options = ["-x", "-p", "no:cacheprovider", *(f"--deselect={test}" for test in DESELECTED)]
+    code = pytest.main([*options, *tests], plugins=[Recorder()])
     return int(code), next(iter(failures), "")

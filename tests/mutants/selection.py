@@ -13,11 +13,13 @@ from pathlib import Path
 
 TESTS: dict[str, tuple[str, ...]] = {
     "analysis/statistics": ("tests/analysis/statistics",),
-    "study/config": ("tests/study/config", "tests/study/cli/test_study_file.py"),
+    "study/config": ("tests/study/config",),
     "study/results": ("tests/study/results",),
     "study/planning": ("tests/study/planning",),
 }
 "Packages, and the tests that are run on their mutants."
+DESELECTED = ("tests/study/config/test_study.py::test_commands_exit_with_one_error_and_code_2",)
+"Tests that take longer than all others of a package, since they start processes."
 
 
 def stages(root: Path, package: str, module: str) -> Iterator[list[str]]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import math
+from typing import Any
 
-from study.config.arms import EXAMPLES, Arm, parse_arm
+import pytest
+from pydantic import ValidationError
+
+from study.config.arms import EXAMPLES, Arm, ArmOptions, parse_arm
+from study.config.pairs import SelectedPairs
 
 
 def test_every_part_of_a_name() -> None:
@@ -57,3 +62,36 @@ def test_the_identity_has_only_what_can_move_a_score() -> None:
     assert identity("tuned-5shot-chat")["multiturn"] is True
     assert identity("tuned-5shot-chat-oneturn")["multiturn"] is False
     assert identity("base-2shot-fields") == {"shots": 2, "template": False, "form": "fields"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"enable_thinking": False, "n": 1, "x": 0.5, "day": "Monday", "tools": None}, ""),
+        ({"a" * 80: 1}, ""),
+        ({"a" * 81: 1}, "names of variables"),
+        ({"1a": 1}, "names of variables"),
+        ({5: 1}, "names of variables, found 5"),
+        ({"x": math.inf}, "x: true, false, a finite number"),
+        ({"x": math.nan}, "x: true, false, a finite number"),
+        ({"x": {}}, "x: true, false, a finite number"),
+        ([1], "a mapping of names to values"),
+    ],
+)
+def test_template_arguments_are_scalars_by_name(arguments: Any, message: str) -> None:
+    for give in (
+        lambda: ArmOptions(name="tuned-0shot-chat", template_arguments=arguments),
+        lambda: SelectedPairs(source="zoo", template_arguments=arguments),
+    ):
+        if message:
+            with pytest.raises(ValidationError, match=message):
+                give()
+        else:
+            assert give().template_arguments == arguments
+
+
+@pytest.mark.parametrize("name", ["base-0shot", "tuned-5shot"])
+def test_template_arguments_need_a_template(name: str) -> None:
+    assert ArmOptions(name=name).template_arguments == {}
+    with pytest.raises(ValidationError, match=r"an arm with a chat template \(-chat\), found"):
+        ArmOptions(name=name, template_arguments={"a": 1})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from study.config.executors import SlurmResources
 from study.config.study import read_study
+from study.config.wording import SOURCE, ZOO, Layout
 from study.errors import StudyError
 from tests.conftest import MakeRun, StudyCommand
 
@@ -172,3 +174,82 @@ def test_resources_of_an_executor(make_run: MakeRun) -> None:
 def test_a_study_of_imported_scores_runs_nothing(make_run: MakeRun) -> None:
     assert read_study(make_run()).runs
     assert not read_study(make_run("imported", pairs=..., arms=..., tasks=...)).runs
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (("pairs",), "pairs: one at least"),
+        (("arms",), "arms: one at least"),
+        (("tasks",), "tasks: one at least"),
+        (("pairs", "tasks"), "pairs: one at least"),
+        (("pairs", "arms"), None),
+        (("arms", "tasks"), None),
+    ],
+)
+def test_sections_are_all_there_or_it_is_a_study_of_imported_scores(
+    make_run: MakeRun, missing: tuple[str, ...], message: str | None
+) -> None:
+    folder = make_run(**dict.fromkeys(missing, ...))
+    if message is None:
+        assert not read_study(folder).runs
+    else:
+        with pytest.raises(StudyError, match=message):
+            read_study(folder)
+
+
+def test_contrasts_of_imported_scores_may_have_any_arms(make_run: MakeRun) -> None:
+    contrasts = [{"name": "c", "x": "base-4shot", "y": "tuned-9shot"}]
+    study = read_study(make_run(pairs=..., arms=..., tasks=..., contrasts=contrasts))
+    assert study.contrasts[0].x == "base-4shot"
+
+
+def test_options_of_an_arm_and_the_marker(make_run: MakeRun) -> None:
+    arms = ["base-0shot", {"name": "base-5shot", "draws": 7}, "tuned-0shot-chat"]
+    indicators = {"i": {"seed_model": "zoo:neox-late-l/tuned", "marker": "<c>"}}
+    study = read_study(make_run(arms=arms, draws=2, tuning={"indicators": indicators}))
+    assert study.arm_options("base-5shot").draws == 7
+    assert study.arm_options("base-0shot").draws is None
+    assert study.arm_options("tuned-0shot-chat").name == "tuned-0shot-chat"
+    assert study.marker() == "<c>"
+
+
+def test_a_layout_is_given_by_name_or_by_its_parts(make_run: MakeRun) -> None:
+    assert read_study(make_run("zoo", layout="zoo")).layout == ZOO
+    assert read_study(make_run("source", layout="source")).layout == SOURCE == Layout()
+    assert read_study(make_run("own", layout={"blank": "-"})).layout == Layout(blank="-")
+
+
+def test_a_folder_without_a_study_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="found no such folder; expected a run folder"):
+        read_study(tmp_path / "nowhere")
+    (tmp_path / "demo").mkdir()
+    with pytest.raises(StudyError, match="Did you mean 'demo'"):
+        read_study(tmp_path / "dem")
+    with pytest.raises(StudyError, match=r"found no study\.yaml"):
+        read_study(tmp_path / "demo")
+    (tmp_path / "demo" / "study.yaml").mkdir()
+    with pytest.raises(StudyError, match=r"found no study\.yaml"):
+        read_study(tmp_path / "demo")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("pairs", [{"source": "zoo", "pair": ["llama-early-xs"]}]),
+        ("arms", ["base-0shot", "base-5shot", "tuned-0shot-chat", "tuned-0shot"]),
+        ("tasks", {"suite": "zoo_mc"}),
+        ("layout", "zoo"),
+        ("answers", {"tokens": 9}),
+        ("draws", 1),
+        ("dtype", "float32"),
+        ("date", dt.date(2025, 1, 1)),
+        ("task_folders", ["more"]),
+        ("trust_remote_code", True),
+    ],
+)
+def test_every_key_that_decides_cells_is_in_the_digest(
+    make_run: MakeRun, key: str, value: Any
+) -> None:
+    changed = read_study(make_run("changed", **{key: value})).digest()
+    assert changed != read_study(make_run("plain")).digest()

@@ -54,3 +54,70 @@ def test_losses_by_name() -> None:
     tuning = Tuning.model_validate({"losses": {"mine": {"kl": 0.1}}})
     assert tuning.loss("mine").kl == 0.1
     assert tuning.loss("all") == Loss(over="all")
+
+
+def test_a_mixture_overrides_what_it_inherits() -> None:
+    mixtures = {
+        "all": {**ALL, "without": ["facts"], "longer": "drop"},
+        "few": {"like": "all", "rows": 5},
+        "other": {"like": "few", "sources": [{"file": "rows.jsonl"}], "longer": "refuse"},
+    }
+    tuning = Tuning.model_validate({"mixtures": mixtures})
+    few, other = tuning.mixture("few"), tuning.mixture("other")
+    assert (few.rows, few.tokens, few.cap, few.without) == (5, None, 7, ["facts"])
+    assert (other.rows, other.longer, other.sources[0].file) == (5, "refuse", "rows.jsonl")
+    assert other.like is None
+
+
+@pytest.mark.parametrize(
+    ("axis", "known", "unknown"),
+    [
+        ("mixture", "a", "b"),
+        ("loss", "mine", "yours"),
+        ("loss", "output_diluted", "weighted"),
+        ("indicator", "none", "i"),
+        ("indicator", "j", "i"),
+        ("optimiser", "default", "none"),
+        ("optimiser", "o", "none"),
+        ("adapter", "none", "default"),
+        ("adapter", "d", "default"),
+    ],
+)
+def test_grids_name_what_there_is(axis: str, known: str, unknown: str) -> None:
+    def tuning(name: str) -> dict[str, Any]:
+        grid = {"name": "r", "bases": [{"source": "zoo"}], "mixture": "a", axis: ["a", name][1:]}
+        return {
+            "mixtures": {"a": ALL},
+            "losses": {"mine": {}},
+            "indicators": {"j": {"seed_model": "m"}},
+            "optimisers": {"o": {}},
+            "adapters": {"d": {}},
+            "recipes": [{**grid, "name": "first", axis: [known]}, grid],
+        }
+
+    Tuning.model_validate(tuning(known))
+    with pytest.raises(ValidationError, match=rf"recipes\[1\]\.{axis}: .*found '{unknown}'"):
+        Tuning.model_validate(tuning(unknown))
+
+
+def test_a_loss_of_the_file_comes_before_one_of_that_name() -> None:
+    tuning = Tuning.model_validate({"losses": {"all": {"over": "all", "kl": 0.5}}})
+    assert tuning.loss("all").kl == 0.5
+    assert tuning.loss("output").kl == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "valid"),
+    [
+        ({"over": "weighted", "instruction_weight": 0.1}, True),
+        ({"over": "all", "instruction_weight": 0.1}, False),
+        ({"kl": 0.1, "kl_as_released": True}, True),
+        ({"kl": 0.1}, True),
+    ],
+)
+def test_combinations_of_a_loss(loss: dict[str, Any], valid: bool) -> None:
+    if valid:
+        Loss(**loss)
+    else:
+        with pytest.raises(ValidationError, match="instruction_weight: required with"):
+            Loss(**loss)
