@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from lm_eval.api.registry import register_model
 
-from study.inference.lm_eval_model.generation_requests import GenerationLM
 from study.inference.lm_eval_model.loglikelihood_requests import LoglikelihoodLM
+from study.inference.lm_eval_model.thinking_requests import ThinkingLM
 
 
 @register_model("shared-prefix")
-class SharedPrefixLM(LoglikelihoodLM, GenerationLM):
+class SharedPrefixLM(LoglikelihoodLM, ThinkingLM):
     """lm-eval's `hf` model with packed forward passes.
 
     Takes the arguments of `hf`, and `memory_share`, which scales down the first budget of tokens.
@@ -22,6 +22,7 @@ class SharedPrefixLM(LoglikelihoodLM, GenerationLM):
     - `report()`: which path requests took, and the result of the probe
     - `plain_path(reason)`: a context in which no request is packed
     - `resuming(progress)`: a context in which generation begins with what an interrupted call left
+    - `generate_thinking(requests, format, budget)`: answers after a bounded length of thinking
     - `encoded(texts)`: token ids of many texts at once
     - `continuation_lengths(requests)`: number of tokens that log-likelihood requests score
     - `probe`: the result of the probe

@@ -1,0 +1,161 @@
+"""Thinking, then the answer, against greedy search one token at a time; interrupted and resumed."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+
+from study.inference.generation.progress import GenerationProgress
+from study.inference.generation.thinking import ThinkingFormat, ThinkingResponse
+from tests.study.inference.small_models import (
+    PACKED,
+    PLAIN,
+    SHARED,
+    build_model,
+    lm_requests,
+    shared_prefix_and_hf,
+)
+
+FORMAT = ThinkingFormat(opening="an", closing="8", forced=" 8 in ")
+BUDGET = 6
+STOPS, MOST = ["er", "["], 7
+CONTEXTS = [*(SHARED + "in" * n + " an" for n in range(5)), "a bath", "the", "inn"]
+REQUESTS = lm_requests(
+    "generate_until", [(context, {"until": STOPS, "max_gen_toks": MOST}) for context in CONTEXTS]
+)
+
+
+@cache
+def model(name: str) -> Any:
+    lm, _ = shared_prefix_and_hf(build_model(*(PACKED | PLAIN)[name]), max_length=512)
+    return lm
+
+
+def thought(lm: Any, format: ThinkingFormat = FORMAT) -> list[ThinkingResponse]:
+    responses: list[ThinkingResponse] = lm.generate_thinking(
+        REQUESTS, format, BUDGET, disable_tqdm=True
+    )
+    return responses
+
+
+def greedy(lm: Any, prompt: list[int], most: int, ends: Callable[[str], bool]) -> list[int]:
+    """Tokens after the prompt, each by a forward pass over the whole text."""
+    tokens: list[int] = []
+    while len(tokens) < most:
+        with torch.no_grad():
+            logits = lm.model(torch.tensor([[*prompt, *tokens]])).logits
+        tokens.append(int(logits[0, -1].argmax()))
+        if tokens[-1] == lm.model.generation_config.eos_token_id:
+            break
+        if ends(lm.tokenizer.decode(tokens)):
+            break
+    return tokens
+
+
+def cut(text: str) -> str:
+    """The text before the first stop string."""
+    for stop in (*STOPS, "<eos>"):
+        text = text.split(stop)[0]
+    return text
+
+
+def expected(lm: Any, context: str, format: ThinkingFormat) -> ThinkingResponse:
+    decode = lm.tokenizer.decode
+    prompt = lm.tokenizer(context).input_ids
+    thinking = greedy(lm, prompt, BUDGET, lambda text: format.closing in text)
+    before, closing, begun = decode(thinking).partition(format.closing)
+    if not closing and not context.endswith(format.opening):
+        assert not before.startswith(format.opening)
+        answer = greedy(lm, prompt, MOST, lambda text: cut(text) != text)
+        return ThinkingResponse(cut(decode(answer, skip_special_tokens=True)), 0, False)
+    prompt += thinking
+    if not closing:
+        if thinking[-1] == lm.model.generation_config.eos_token_id:
+            return ThinkingResponse("", len(thinking), False)
+        prompt += lm.tokenizer.encode(format.forced, add_special_tokens=False)
+    answer = greedy(lm, prompt, MOST, lambda text: cut(text.lstrip()) != text.lstrip())
+    text = cut((begun + decode(answer, skip_special_tokens=True)).lstrip())
+    return ThinkingResponse(text, len(thinking), not closing)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2", "mpt"])
+@pytest.mark.parametrize("closing", ["8", "h"])
+def test_responses_are_those_of_greedy_search_in_two_stages(name: str, closing: str) -> None:
+    lm = model(name)
+    format = ThinkingFormat("an", closing, f" {closing} in ")
+    assert thought(lm, format) == [expected(lm, context, format) for context in CONTEXTS]
+    report = lm.report()
+    assert report["path"] == ("packed" if name in PACKED else "plain")
+    assert report["packed_requests"] + sum(report["plain_requests"].values()) == len(REQUESTS)
+
+
+@pytest.mark.parametrize("name", ["llama", "mpt"])
+def test_a_model_that_stops_while_it_thinks_has_no_answer(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = model(name)
+    first = lm.tokenizer(CONTEXTS[0]).input_ids
+    second = greedy(lm, first, 2, lambda text: False)[1]
+    monkeypatch.setattr(lm.model.generation_config, "eos_token_id", second)
+    never = ThinkingFormat("an", "never", "never")
+    responses = thought(lm, never)
+    assert responses[0] in (ThinkingResponse("", 1, False), ThinkingResponse("", 2, False))
+    assert responses == [expected(lm, context, never) for context in CONTEXTS]
+
+
+def test_every_way_to_end_thinking_occurs() -> None:
+    responses = thought(model("llama"))
+    assert any(response.is_exhausted for response in responses)
+    assert any(response.thinking_tokens == 0 for response in responses)
+    assert any(0 < response.thinking_tokens < BUDGET for response in responses)
+    assert all(response.thinking_tokens <= BUDGET for response in responses)
+
+
+def test_white_space_between_thinking_and_answer_is_no_answer() -> None:
+    lm = model("llama")
+
+    def ends(text: str, after_thinking: bool) -> bool:
+        test = lm._answer_test(["\n"], after_thinking=after_thinking)
+        return bool(test(lm.tokenizer.encode(text, add_special_tokens=False)))
+
+    assert [ends(text, True) for text in ("\n", "\n\n a", "\n\n a\n")] == [False, False, True]
+    assert ends("\n", False)
+
+
+class InterruptedRun(Exception):
+    """A run that was killed."""
+
+
+@pytest.mark.parametrize("name", ["llama", "mpt"])
+def test_interrupted_responses_resume(name: str) -> None:
+    lm, rng = model(name), random.Random(0)
+    uninterrupted, stored, kills = thought(lm), "{}", 0
+    while True:
+        progress = GenerationProgress(json.loads(stored))
+        remaining = rng.randrange(1, 5)
+
+        def on_step(progress: GenerationProgress = progress) -> None:
+            nonlocal stored, remaining
+            stored, remaining = json.dumps(progress.tokens), remaining - 1
+            if remaining == 0:
+                raise InterruptedRun
+
+        progress.on_step = on_step
+        try:
+            with lm.resuming(progress):
+                assert thought(lm) == uninterrupted
+            break
+        except InterruptedRun:
+            kills += 1
+    assert kills > 1
+
+
+def test_a_budget_that_leaves_no_room_for_a_prompt() -> None:
+    with pytest.raises(ValueError, match="500 tokens of thinking and 7 of the answer leave no"):
+        model("llama").generate_thinking(REQUESTS, FORMAT, 500)
