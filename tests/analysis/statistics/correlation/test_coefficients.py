@@ -22,3 +22,17 @@ def test_coefficients_are_scipys() -> None:
 
 def test_values_that_differ_by_rounding_are_tied() -> None:
     assert ranks(np.array([0.1 + 0.2, 0.3, 0.5])).tolist() == [1.5, 1.5, 3.0]
+
+
+def test_ranks_do_not_depend_on_the_scale() -> None:
+    values = np.array([1.0, 3.0, 2.0, 3.0])
+    for scale in (1e-15, 1.0, 1e15):
+        assert ranks(scale * values).tolist() == [1.0, 3.5, 2.0, 3.5]
+    assert ranks(np.zeros(3)).tolist() == [2.0, 2.0, 2.0]
+
+
+def test_rounding_gives_no_correlation_beyond_1() -> None:
+    rng = np.random.default_rng(0)
+    for x in rng.normal(size=(200, 7)):
+        assert 1 - 1e-12 < coefficient_of(x, 0.1 * x + 0.3, "pearson") <= 1
+        assert -1 <= coefficient_of(x, 0.3 - 0.1 * x, "pearson") < -1 + 1e-12

@@ -99,3 +99,14 @@ def test_the_frame_has_one_row_of_numbers() -> None:
     assert fit.mean_errors == pytest.approx(
         [x.std() / len(x) ** 0.5, y.std() / len(x) ** 0.5], rel=1e-3
     )
+
+
+def test_scores_without_true_variance_are_at_the_boundary_whatever_their_correlation() -> None:
+    x = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    y = np.array([1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, -1.0])
+    noisy = np.tile(np.diag([3.0, 0.1]), (8, 1, 1))
+    fit = by_likelihood(x, y, noisy)
+    assert fit.rho == pytest.approx(0, abs=0.5)
+    assert fit.at_boundary
+    assert by_likelihood(y, x, noisy[:, ::-1, ::-1]).at_boundary
+    assert not by_likelihood(x, y, noisy / 10).at_boundary

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -65,9 +67,17 @@ def test_halves_of_an_odd_number_of_items_and_draws_are_complete() -> None:
     assert np.einsum("shp,h->sp", halves, weights) == pytest.approx(
         np.tile(x.mean((1, 2)), (50, 1))
     )
-    constant = np.ones((4, 3, 1)) * np.array([0.0, 1.0, 5.0])[:, None] + np.zeros((4, 3, 4))
-    drawn = half_scores(constant, constant, clusters=np.arange(4), splits=50, rng=rng).x[..., 0]
-    assert {tuple(pair) for pair in drawn.tolist()} == {(0, 3), (1, 2.5), (5, 0.5)}
+    values = np.array([0.0, 1.0, 5.0, 10.0, 30.0])
+    drawn = half_scores(
+        np.tile(values[:, None], (4, 1, 4)), x[..., :4], clusters=np.arange(4), splits=99, rng=rng
+    ).x[..., 0]
+    halves_of_draws = {
+        (two.sum() / 2, (values.sum() - two.sum()) / 3)
+        for two in (values[list(pair)] for pair in itertools.combinations(range(5), 2))
+    }
+    assert {tuple(pair) for pair in drawn.round(9).tolist()} == {
+        tuple(np.round(pair, 9).tolist()) for pair in halves_of_draws
+    }
 
 
 def test_halves_need_the_same_items() -> None:

@@ -85,6 +85,15 @@ def test_p_of_signs_is_the_share_of_all_sign_vectors() -> None:
     result = permutation_test(x, y, families, scheme="family signs", rng=np.random.default_rng(0))
     assert result.p == np.mean(sums >= abs(contributions.sum()) - 1e-12)
     assert (result.rearrangements, result.smallest_p) == (32, 1 / 32)
+    assert "all 32 rearrangements of family signs" in result.sentence()
+
+
+def test_up_to_ten_thousand_sign_vectors_are_enumerated() -> None:
+    rng = np.random.default_rng(0)
+    for families, number in ((13, 2**13), (14, 99)):
+        x, y, groups = related_pairs(6, families=families)
+        result = permutation_test(x, y, groups, scheme="family signs", rng=rng, draws=99)
+        assert (result.enumerated, result.rearrangements) == (families == 13, number)
 
 
 @pytest.mark.parametrize("scheme", ["family means", "family signs", "within families"])
@@ -95,6 +104,7 @@ def test_random_rearrangements_count_the_data_as_one_more(scheme: Scheme) -> Non
     )
     assert not result.enumerated
     assert result.rearrangements == 199
+    assert "random 199 rearrangements" in result.sentence()
     assert result.smallest_p == 1 / 200 <= result.p <= 2 / 200
     unrelated = permutation_test(
         x, np.random.default_rng(1).normal(size=len(x)), families, scheme=scheme,
