@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ from sides.matrix_rate import MatrixProducts, least_operations
 from workloads.llama_models import build_model
 from workloads.requests import RequestGenerator
 from workloads.task_files import TASK, write_task
+
+from study.results.cell_store.partial_responses import PartialResponses, PartialResponseStore
+from study.running.cells.forward_monitor import ForwardPassMonitor
+from study.running.cells.partial_commits import COMMIT_SECONDS, PartialCommits
 
 
 @dataclass(frozen=True)
@@ -149,13 +154,64 @@ def compare_simple_evaluate(models: BothModels, scale: Scale) -> bool:
     return bool(scores[0] == scores[1])
 
 
+def compare_commits(models: BothModels, scale: Scale) -> bool:
+    """Generation with and without commits of partial responses; whether the texts are equal.
+
+    The clock of the commits is so fast that there is one a second.
+    """
+    requests = generator(scale).generation()
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    texts: list[list[str]] = []
+    writes = 0
+    for repeat in range(2 * scale.repeats):
+        ours, commits = models.shared_prefix(), bool(repeat % 2)
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            store = CountingStore(Path(folder))
+            if commits:
+                partial = PartialCommits(
+                    store,
+                    "benchmark",
+                    {},
+                    ForwardPassMonitor(lambda: None),
+                    lambda: COMMIT_SECONDS * time.monotonic(),
+                )
+                stack.enter_context(partial.resume(ours))
+            taken, responses, _ = models.timed(ours, "generate_until", requests)
+            writes += store.writes
+        seconds[commits].append(taken)
+        texts.append(responses)
+    without, with_commits = (sorted(seconds[side])[scale.repeats // 2] for side in (False, True))
+    equal = all(responses == texts[0] for responses in texts)
+    print(
+        f"{'commits':12} without {without:8.2f} s  with {with_commits:7.2f} s  "
+        f"{with_commits / without:6.2f}x  {writes / scale.repeats:.1f} commits, texts "
+        f"{'equal' if equal else 'differ'}",
+        flush=True,
+    )
+    return equal
+
+
+FURTHER = {"evaluate": compare_simple_evaluate, "commits": compare_commits}
+
+
+class CountingStore(PartialResponseStore):
+    """A store that counts its writes."""
+
+    writes = 0
+
+    def write(self, key: str, partial: PartialResponses) -> None:
+        """Write, and count."""
+        self.writes += 1
+        super().write(key, partial)
+
+
 @torch.no_grad()
 def main() -> int:
     """Run the chosen rows; 0 if all results agree."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
-    parser.add_argument("--rows", nargs="+", default=[row.name for row in ROWS] + ["evaluate"])
+    parser.add_argument("--rows", nargs="+", default=[*(row.name for row in ROWS), *FURTHER])
     arguments = parser.parse_args()
     if arguments.gpu and not torch.cuda.is_available():
         print("no CUDA device: nothing was measured")
@@ -176,8 +232,9 @@ def main() -> int:
         for row in ROWS:
             if row.name in arguments.rows:
                 agrees &= compare(row, models, scale)
-        if "evaluate" in arguments.rows:
-            agrees &= compare_simple_evaluate(models, scale)
+        for name, compare_further in FURTHER.items():
+            if name in arguments.rows:
+                agrees &= compare_further(models, scale)
     return 0 if agrees else 1
 
 

@@ -28,6 +28,7 @@ RUNS = [
     ("demo_time", ["loop"], "zero-shot scores equal"),
     ("runner_overhead", ["cells", "many"], "20 finished cells loaded"),
     ("scoring_speed", ["--rows", "shared", "generation", "rolling", "evaluate"], "texts equal"),
+    ("scoring_speed", ["--rows", "commits"], "commits, texts equal"),
     ("tuning_speed", [], "Trainer, padded"),
 ]
 

@@ -22,8 +22,8 @@ class GenerationProgress:
     texts: dict[str, str] = field(default_factory=dict)
     "Finished responses of lm-eval's own path, which are whole texts."
     on_step: Callable[[], object] = lambda: None
-    """Called after every decoding step, and after every batch of lm-eval's own path. Both
-    dictionaries are complete then. It must be fast: a step takes milliseconds."""
+    """Called when both dictionaries have been extended, about once per token of a batch: it must be
+    fast."""
 
 
 def request_ids(requests: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:

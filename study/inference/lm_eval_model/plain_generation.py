@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,13 +57,20 @@ class PlainGenerationLM(RequestPathLM):
         self._plain_size = PlainBatchSize()
 
     @contextmanager
-    def resuming(self, progress: GenerationProgress) -> Iterator[None]:
-        """Within this context, `generate_until` begins with `progress` and extends it.
+    def resuming(
+        self,
+        tokens: dict[str, list[int]],
+        texts: dict[str, str],
+        on_step: Callable[[], object] = lambda: None,
+    ) -> Iterator[None]:
+        """Within this context, `generate_until` begins with `tokens` and `texts` and extends them.
 
-        Finished responses are not generated again. Sampled responses depend only on their request:
-        each is generated alone, from a seed of its own.
+        Both are responses so far by request (`GenerationProgress`), empty for a new call. Finished
+        ones are not generated again. `on_step` is called after every decoding step, and after every
+        batch of lm-eval's own path. Sampled responses depend only on their request here: each is
+        generated alone, from a seed of its own.
         """
-        self._progress = progress
+        self._progress = GenerationProgress(tokens, texts, on_step)
         try:
             yield
         finally:

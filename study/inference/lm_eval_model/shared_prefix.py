@@ -21,7 +21,7 @@ class SharedPrefixLM(LoglikelihoodLM, ThinkingLM):
 
     - `report()`: which path requests took, and the result of the probe
     - `plain_path(reason)`: a context in which no request is packed
-    - `resuming(progress)`: a context in which generation begins with what an interrupted call left
+    - `resuming(tokens, texts)`: a context in which generation resumes what a call has left
     - `generate_thinking(requests, format, budget)`: answers after a bounded length of thinking
     - `encoded(texts)`: token ids of many texts at once
     - `continuation_lengths(requests)`: number of tokens that log-likelihood requests score

@@ -110,3 +110,14 @@ class LmEvalModel(Protocol):
 
     def plain_path(self, reason: str) -> Any:
         """Context in which every request takes lm-eval's own path, for that reason."""
+
+    def resuming(
+        self,
+        tokens: dict[str, list[int]],
+        texts: dict[str, str],
+        on_step: Callable[[], object],
+    ) -> Any:
+        """Context in which generation begins with these responses, by request, and extends them.
+
+        `on_step` is called whenever it has done so.
+        """

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from study.inference import SharedPrefixLM
-from study.inference.generation.progress import GenerationProgress
 from study.inference.lm_eval_model.plain_generation import MAX_BATCH_SECONDS, PlainBatchSize
 from tests.study.inference.small_models import (
     PACKED,
@@ -61,22 +60,21 @@ def resumed_until_finished(
     What is stored is older than the kill, as if it were written only now and then.
     """
     rng = random.Random(seed)
-    stored, kills = json.dumps([{}, {}]), 0
+    stored, kills = json.dumps(({}, {})), 0
     while True:
-        progress = GenerationProgress(*json.loads(stored))
+        tokens, texts = json.loads(stored)
         remaining = rng.randrange(1, max_steps)
 
-        def on_step(progress: GenerationProgress = progress) -> None:
+        def on_step(progress: Any = (tokens, texts)) -> None:
             nonlocal stored, remaining
             if rng.random() < 0.5:
-                stored = json.dumps([progress.tokens, progress.texts])
+                stored = json.dumps(progress)
             remaining -= 1
             if remaining == 0:
                 raise InterruptedRun
 
-        progress.on_step = on_step
         try:
-            with lm.resuming(progress):
+            with lm.resuming(tokens, texts, on_step):
                 return lm.generate_until(requests, disable_tqdm=True), kills
         except InterruptedRun:
             kills += 1
@@ -125,15 +123,15 @@ def test_responses_of_trained_models(member: str, penalty: float | None) -> None
 @pytest.mark.parametrize("name", ["llama", "mpt"])
 def test_finished_responses_are_not_generated_again(name: str) -> None:
     lm, _ = shared_prefix_and_hf(build_model(*(PACKED | PLAIN)[name]), max_length=512)
-    progress = GenerationProgress()
-    with lm.resuming(progress):
+    progress: Any = ({}, {})
+    with lm.resuming(*progress):
         expected = lm.generate_until(REQUESTS[:4], disable_tqdm=True)
-    with counted_tokens(lm.model) as counts, lm.resuming(progress):
+    with counted_tokens(lm.model) as counts, lm.resuming(*progress):
         assert lm.generate_until(REQUESTS[:4], disable_tqdm=True) == expected
     assert counts == []
-    with counted_tokens(lm.model) as rest, lm.resuming(GenerationProgress()):
+    with counted_tokens(lm.model) as rest, lm.resuming({}, {}):
         further = lm.generate_until(REQUESTS[4:6], disable_tqdm=True)
-    with counted_tokens(lm.model) as counts, lm.resuming(progress):
+    with counted_tokens(lm.model) as counts, lm.resuming(*progress):
         assert lm.generate_until(REQUESTS[:6], disable_tqdm=True) == expected + further
     assert counts == rest
 
@@ -141,13 +139,13 @@ def test_finished_responses_are_not_generated_again(name: str) -> None:
 def test_an_unfinished_response_is_continued() -> None:
     lm, _ = shared_prefix_and_hf(build_model(*PACKED["llama"]))
     request = lm_requests("generate_until", [("the bath", {"until": [], "max_gen_toks": 9})])
-    whole = GenerationProgress()
-    with counted_tokens(lm.model) as counts, lm.resuming(whole):
+    whole: dict[str, list[int]] = {}
+    with counted_tokens(lm.model) as counts, lm.resuming(whole, {}):
         expected = lm.generate_until(request, disable_tqdm=True)
-    ((name, tokens),) = whole.tokens.items()
+    ((name, tokens),) = whole.items()
     assert (len(tokens), counts[-8:]) == (9, [1] * 8)
-    part = GenerationProgress({name: tokens[:5]})
-    with counted_tokens(lm.model) as resumed, lm.resuming(part):
+    part = {name: tokens[:5]}
+    with counted_tokens(lm.model) as resumed, lm.resuming(part, {}):
         assert lm.generate_until(request, disable_tqdm=True) == expected
     assert part == whole
     assert sum(resumed) == sum(counts)  # each token of the text is computed once
@@ -157,13 +155,13 @@ def test_an_unfinished_response_is_continued() -> None:
 
 def test_sampled_responses_depend_on_their_request_alone() -> None:
     lm, _ = shared_prefix_and_hf(build_model(*PACKED["llama"]))
-    with lm.resuming(GenerationProgress()):
+    with lm.resuming({}, {}):
         expected = lm.generate_until(SAMPLED, disable_tqdm=True)
     assert len(set(expected)) == 3  # one prompt is sampled twice
     responses, kills = resumed_until_finished(lm, SAMPLED, seed=0, max_steps=3)
     assert responses == expected
     assert kills > 0
-    with lm.resuming(GenerationProgress()):
+    with lm.resuming({}, {}):
         assert lm.generate_until(SAMPLED[1:2], disable_tqdm=True) == expected[1:2]
 
 
@@ -183,7 +181,7 @@ def test_batches_of_the_plain_path_take_bounded_time() -> None:
 
 def test_a_batch_of_the_plain_path_is_measured() -> None:
     lm, _ = shared_prefix_and_hf(build_model(*PLAIN["mpt"]), max_length=512)
-    with lm.resuming(GenerationProgress()):
+    with lm.resuming({}, {}):
         lm.generate_until(REQUESTS, disable_tqdm=True)
     seconds, steps, max_steps = lm._last_batch
     assert 0 < seconds < MAX_BATCH_SECONDS
