@@ -58,7 +58,8 @@ class TokenGenerationLM(GenerationLM):
                 )
                 return
             for prompt, tokens, name in zip(prompts, generated, names, strict=True):
-                if not tokens:
+                if not self._is_finished(tokens, max_new_tokens, contains_stop_string):
+                    tokens.clear()  # begun in a packed batch
                     seed = int(hashlib.sha256(name.encode()).hexdigest()[:15], 16)
                     tokens += self._continued(
                         prompt, contains_stop_string, max_new_tokens, options, seed
@@ -102,6 +103,13 @@ class TokenGenerationLM(GenerationLM):
             )
         tokens: list[int] = output[0, len(prompt) :].tolist()
         return tokens
+
+    def _is_finished(
+        self, tokens: Sequence[int], max_new_tokens: int, contains_stop_string: StopTest
+    ) -> bool:
+        if not tokens or len(tokens) >= max_new_tokens:
+            return bool(tokens)
+        return self._is_end(tokens[-1]) or contains_stop_string(tokens)
 
     def _is_end(self, token: int) -> bool:
         """Whether a token ends a response, by the model's generation config."""

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from study.inference.generation.progress import GenerationProgress
 from study.inference.generation.thinking import ThinkingFormat, ThinkingResponse
 from tests.study.inference.small_models import (
     PACKED,
@@ -137,23 +136,33 @@ def test_interrupted_responses_resume(name: str) -> None:
     lm, rng = model(name), random.Random(0)
     uninterrupted, stored, kills = thought(lm), "{}", 0
     while True:
-        progress = GenerationProgress(json.loads(stored))
+        tokens = json.loads(stored)
         remaining = rng.randrange(1, 5)
 
-        def on_step(progress: GenerationProgress = progress) -> None:
+        def on_step(tokens: dict[str, list[int]] = tokens) -> None:
             nonlocal stored, remaining
-            stored, remaining = json.dumps(progress.tokens), remaining - 1
+            stored, remaining = json.dumps(tokens), remaining - 1
             if remaining == 0:
                 raise InterruptedRun
 
-        progress.on_step = on_step
         try:
-            with lm.resuming(progress):
+            with lm.resuming(tokens, {}, on_step):
                 assert thought(lm) == uninterrupted
             break
         except InterruptedRun:
             kills += 1
     assert kills > 1
+
+
+def test_tokens_of_a_packed_batch_are_not_a_whole_response_of_the_plain_path() -> None:
+    lm = model("llama")
+    tokens: dict[str, list[int]] = {}
+    with lm.resuming(tokens, {}):
+        uninterrupted = thought(lm)
+    unfinished = {name: generated[:-1] for name, generated in tokens.items()}
+    with lm.plain_path("another device"), lm.resuming(unfinished, {}):
+        assert thought(lm) == uninterrupted
+    assert unfinished == tokens
 
 
 def test_a_budget_that_leaves_no_room_for_a_prompt() -> None:
