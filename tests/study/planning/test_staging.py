@@ -196,3 +196,80 @@ def test_models_needed_by_recipes_and_indicators(make_run: MakeRun) -> None:
         "neox-late-xs/base",
         "neox-late-l/tuned",
     ]
+
+
+@pytest.fixture
+def pickled(online: Hub) -> Hub:
+    """The hub, on which the tuned model has pickled weights and code of its own."""
+    tuned = online.models["zoo/tuned"]
+    (tuned / "model.safetensors").rename(tuned / "pytorch_model.bin")
+    (tuned / "modeling_zoo.py").write_text("VALUE = 1\n")
+    (tuned / "pytorch_model.bin.index.json").write_text("{}")
+    return online
+
+
+def served(hub: Hub) -> set[str]:
+    return {file for file, _ in hub.served if file.startswith("zoo/tuned")}
+
+
+@pytest.mark.parametrize(("allowed", "trusted"), [(True, False), (False, True), (True, True)])
+def test_pickled_weights_and_code_are_fetched_only_if_the_study_allows_them(
+    pickled: Hub, make_run: MakeRun, allowed: bool, trusted: bool
+) -> None:
+    folder = make_run(
+        pairs=[LISTED], allow_pickled_weights=allowed, trust_remote_code=trusted, limit=4
+    )
+    failures = _stage(folder)
+    files = {file.rpartition("/")[2] for file in served(pickled)}
+    assert ("pytorch_model.bin" in files) == allowed
+    assert ("modeling_zoo.py" in files) == (allowed and trusted)
+    assert ("pytorch_model.bin.index.json" in files) == allowed
+    if allowed:
+        assert failures == []
+    else:
+        assert "zoo/tuned: found no *.safetensors files on the hub" in failures[0]
+        assert files == set()
+
+
+def test_a_model_that_does_not_fit_on_the_disk_is_not_fetched(
+    online: Hub, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    failures = _stage(make_run(pairs=[LISTED]))
+    assert len(failures) == 2
+    assert "found 0.0 GB free; expected space for 0.0 GB of zoo/base" in failures[0]
+    assert not [file for file, _ in online.served if file == WEIGHTS]
+
+
+def test_what_is_fetched_already_needs_no_space(
+    online: Hub, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(pairs=[LISTED])
+    assert _stage(folder) == []
+    config = online.models["zoo/base"] / "config.json"
+    config.write_text(config.read_text() + " ")
+    size = config.stat().st_size
+    free = shutil.disk_usage("/")._replace(free=size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    assert _stage(make_run("other", pairs=[LISTED])) == []
+
+
+def test_what_a_study_no_longer_names_leaves_its_lock(make_run: MakeRun) -> None:
+    messages: list[str] = []
+    folder = make_run()
+    assert stage(Run.open(folder), messages.append) == []
+    assert messages[:2] == ["reading lm-eval's task list", "task 1 of 2: zoo_colour_mc"]
+    run = Run.open(folder)
+    assert messages[-1] == (f"locked 6 models and 2 tasks, digest {(run.lock_digest or '')[:12]}")
+    smaller = make_run(
+        "smaller",
+        pairs=[{"source": "zoo", "pair": ["llama-early-xs"]}],
+        tasks={"suite": "zoo_mc", "only": ["zoo_reverse_mc"]},
+    )
+    shutil.copy(folder / "study.lock.json", smaller)
+    assert _stage(smaller) == []
+    lock = Run.open(smaller).lock
+    assert set(lock.models) == {"llama-early-xs/base", "llama-early-xs/tuned"}
+    assert set(lock.tasks) == {"zoo_reverse_mc"}
+    assert lock.tasks["zoo_reverse_mc"] == run.lock.tasks["zoo_reverse_mc"]
