@@ -129,6 +129,11 @@ def _has_points(scores: pd.DataFrame, contrast: Contrast) -> bool:
 
 def _notes(run: Run, missing: Missing, contrasts: list[Contrast]) -> list[str]:
     notes = []
+    if run.study.runs and not run.ledger.is_current:
+        notes.append(
+            "these scores have identity version 1, which does not hold everything that can move a "
+            "score (see docs/identity.md): `study run` computes them anew"
+        )
     if missing.cells:
         count = f"{missing.cells} of {missing.planned}"
         notes.append(f"{count} planned scores are missing: run the study again")

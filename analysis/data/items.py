@@ -17,15 +17,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.data.runs import opened
+from study.results.cell_store.choices import choices_of
 from study.results.run import Run
-from study.results.schema import BY_LENGTH, ITEMS, text_code
+from study.results.schema import ITEMS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Position = tuple[str, str, str]
 "(arm, task, pair)"
-COLUMNS = [name for name in ITEMS if name in {"item", "score", "logprobs", "lengths", "text"}]
-"The columns of a cell's items that are read."
+COLUMNS = [*ITEMS, "logprobs", "lengths", "text"]
+"The columns of a cell's items that are read: those of this version, and of version 1."
 
 
 @dataclass(frozen=True)
@@ -134,34 +135,25 @@ def _computed(run: Run) -> Iterator[tuple[Position, _CellItems]]:
 
 def _cell_items(table: pa.Table, metric: str) -> _CellItems:
     scores = table["score"].to_numpy().astype(float)
-    return _CellItems(table["item"].to_numpy(), scores, _choices(table, metric))
+    if "choice" not in table.column_names:
+        choices = _version_1_choices(table, metric)
+    else:
+        column = table["choice"]
+        choices = None if column.null_count else column.to_numpy()
+    return _CellItems(table["item"].to_numpy(), scores, choices)
 
 
-def _choices(table: pa.Table, metric: str) -> Ints | None:
-    """Index of the likeliest option, or a hash of the text; None where an item has neither."""
-    logprobs = table["logprobs"].combine_chunks()
-    counts = np.diff(logprobs.offsets.to_numpy())
-    if (counts == 0).all():
-        return _text_codes(table)
-    if (counts < 2).any():
-        return None
-    values = logprobs.flatten().to_numpy()
-    if metric.split(",")[0] == BY_LENGTH:
-        lengths = table["lengths"].combine_chunks().flatten().to_numpy()
-        values = values / np.maximum(lengths, 1)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    best = np.repeat(np.maximum.reduceat(values, starts), counts)
-    indices = np.arange(len(values)) - np.repeat(starts, counts)
-    first = np.minimum.reduceat(np.where(values == best, indices, counts.max()), starts)
-    return np.asarray(first, dtype=np.int64)
-
-
-def _text_codes(table: pa.Table) -> Ints | None:
-    if table["text"].null_count:
-        return None
-    texts = table["text"].combine_chunks().dictionary_encode()
-    codes = [text_code(text) for text in texts.dictionary.to_pylist()]
-    return np.asarray(np.array(codes)[texts.indices.to_numpy()], dtype=np.int64)
+def _version_1_choices(table: pa.Table, metric: str) -> Ints | None:
+    """Choices of a cell of identity version 1, which holds its responses itself."""
+    texts = [[text] for text in table["text"].to_pylist()]
+    responses = pa.table(
+        {
+            "logprobs": table["logprobs"],
+            "characters": table["lengths"],
+            "texts": pa.chunked_array([pa.array(texts, pa.list_(pa.string()))]),
+        }
+    )
+    return choices_of(responses, metric)
 
 
 def _imported(run: Run) -> Iterator[tuple[Position, _CellItems]]:

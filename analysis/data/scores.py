@@ -67,7 +67,7 @@ def load_with_missing(run: str | Path | Run) -> tuple[pd.DataFrame, Missing]:
 
 def _computed(run: Run) -> tuple[pd.DataFrame, Missing]:
     """Scores of finished cells, in the order of the ledger."""
-    if run.ledger.study != run.study.digest():
+    if run.ledger.is_current and run.ledger.study != run.study.digest():
         raise StudyError(
             run.study.file,
             found="a study that has changed since it was last run",

@@ -89,6 +89,22 @@ def show(events: Iterable[Event], planned: PlannedStudy, say: Say) -> list[str]:
     return failures
 
 
+def show_scores(events: Iterable[Event], planned: PlannedStudy, say: Say) -> list[str]:
+    """Show the scoring of stored responses; returns the failures as messages."""
+    total = len(planned.unscored())
+    say(f"{total} cells to score")
+    failures: list[str] = []
+    cells = 0
+    with _bar(total, "cells", say) as bar:
+        for event in events:
+            if event.kind == "failed":
+                failures.append(event.failure())
+            cells += event.kind == "cell"
+            bar.update(cells, "scoring")
+    say(f"{cells} cells scored")
+    return failures
+
+
 def show_submission(events: Iterable[Event], say: Say) -> list[str]:
     """Show what was submitted to a queue; returns the failures as messages."""
     failures = []

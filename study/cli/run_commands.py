@@ -7,6 +7,7 @@ are imported where they are needed, so that help is printed at once.
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from study.cli.arguments import (
     AsJson,
@@ -47,13 +48,29 @@ def run_cells(
 
     stop_on_sigterm()
     executor = executor_type(on)(Run.open(run), device, stall_seconds=60 * stall_minutes)
-    for damage in repair(executor.run.cells):
-        say(f"corrupted files found; recomputing: {damage}")
+    for store in (executor.run.responses, executor.run.cells):
+        for damage in repair(store):
+            say(f"corrupted files found; recomputing: {damage}")
     planned = plan_study(executor.run, on_step=say)
     for change in changes(planned):
         say(f"note: {change}")
     events = dispatch(planned, executor)
     exit_if_failed(show_submission(events, say) if executor.queues else show(events, planned, say))
+
+
+def score(run: RunFolder) -> None:
+    """Score the responses that are stored and not scored yet; needs no model. `study run` does so
+    too."""
+    from study.cli.progress import show_scores
+    from study.planning.ledger_rows import write_ledger
+    from study.planning.plan_study import plan_study
+    from study.results.run import Run
+    from study.running.score_study import score_study
+
+    stop_on_sigterm()
+    planned = plan_study(Run.open(run), on_step=say)
+    write_ledger(planned.resolved, planned.plan)
+    exit_if_failed(show_scores(score_study(planned), planned, say))
 
 
 def tune(run: RunFolder, device: Devices = None, stall_minutes: StallMinutes = 60.0) -> None:
@@ -103,11 +120,12 @@ def compact(run: RunFolder) -> None:
     from study.results.cell_store.maintenance import compact as compact_cells
     from study.results.run import Run
 
-    cells = Run.open(run).cells
-    number = len(cells.loose())
+    opened = Run.open(run)
     console = Console(stderr=True)
-    steps = iter(
-        track(range(number), "compacting", console=console, disable=not console.is_terminal)
-    )
-    moved = compact_cells(cells, on_cell=lambda: next(steps, None))
-    say(f"{moved} cells gathered, {len(cells.done())} in all")
+    for what, store in (("responses", opened.responses), ("scores", opened.cells)):
+        number = len(store.loose())
+        steps = iter(
+            track(range(number), "compacting", console=console, disable=not console.is_terminal)
+        )
+        moved = compact_cells(store, on_cell=partial(next, steps, None))
+        say(f"{what} of {moved} cells gathered, {len(store.done())} in all")

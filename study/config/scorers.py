@@ -40,3 +40,9 @@ class Answers(Strict):
         """Name of the score in tables."""
         released = "_as_released" if self.extraction == "as_released" else ""
         return f"answer_{self.choose}{released}"
+
+    def generation(self) -> dict[str, object]:
+        """What decides the responses: whether they are generated for a scorer, and their length."""
+        if self.choose == TASK_METRIC:
+            return {}
+        return {"tokens": self.tokens, "writing_tokens": self.writing_tokens}

@@ -184,11 +184,14 @@ class Study(ExecutorSections):
         """Resources of an executor by model size; empty if the study file has none."""
         return list(getattr(self, executor, ()))
 
-    def digest(self) -> str:
-        """sha256 of everything that decides which cells there are. How results are analysed and
-        where cells are computed is not part of it."""
+    def digest(self, *, scoring: bool = True) -> str:
+        """sha256 of everything that decides which cells there are; without `scoring`, which
+        responses. How results are analysed and where cells are computed is not part of it."""
         excluded = {"contrasts", "analysis", *EXECUTOR_KEYS}
-        text = json.dumps(self.model_dump(mode="json", exclude=excluded), sort_keys=True)
+        content = self.model_dump(mode="json", exclude=excluded)
+        if not scoring:
+            content["answers"] = self.answers.generation()
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

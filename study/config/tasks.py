@@ -34,6 +34,8 @@ class ListedTask(Strict):
     "What the tuning mixture showed of the task, where known."
     passage: str | None = None
     "The document field that holds a text shared by several items."
+    factors: list[str] = Field(default_factory=list)
+    "Document fields by which items differ, such as a category; kept with the items."
     fields: dict[str, str] = Field(default_factory=dict)
     "Name and Jinja template of each field in field-by-field prompts; by default the document's."
     options: str | None = None

@@ -14,15 +14,23 @@ from typing import Any
 from study.errors import StudyError, listed
 from study.planning.ledger_rows import ledger_rows
 from study.planning.plan_study import PlannedStudy
+from study.results.identity import VERSION
 from study.results.ledger import position
 from study.results.provenance import versions
 
-MODEL_PARTS = {"model.weights": "the weights of", "model.tokenizer": "the tokenizer of"}
+MODEL_PARTS = {
+    "responses.model.weights": "the weights of",
+    "responses.model.tokenizer": "the tokenizer of",
+    "responses.model.generation": "the generation_config.json of",
+}
 TASK_PARTS = {
-    "task.items": "the items of",
-    "task.version": "the version of",
-    "task.metric": "the metric of",
-    "arm.demonstrations": "the demonstrations of",
+    "responses.prompts.task.items": "the items of",
+    "responses.prompts.task.documents": "the documents of",
+    "responses.prompts.task.configuration": "the configuration or code of the prompts of",
+    "responses.prompts.task.version": "the version of",
+    "responses.prompts.demonstrations": "the demonstrations of",
+    "scorer.configuration": "the configuration or code of the scores of",
+    "scorer.metric": "the metric of",
 }
 "Parts of a cell's identity in messages."
 
@@ -36,8 +44,21 @@ def changes(planned: PlannedStudy) -> Iterator[str]:
         except StudyError as error:
             yield f"the earlier plan cannot be read, so changes are not reported: {error}"
         else:
-            yield from _superseded(planned, earlier)
+            if run.ledger.is_current:
+                yield from _superseded(planned, earlier)
+            else:
+                yield from _of_earlier_identity(planned, earlier)
     yield from _other_versions(planned)
+
+
+def _of_earlier_identity(planned: PlannedStudy, earlier: list[dict[str, Any]]) -> Iterator[str]:
+    """Finished cells whose keys do not hold everything that can move a score."""
+    if count := len({row["key"] for row in earlier} & planned.resolved.run.cells.done()):
+        yield (
+            f"{count} finished cells have identity version 1, which does not hold everything that "
+            f"can move a score (see docs/identity.md); this package writes version {VERSION}. They "
+            "are kept and not counted, and the study is computed anew"
+        )
 
 
 def _superseded(planned: PlannedStudy, earlier: list[dict[str, Any]]) -> Iterator[str]:
@@ -86,12 +107,9 @@ def _other_versions(planned: PlannedStudy) -> Iterator[str]:
         for cell in job.cells:
             if cell.key in planned.done:
                 record = planned.resolved.run.cells.record(str(cell.key))
-                used = record["provenance"]["versions"]
-                for name in sorted(installed.keys() | used.keys()):
-                    if used.get(name) != installed.get(name):
-                        what = f"{name} {used.get(name)} (now {installed.get(name)})"
-                        models.setdefault(what, set()).add(job.model.name)
-                        counts[what] += 1
+                for what in _differing_versions(record, installed):
+                    models.setdefault(what, set()).add(job.model.name)
+                    counts[what] += 1
     for what, count in counts.most_common():
         yield (
             f"{count} finished cells of {listed(sorted(models[what]), most=4)} were computed with "
@@ -99,6 +117,16 @@ def _other_versions(planned: PlannedStudy) -> Iterator[str]:
             "study with one version only, install that version, or copy the study file to a new "
             "folder"
         )
+
+
+def _differing_versions(record: dict[str, Any], installed: dict[str, str | None]) -> set[str]:
+    """Packages of another version, when the responses were computed or when they were scored."""
+    return {
+        f"{name} {used.get(name)} (now {installed.get(name)})"
+        for used in (record["provenance"]["versions"], record["scored"]["versions"])
+        for name in installed.keys() | used.keys()
+        if used.get(name) != installed.get(name)
+    }
 
 
 def _differing(before: Any, after: Any, location: str = "") -> list[str]:
@@ -117,4 +145,6 @@ def _differing(before: Any, after: Any, location: str = "") -> list[str]:
 def _describe(part: str, row: dict[str, Any]) -> str:
     if part in MODEL_PARTS:
         return f"{MODEL_PARTS[part]} {row['model']}"
-    return f"{TASK_PARTS[part]} {row['task']}" if part in TASK_PARTS else part
+    if part in TASK_PARTS:
+        return f"{TASK_PARTS[part]} {row['task']}"
+    return part.removeprefix("responses.").removeprefix("prompts.")

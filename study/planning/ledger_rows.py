@@ -1,7 +1,7 @@
 """Writing the ledger, `results/plan.json`: which cell holds which number of the tables.
 
 In: a `Plan`. Out: a file with one row per (pair, role, arm, task, draw), and which items share a
-passage. `study.results.ledger` reads it.
+passage; and tables of the items themselves. `study.results.ledger` reads it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from study.planning.resolve_study import ResolvedStudy
 from study.results.files import write_whole
 from study.results.ledger import VERSION
 from study.results.schema import text_code
+from study.tasks.item_tables import write_item_table
 
 
 def ledger_rows(resolved: ResolvedStudy, plan: Plan) -> list[dict[str, Any]]:
@@ -35,21 +36,24 @@ def ledger_rows(resolved: ResolvedStudy, plan: Plan) -> list[dict[str, Any]]:
             "chance": cell.task.chance,
             "metric": cell.task.metric,
             "key": cell.key,
+            "responses": cell.responses,
         }
         for pair, role, cell in plan.rows
     ]
 
 
 def write_ledger(resolved: ResolvedStudy, plan: Plan) -> None:
-    """Write the plan's rows beside the cells, whole."""
+    """Write the tables of items, and the plan's rows beside the cells, each whole."""
     content = {
         "version": VERSION,
         "study": resolved.study.digest(),
+        "prompts": resolved.study.digest(scoring=False),
         "rows": ledger_rows(resolved, plan),
         "passages": _passages(resolved),
         "left_out": [vars(entry) for entry in plan.skipped],
         "falsified": list(plan.corrections),
         "tuned": _tuned(resolved),
+        "items": _items(resolved),
     }
     text = json.dumps(content, indent=None, sort_keys=True) + "\n"
     write_whole(resolved.run.ledger_file, text.encode())
@@ -68,6 +72,15 @@ def _tuned(resolved: ResolvedStudy) -> dict[str, dict[str, Any]]:
         }
         for pair in resolved.pairs
         if pair.recipe is not None and pair.tuned in resolved.tuned
+    }
+
+
+def _items(resolved: ResolvedStudy) -> dict[str, str]:
+    """By task, the name of the file of its items."""
+    return {
+        task.task: write_item_table(resolved.run.results, task, items).name
+        for task in resolved.tasks
+        if not isinstance(items := resolved.items[task.task], str)
     }
 
 

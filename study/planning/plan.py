@@ -14,6 +14,7 @@ from study.models.pairs import ModelRef, Pair
 from study.planning.cells.cell import Cell
 from study.planning.cells.factory import CellFactory, Position
 from study.planning.resolve_study import ResolvedStudy
+from study.results.identity import Identity
 from study.tasks.prompt_forms import applies
 from study.tuning.identity import TunedModel
 
@@ -56,16 +57,18 @@ class Plan:
         return sum(len(job.cells) for job in self.jobs)
 
 
-def make_plan(resolved: ResolvedStudy, finished: Mapping[Position, str] | None = None) -> Plan:
+def make_plan(
+    resolved: ResolvedStudy, evaluated: Mapping[Position, Identity] | None = None
+) -> Plan:
     """All cells of a study, grouped into one job per model.
 
-    `finished`: keys of cells done before, for those whose inputs are no longer available.
+    `evaluated`: identities of responses that exist, for cells whose models are no longer available.
     """
     study = resolved.study
     arms = [parse_arm(name) for name in study.arm_names()]
     skipped = tuple(_skipped(resolved, arms))
     excluded = {(entry.arm, entry.task) for entry in skipped}
-    factory = CellFactory(resolved, arms, finished or {})
+    factory = CellFactory(resolved, arms, evaluated or {})
     rows = []
     for pair in resolved.pairs:
         for arm in arms:

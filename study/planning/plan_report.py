@@ -19,7 +19,7 @@ MAX_JOBS, MAX_NOTES = 60, 12
 def plan_json(planned: PlannedStudy) -> dict[str, Any]:
     """Everything that the text says, in full."""
     resolved, plan, done = planned.resolved, planned.plan, planned.done
-    remaining = estimate(resolved, plan, done)
+    remaining = estimate(resolved, plan, planned.evaluated())
     devices, speeds = _speeds(planned)
     return {
         "study": resolved.study.name,
@@ -65,7 +65,7 @@ def plan_text(planned: PlannedStudy) -> str:
     """The plan for the terminal."""
     plan, study = planned.plan, planned.resolved.study
     families = {pair.family for pair in planned.resolved.pairs}
-    remaining = estimate(planned.resolved, plan, planned.done)
+    remaining = estimate(planned.resolved, plan, planned.evaluated())
     lines = [
         f"study {study.name}: {len(planned.resolved.pairs)} pairs from {len(families)} families, "
         f"{len(study.arms)} arms, {len(planned.resolved.tasks)} tasks, {study.draws} draws",

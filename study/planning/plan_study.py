@@ -11,9 +11,11 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from study.errors import StudyError
+from study.planning.cells.cell import Cell
 from study.planning.cells.factory import Position
 from study.planning.plan import Job, Plan, make_plan
 from study.planning.resolve_study import ResolvedStudy, resolve_study
+from study.results.identity import Identity
 from study.results.ledger import position
 from study.results.run import Run
 
@@ -25,6 +27,9 @@ class PlannedStudy:
     resolved: ResolvedStudy
     plan: Plan
     done: frozenset[str]
+    "Keys of the cells that are done."
+    responses: frozenset[str]
+    "Keys of the responses that exist."
 
     @property
     def n_done(self) -> int:
@@ -33,10 +38,26 @@ class PlannedStudy:
 
     def refreshed(self) -> PlannedStudy:
         """The same plan with the cells that are done now."""
-        return replace(self, done=frozenset(self.resolved.run.cells.done()))
+        run = self.resolved.run
+        return replace(
+            self, done=frozenset(run.cells.done()), responses=frozenset(run.responses.done())
+        )
+
+    def evaluated(self) -> frozenset[str]:
+        """Keys of the cells for which no model is needed any more: done, or only to be scored."""
+        return self.done | {str(cell.key) for cell in self.unscored()}
+
+    def unscored(self) -> list[Cell]:
+        """The cells whose responses exist and are not scored."""
+        return [
+            cell
+            for job in self.plan.jobs
+            for cell in job.cells
+            if cell.key not in self.done and cell.responses in self.responses
+        ]
 
     def remaining(self, *, without: Collection[str | None] = ()) -> list[Job]:
-        """The jobs with their cells that can be run now and are not done, `without` some."""
+        """The jobs with their cells that can be evaluated now and have not been, `without` some."""
         jobs = []
         for job in self.plan.jobs:
             cells = tuple(
@@ -44,8 +65,9 @@ class PlannedStudy:
                 for cell in job.cells
                 if cell.key
                 and cell.key not in self.done
+                and cell.responses not in self.responses
                 and cell.key not in without
-                and (cell.needs is None or cell.needs in self.done)
+                and (cell.needs is None or cell.needs in self.responses)
             )
             if cells:
                 jobs.append(replace(job, cells=cells))
@@ -79,26 +101,33 @@ def plan_study(
         )
     resolved = resolve_study(run, on_step=on_step)
     gc.freeze()  # lm-eval's index is large and permanent; every collection would traverse it
-    done = frozenset(run.cells.done())
-    return PlannedStudy(resolved, make_plan(resolved, _finished(resolved, done)), done)
+    done, responses = frozenset(run.cells.done()), frozenset(run.responses.done())
+    return PlannedStudy(resolved, make_plan(resolved, _evaluated(resolved)), done, responses)
 
 
-def _finished(resolved: ResolvedStudy, done: frozenset[str]) -> dict[Position, str]:
-    """Cells of an earlier plan of the same study that are valid although their model is gone:
-    weights are deleted to free space, and finished cells do not need them."""
+def _evaluated(resolved: ResolvedStudy) -> dict[Position, Identity]:
+    """Identities of responses of an earlier plan that are valid although their model is gone:
+    weights are deleted to free space, and neither finished cells nor scorers need them."""
     if not any(isinstance(facts, str) for facts in resolved.models.values()):
         return {}
+    run = resolved.run
     try:
-        ledger = resolved.run.ledger
+        ledger = run.ledger
     except StudyError:  # there was no earlier plan, or it cannot be read
         return {}
-    if ledger.study != resolved.study.digest():
+    if ledger.prompts != resolved.study.digest(scoring=False):
         return {}
-    finished = {}
+    responses = run.responses.done()
+    evaluated = {}
     for row in ledger.rows:
         items = resolved.items.get(row["task"])
-        if row["key"] in done and not isinstance(items, str | None):
-            identity = resolved.run.cells.record(row["key"])["identity"]
-            if identity["task"]["items"] == items.digest:
-                finished[position(row)] = row["key"]
-    return finished
+        if row["responses"] in responses and not isinstance(items, str | None):
+            identity = run.responses.record(row["responses"])["identity"]
+            task = identity["prompts"]["task"]
+            if (task["items"], task["documents"], task["configuration"]) == (
+                items.digest,
+                items.documents,
+                items.prompt_configuration,
+            ):
+                evaluated[position(row)] = identity
+    return evaluated

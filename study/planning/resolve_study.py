@@ -92,7 +92,7 @@ def resolve_study(
     on_step(f"reading the items of {len(resolved.tasks)} tasks")
     for task in resolved.tasks:
         _read_items(resolved, library, task.task)
-        _check_passage(resolved, task)
+        _check_fields(resolved, task)
     if resolved.scorer is not None:
         tasks = tuple(_with_scorer(resolved, resolved.scorer, task) for task in resolved.tasks)
         resolved.tasks = tasks
@@ -166,18 +166,22 @@ def _resolve_recipes(resolved: ResolvedStudy, library: TaskLibrary) -> None:
         )
 
 
-def _check_passage(resolved: ResolvedStudy, task: ListedTask) -> None:
+def _check_fields(resolved: ResolvedStudy, task: ListedTask) -> None:
     items = resolved.items[task.task]
-    if task.passage is None or isinstance(items, str) or not items.items:
+    if isinstance(items, str) or not items.items:
         return
+    named = [("factors", name) for name in task.factors]
+    if task.passage is not None:
+        named.append(("passage", task.passage))
     fields = sorted(items.items[0].raw)
-    if task.passage not in fields:
-        raise resolved.study.error(
-            f"tasks: {task.task}: passage",
-            found=repr(task.passage),
-            expected=f"a field of its documents, {listed(fields, most=12)}",
-            do=nearest(task.passage, fields),
-        )
+    for key, name in named:
+        if name not in fields:
+            raise resolved.study.error(
+                f"tasks: {task.task}: {key}",
+                found=repr(name),
+                expected=f"a field of its documents, {listed(fields, most=12)}",
+                do=nearest(name, fields),
+            )
 
 
 def _facts(ref: ModelRef, run: Run) -> ModelFacts | str:

@@ -1,8 +1,15 @@
-"""A cell's identity: everything that can move its number, and nothing else.
+"""Identity: everything that can move a number, and nothing else.
 
-In: the parts. Out: a key, the sha256 of their canonical JSON. Device, batch size, place and time
-are not part of it. `VERSION` changes when the same parts would give another number; a test holds
-one key per version, so that nobody changes identity by accident.
+In: the parts. Out: a key, the sha256 of their canonical JSON.
+
+*Responses* have an identity of two parts: the model (every file that its loader reads, number
+format, engine, interventions) and the prompts (the task as it is resolved with its code and
+documents, the form, demonstrations, chat template with everything that it renders). *Scores* have
+that of the responses they are computed from and that of the scorer. Device, batch size, place and
+time are in neither.
+
+`VERSION` changes when the same parts would give another number, or when parts are added. Results of
+an earlier version stay where they are, and are never mixed with those of this one.
 """
 
 from __future__ import annotations
@@ -11,7 +18,9 @@ import hashlib
 import json
 from typing import Any
 
-VERSION = 1
+VERSION = 2
+
+Identity = dict[str, Any]
 
 
 def canonical(parts: Any) -> str:
@@ -19,38 +28,25 @@ def canonical(parts: Any) -> str:
     return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def cell_identity(
-    *,
-    weights: str,
-    tokenizer: str,
-    dtype: str,
-    engine: str,
-    task: str,
-    task_version: str,
-    items: str,
-    metric: str,
-    limit: int | None,
-    arm: dict[str, object],
-    demonstrations: str | None,
-    kept: str | None,
-) -> dict[str, Any]:
-    """The parts of a cell's identity.
-
-    `weights`, `tokenizer`, `items` and `demonstrations` are digests of what they name. `kept` is a
-    digest of the number of demonstrations that each item keeps, None where every item keeps all.
-    """
-    return {
-        "version": VERSION,
-        "model": {"weights": weights, "tokenizer": tokenizer, "dtype": dtype, "engine": engine},
-        "task": {"name": task, "version": task_version, "items": items, "metric": metric},
-        "limit": limit,
-        "arm": {**arm, "demonstrations": demonstrations, "kept": kept},
-    }
+def digest(parts: Any) -> str:
+    """sha256 of the canonical JSON of parts, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
-def cell_key(identity: dict[str, Any]) -> str:
-    """64 hexadecimal digits."""
-    return hashlib.sha256(canonical(identity).encode()).hexdigest()
+def responses_key(responses: Identity) -> str:
+    """Key of responses, from the parts `model` and `prompts` of their identity."""
+    return digest({"version": VERSION, **responses})
+
+
+def cell_identity(responses: Identity, scorer: Identity) -> Identity:
+    """The identity of a cell: that of its responses, and that of the scorer."""
+    return {"version": VERSION, "responses": responses, "scorer": scorer}
+
+
+def cell_key(identity: Identity) -> str:
+    """Key of a cell: of (the responses' key, the scorer)."""
+    responses = responses_key(identity["responses"])
+    return digest({**identity, "responses": responses})
 
 
 class ChangedError(Exception):

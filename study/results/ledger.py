@@ -13,7 +13,10 @@ from typing import Any
 
 from study.errors import StudyError
 
-VERSION = 2
+VERSION = 3
+READABLE = (2, VERSION)
+"""Versions that can be read. Ledgers of version 2 name cells of identity version 1: their scores
+can be analysed, and the next plan does not count them."""
 POSITION = ("pair", "role", "arm", "task", "draw")
 "Columns that identify a number in the tables."
 
@@ -22,14 +25,23 @@ POSITION = ("pair", "role", "arm", "task", "draw")
 class Ledger:
     """The rows of the last plan."""
 
+    version: int
     study: str
     "Digest of the study that was planned."
+    prompts: str
+    "Digest of the part of the study that decides the responses."
     rows: list[dict[str, Any]]
-    "One row for each (pair, role, arm, task, draw), with the key of its cell or None."
+    """One row for each (pair, role, arm, task, draw), with the keys of its cell and of the
+    responses that it scores, or None."""
     passages: dict[str, dict[str, int]]
     "By task and item, a number for the text that items share."
     tuned: dict[str, dict[str, Any]]
     "By pair, the folder of the model that the study tuned, and its recipe's values."
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it was written by this version of the package, or one with the same identity."""
+        return self.version == VERSION
 
 
 def position(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -57,7 +69,7 @@ def read_ledger(path: Path) -> Ledger:
             do=f"Run `study run {folder}` again",
         ) from None
     version = content.get("version") if isinstance(content, dict) else type(content).__name__
-    if version != VERSION:
+    if version not in READABLE:
         raise StudyError(
             path,
             "version",
@@ -65,4 +77,11 @@ def read_ledger(path: Path) -> Ledger:
             expected=str(VERSION),
             do=f"Run `study run {folder}` again",
         )
-    return Ledger(content["study"], content["rows"], content["passages"], content.get("tuned", {}))
+    return Ledger(
+        version,
+        content["study"],
+        content.get("prompts", ""),
+        [{"responses": None, **row} for row in content["rows"]],
+        content["passages"],
+        content.get("tuned", {}),
+    )

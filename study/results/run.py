@@ -5,7 +5,8 @@ In: a folder with `study.yaml`. Out: a `Run`. Every file is read when it is firs
     study.yaml             the study (study.config)
     study.lock.json        revisions and digests of what was staged (lock)
     results/plan.json      the ledger: which cell holds which number (ledger)
-    results/cells, packs   finished cells (cell_store)
+    results/responses      what models gave for the items of each cell (cell_store)
+    results/cells, packs   scores of the responses (cell_store)
     results/imports        scores measured elsewhere (imported)
 """
 
@@ -22,7 +23,7 @@ from study.results.imported import Imported, read_imports
 from study.results.ledger import Ledger, read_ledger
 from study.results.lock import FILE_NAME as LOCK_NAME
 from study.results.lock import Lock, read_lock
-from study.results.schema import ITEMS
+from study.results.schema import ITEMS, RESPONSES
 
 
 class Run:
@@ -64,6 +65,11 @@ class Run:
     def cells(self) -> CellStore:
         """The finished cells; asks the disk each time."""
         return CellStore(self.results / "cells", self.results / "packs", ITEMS)
+
+    @cached_property
+    def responses(self) -> CellStore:
+        """The responses of evaluated cells; asks the disk each time."""
+        return CellStore(self.results / "responses", self.results / "response_packs", RESPONSES)
 
     @cached_property
     def ledger(self) -> Ledger:

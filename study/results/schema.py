@@ -19,6 +19,8 @@ __all__ = [
     "EXPOSURES",
     "ITEMS",
     "LEVELS",
+    "QUESTIONS",
+    "RESPONSES",
     "ROLES",
     "SCORES",
     "text_code",
@@ -72,19 +74,35 @@ CORRELATIONS: dict[str, str] = {
 
 LEVELS: tuple[str, ...] = ("overall", "type", "task")
 
-# Per item of a cell, with Arrow types. Lists run over the item's choices and are empty for
-# generated responses: `logprobs` are natural logarithms summed over a choice's tokens, `lengths`
-# its characters.
-ITEMS: dict[str, str] = {
+# Per item of a cell, with Arrow types. `choice` is a number that is equal for equal answers: the
+# index of the likeliest option as the metric weighs it, or a code of the generated text.
+ITEMS: dict[str, str] = {"item": "int64", "score": "float64", "choice": "int64"}
+
+# Per item of a cell's responses. Lists run over the requests of the item, which for most tasks are
+# its choices: `logprobs` are natural logarithms summed over the tokens of a continuation, `greedy`
+# says whether greedy search would give it, `tokens`, `bytes` and `characters` are its lengths.
+# `texts` are the generated responses, several if the task repeats its request.
+RESPONSES: dict[str, str] = {
     "item": "int64",
-    "gold": "string",
-    "score": "float64",
-    "logprobs": "list<float64>",
-    "lengths": "list<int64>",
-    "text": "string",
     "prompt_hash": "string",
     "shots": "int64",
     "truncated": "bool",
+    "logprobs": "list<float64>",
+    "greedy": "list<bool>",
+    "tokens": "list<int64>",
+    "bytes": "list<int64>",
+    "characters": "list<int64>",
+    "texts": "list<string>",
+}
+
+# Per item of a task, so that one can read what was asked.
+QUESTIONS: dict[str, str] = {
+    "item": "int64",
+    "question": "string",
+    "choices": "list<string>",
+    "gold": "string",
+    "passage": "string",
+    "factors": "map<string,string>",
 }
 
 BY_LENGTH = "acc_norm"

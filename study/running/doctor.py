@@ -28,7 +28,7 @@ Check = Callable[[PlannedStudy, Estimate], Iterator[str]]
 
 def examine(planned: PlannedStudy, executor: Executor) -> Iterator[Finding]:
     """Run all checks; yields the findings of each."""
-    remaining = estimate(planned.resolved, planned.plan, planned.done)
+    remaining = estimate(planned.resolved, planned.plan, planned.evaluated())
     for check, problems in CHECKS.items():
         yield from findings(check, problems(planned, remaining))
     yield from executor.check(planned, remaining)
@@ -45,7 +45,9 @@ def findings_text(examined: Iterable[Finding]) -> str:
 
 def cost_text(planned: PlannedStudy) -> str:
     """What the remaining cells cost."""
-    return "\n".join(cost_lines(planned, estimate(planned.resolved, planned.plan, planned.done)))
+    return "\n".join(
+        cost_lines(planned, estimate(planned.resolved, planned.plan, planned.evaluated()))
+    )
 
 
 def _missing(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:

@@ -36,7 +36,7 @@ class Scorer(ABC):
 
     def identity(self, answers: Answers) -> dict[str, object]:
         """Everything about the scorer that can move a score."""
-        return answers.model_dump(mode="json")
+        return {"choose": self.name, "extraction": answers.extraction}
 
     def score_response(
         self,

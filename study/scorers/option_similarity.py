@@ -14,6 +14,8 @@ from typing import Any
 from typing_extensions import override
 
 from study.config.scorers import Answers
+from study.models.pairs import ModelRef
+from study.models.weights import folder_facts, model_folder
 from study.scorers.base import Scorer
 from study.tasks.prompt_forms.documents import normalised_answer
 
@@ -33,6 +35,15 @@ class OptionSimilarity(Scorer):
         values = similarity(answers)(normalised_answer(answer), candidates)
         best = candidates[values.index(max(values))]
         return float(best == normalised_answer(gold))
+
+    @override
+    def identity(self, answers: Answers) -> dict[str, object]:
+        identity = {**super().identity(answers), "similarity": answers.similarity}
+        if answers.similarity == "bertscore":
+            folder = model_folder(ModelRef(answers.bertscore_model))
+            facts = folder_facts(folder, allow_pickled_weights=False)
+            identity["encoder"] = [facts.weights, facts.tokenizer, answers.bertscore_layer]
+        return identity
 
     @override
     def chance(self, options: Sequence[int]) -> float:

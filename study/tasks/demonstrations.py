@@ -13,7 +13,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from study.results.identity import digest
 from study.tasks.items import Document, TaskItems
+from study.tasks.lm_eval.identity import documents_digest
 from study.tasks.lm_eval.types import LmEvalSampler
 
 
@@ -25,11 +27,12 @@ class Demonstrations:
 
     @property
     def digest(self) -> str | None:
-        """sha256 over the documents in order; None without demonstrations."""
+        """sha256 over the documents in order, as they are rendered and with all their fields; None
+        without demonstrations."""
         if not self.documents:
             return None
-        joined = "\n".join(document.digest() for document in self.documents)
-        return hashlib.sha256(joined.encode()).hexdigest()
+        rendered = [document.digest() for document in self.documents]
+        return digest([rendered, documents_digest(each.raw for each in self.documents)])
 
 
 def draw_demonstrations(

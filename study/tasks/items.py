@@ -16,6 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from study.tasks.leakage import reserve_pool, text_key
+from study.tasks.lm_eval.identity import (
+    documents_digest,
+    prompt_configuration,
+    scoring_configuration,
+)
 from study.tasks.lm_eval.types import LmEvalDocument, LmEvalTask
 
 MAX_POOL = 2000
@@ -59,7 +64,13 @@ class TaskItems:
     removed: int
     "Documents removed from the pool because an item has the same text."
     digest: str
-    "sha256 over the items, in order."
+    "sha256 over the items as they are rendered, in order."
+    documents: str
+    "sha256 over the items' documents with all their fields, in order."
+    prompt_configuration: str
+    "sha256 of the part of the task's configuration that can move a prompt."
+    scoring_configuration: str
+    "sha256 of the part of the task's configuration that decides scores of responses."
 
     def evaluated(self, limit: int | None) -> tuple[Document, ...]:
         """The items that are evaluated: the first `limit`."""
@@ -92,6 +103,9 @@ def task_items(task: LmEvalTask, name: str, *, shares_split: bool) -> TaskItems:
         reserved=shares_split,
         removed=sum(key(document) in item_keys for document in pool),
         digest=digest,
+        documents=documents_digest(item.raw for item in items),
+        prompt_configuration=prompt_configuration(task),
+        scoring_configuration=scoring_configuration(task),
     )
 
 

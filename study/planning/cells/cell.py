@@ -6,12 +6,12 @@ In and out: a frozen `Cell`, made by `factory.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from study.config.arms import Arm
 from study.config.tasks import ListedTask
 from study.models.pairs import ModelRef
 from study.models.template_rendering import Rendering
+from study.results.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,10 @@ class Cell:
     draw: int | None
     "Number of the draw; None for an arm without demonstrations."
     key: str | None = None
-    "Digest of the identity; None while something that the cell depends on is not available."
-    identity: dict[str, Any] | None = None
+    "Key of the scores; None while something that the cell depends on is not available."
+    responses: str | None = None
+    "Key of the responses that are scored, likewise."
+    identity: Identity | None = None
     kept: tuple[int, ...] | None = None
     "Demonstrations that each item keeps, where not all do."
     missing: str = ""
@@ -33,7 +35,7 @@ class Cell:
     demonstrator: str | None = None
     "The task that demonstrations come from, if it is another one."
     needs: str | None = None
-    "Key of the cell whose responses are part of this cell's prompts."
+    "Key of the responses that are part of this cell's prompts."
     rendering: Rendering | None = None
     "What the chat template is rendered from, in an arm with one."
 

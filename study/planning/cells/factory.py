@@ -12,23 +12,18 @@ from dataclasses import replace
 from typing import Any
 
 from study.config.arms import Arm
-from study.config.scorers import TASK_METRIC
 from study.config.tasks import ListedTask
-from study.models.interventions import intervention
 from study.models.pairs import Pair
 from study.planning.cells.cell import Cell
+from study.planning.cells.identity import model_identity, prompts_identity, scorer_identity
 from study.planning.resolve_study import ResolvedStudy
-from study.results.identity import cell_identity, cell_key
+from study.results.identity import Identity, cell_identity, cell_key, responses_key
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
 from study.tasks.items import TaskItems
 from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import PromptContext, applies, prompt_form
 from study.tasks.prompted_task import Demonstrator, prompted_task
 from study.tasks.truncation import PromptVariant, kept_demonstrations, kept_digest
-
-ENGINE = "shared-prefix"
-"The inference engine, as part of the identity."
-
 
 Position = tuple[str, str, str, str, int | None]
 "Pair, role, arm, task and draw: what identifies a number in the tables."
@@ -38,10 +33,10 @@ class CellFactory:
     """Makes cells, each once, and caches what many of them share."""
 
     def __init__(
-        self, resolved: ResolvedStudy, arms: list[Arm], finished: Mapping[Position, str]
+        self, resolved: ResolvedStudy, arms: list[Arm], evaluated: Mapping[Position, Identity]
     ) -> None:
-        """`finished`: keys of cells that are done, for those whose inputs are gone by now."""
-        self.resolved, self.arms, self.finished = resolved, arms, finished
+        """`evaluated`: identities of responses that exist, for cells whose models are gone."""
+        self.resolved, self.arms, self.evaluated = resolved, arms, evaluated
         self.cells: dict[tuple[Any, ...], Cell] = {}
         self._draws: dict[tuple[Any, ...], Demonstrations] = {}
         self._kept: dict[tuple[Any, ...], tuple[int, ...] | None] = {}
@@ -55,13 +50,30 @@ class CellFactory:
         if index not in self.cells:
             cell = self._make(pair, arm, task, draw)
             if cell.key is None:
-                key = self.finished.get((pair.name, arm.role, arm.name, task.task, draw))
-                cell = replace(cell, key=key, missing="") if key else cell
+                cell = self._evaluated_before(cell, pair)
             self.cells[index] = cell
         return self.cells[index]
 
+    def _evaluated_before(self, cell: Cell, pair: Pair) -> Cell:
+        """A cell whose model is gone, with the keys of its responses if there are any."""
+        position = (pair.name, cell.arm.role, cell.arm.name, cell.task.task, cell.draw)
+        responses, items = self.evaluated.get(position), self.resolved.items[cell.task.task]
+        if responses is None or isinstance(items, str):
+            return cell
+        scorer = scorer_identity(self.resolved, cell.arm, cell.task, items)
+        identity = cell_identity(responses, scorer)
+        return replace(
+            cell,
+            key=cell_key(identity),
+            responses=responses_key(responses),
+            identity=identity,
+            demonstrator=responses["prompts"].get("demonstrator", {}).get("name"),
+            needs=responses["prompts"].get("reads"),
+            missing="",
+        )
+
     def _make(self, pair: Pair, arm: Arm, task: ListedTask, draw: int | None) -> Cell:
-        resolved, study = self.resolved, self.resolved.study
+        resolved = self.resolved
         model = pair.member(arm.role)
         facts, items = resolved.models[model], resolved.items[task.task]
         rendering = resolved.renderings.get((pair.name, arm.name))
@@ -82,31 +94,42 @@ class CellFactory:
         if form is not None and form.reads is not None:
             reads = next(other for other in self.arms if other.form == form.reads)
             written = self.cell(pair, reads, task, None)
-            if written.key is None:
+            if written.responses is None:
                 return Cell(model, arm, task, draw, missing=written.missing)
-            needs = written.key
+            needs = written.responses
         kept = None
         if arm.shots:
             kept = self._truncate(pair, arm, task, demonstrator, demonstrations, draw)
-        arm_parts = arm_identity(resolved, arm, task, demonstrator, needs)
-        if rendering is not None:
-            arm_parts["rendering"] = rendering.identity()
         identity = cell_identity(
-            weights=facts.weights,
-            tokenizer=facts.tokenizer,
-            dtype=study.dtype,
-            engine=ENGINE,
-            task=task.task,
-            task_version=items.version,
-            items=items.digest,
-            metric=task.metric if task.scale == 1 else f"{task.metric} * {task.scale}",
-            limit=study.limit,
-            arm=arm_parts,
-            demonstrations=demonstrations.digest,
-            kept=kept_digest(kept),
+            {
+                "model": model_identity(resolved, facts, arm),
+                "prompts": prompts_identity(
+                    resolved,
+                    arm,
+                    task,
+                    items,
+                    demonstrations=demonstrations.digest,
+                    demonstrator=self._items(demonstrator) if demonstrator else None,
+                    kept=kept_digest(kept),
+                    reads=needs,
+                    rendering=rendering,
+                ),
+            },
+            scorer_identity(resolved, arm, task, items),
         )
-        key = cell_key(identity)
-        return Cell(model, arm, task, draw, key, identity, kept, "", demonstrator, needs, rendering)
+        return Cell(
+            model,
+            arm,
+            task,
+            draw,
+            key=cell_key(identity),
+            responses=responses_key(identity["responses"]),
+            identity=identity,
+            kept=kept,
+            demonstrator=demonstrator,
+            needs=needs,
+            rendering=rendering,
+        )
 
     def _items(self, task: str) -> TaskItems:
         items = self.resolved.items[task]
@@ -156,34 +179,6 @@ class CellFactory:
                 demonstrations,
             )
         return self._kept[index]
-
-
-def arm_identity(
-    resolved: ResolvedStudy,
-    arm: Arm,
-    task: ListedTask,
-    demonstrator: str | None,
-    needs: str | None,
-) -> dict[str, object]:
-    """Everything about the arm, and the choices it names, that can move a score."""
-    study, form = resolved.study, prompt_form(arm)
-    identity = arm.identity()
-    if resolved.scorer is not None:
-        identity["answers"] = resolved.scorer.identity(study.answers)
-    if form is not None or study.answers.choose != TASK_METRIC:
-        identity["layout"] = study.layout.model_dump(mode="json")
-        identity["fields"] = [list(task.fields.items()), task.options]
-    if form is not None:
-        identity |= form.identity(PromptContext(study))
-    if demonstrator is not None:
-        identity["demonstrator"] = demonstrator
-    if needs is not None:
-        identity["written"] = needs
-    if arm.interventions:
-        identity["interventions"] = [
-            {"name": name, **intervention(name).identity()} for name in arm.interventions
-        ]
-    return identity
 
 
 def other_task(resolved: ResolvedStudy, task: ListedTask, draw: int | None) -> str:

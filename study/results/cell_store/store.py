@@ -36,6 +36,8 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "list<float64>": pa.list_(pa.float64()),
     "list<int64>": pa.list_(pa.int64()),
+    "list<bool>": pa.list_(pa.bool_()),
+    "list<string>": pa.list_(pa.string()),
 }
 
 

@@ -8,7 +8,7 @@ and counting those that were actually used.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,12 +83,13 @@ class _CountingSampler:
 
 
 class PromptCache:
-    """Prompts by everything that they were rendered from; the least recently used are dropped."""
+    """Prompts by the part of the identity that decides them; the least recently used are dropped
+    first."""
 
     def __init__(self) -> None:
-        self._prompts: OrderedDict[Hashable, Prompts] = OrderedDict()
+        self._prompts: OrderedDict[str, Prompts] = OrderedDict()
 
-    def get(self, index: Hashable, render: Callable[[], Prompts]) -> tuple[Prompts, int]:
+    def get(self, index: str, render: Callable[[], Prompts]) -> tuple[Prompts, int]:
         """The prompts, and how many requests had to be rendered for them."""
         rendered = 0
         if index not in self._prompts:

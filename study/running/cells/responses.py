@@ -1,28 +1,26 @@
-"""A model's responses to a cell's prompts, audited and scored by lm-eval's task.
+"""A model's responses to a cell's prompts, audited.
 
-In: a loaded lm-eval model, a task with items, prompts, a cell. Out: the cell's results and items.
-
-Everything that decides the number is lm-eval's own: `apply_filters`, `process_results`, the
-metric's aggregation. Ours is the audit: <bos> counted in the token ids, and prompts that exceed the
-context window.
+In: a loaded lm-eval model, a task with items, prompts, a cell. Out: what the model gave for each
+item, and the audit: <bos> counted in the token ids, and prompts that exceed the context window.
+Nothing is scored here: responses are committed first.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from study.planning.cells.cell import Cell
+from study.results.schema import RESPONSES
 from study.running.cells.prompts import AuditError, Prompts
-from study.scorers.task_metric import metric_and_filter, standard_error
 from study.tasks.items import Document
 from study.tasks.lm_eval.types import LmEvalModel, LmEvalRequest, LmEvalTask
 from study.tasks.truncation import prompt_limit
 
 RECORDED_TOKENS = 8
 "Token ids of the first prompt that are part of the record."
+_RESPONSE_COLUMNS = [name for name, kind in RESPONSES.items() if kind.startswith("list")]
 
 
 @dataclass(frozen=True)
@@ -39,48 +37,40 @@ class TokenAudit:
     "Tokens of all requests."
 
 
-def evaluate(
+def collect_responses(
     lm: LmEvalModel,
     task: LmEvalTask,
     documents: tuple[Document, ...],
     prompts: Prompts,
     cell: Cell,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Query the model; returns the cell's results (score, stderr, audit) and its items."""
+    """Query the model; returns the audit of the cell and a row of `schema.RESPONSES` per item."""
     requests = [request for item_requests in prompts.requests for request in item_requests]
     audit = audit_tokens(lm, requests, cell, prompt_limit(lm.max_length, task))
     items = list(zip(documents, prompts.requests, prompts.shots, strict=True))
+    truncated = []
     for document, item_requests, shots in items:
-        if shots and any(id(request) in audit.too_long for request in item_requests):
+        truncated.append(any(id(request) in audit.too_long for request in item_requests))
+        if shots and truncated[-1]:
             raise AuditError(
                 f"item {document.index}: its {shots} demonstrations exceed the context window"
             )
     _query(lm, requests)
-    task._instances = requests
-    task.apply_filters()
-    try:
-        metric, filter_name = metric_and_filter(cell.task.metric, requests[0].filtered_resps)
-    except ValueError as error:
-        raise AuditError(str(error)) from None
-    values, rows = [], []
-    for document, item_requests, shots in items:
-        responses = [request.filtered_resps[filter_name] for request in item_requests]
-        scores = task.process_results(document.raw, responses)
-        if metric not in scores:
-            raise AuditError(f"no metric {metric!r}; the task gives {', '.join(scores)}")
-        values.append(scores[metric])
-        truncated = any(id(request) in audit.too_long for request in item_requests)
-        rows.append(_item_row(document, item_requests, scores[metric], shots, truncated))
-    scale = cell.task.scale
-    score = float(task.aggregation()[metric](values)) * scale
-    if not math.isfinite(score):
-        raise AuditError(f"{metric} is {score}")
+    lengths = _continuation_lengths(lm, requests)
+    rows = [
+        {
+            "item": document.index,
+            "prompt_hash": _prompt_hash(item_requests),
+            "shots": shots,
+            "truncated": is_truncated,
+            **_response(item_requests, lengths),
+        }
+        for (document, item_requests, shots), is_truncated in zip(items, truncated, strict=True)
+    ]
     results = {
-        "score": score,
-        "stderr": standard_error(task, metric, values, scale),
-        "n_items": len(values),
+        "n_items": len(rows),
         "effective_shots": {"least": min(prompts.shots), "most": max(prompts.shots)},
-        "truncated_items": sum(row["truncated"] for row in rows),
+        "truncated_items": sum(truncated),
         "first_token_ids": audit.first_token_ids,
         "bos_count": audit.bos_count,
         "longest_tokens": audit.longest,
@@ -153,24 +143,34 @@ def _leading(token_ids: list[int], bos: int | None) -> int:
     return count
 
 
-def _item_row(
-    document: Document,
-    requests: tuple[LmEvalRequest, ...],
-    score: Any,
-    shots: int,
-    truncated: bool,
-) -> dict[str, Any]:
-    """A row with the columns of `schema.ITEMS`."""
-    scored = _is_scored(requests[0])
-    prompt = "\n".join(dict.fromkeys(str(request.args[0]) for request in requests))
-    return {
-        "item": document.index,
-        "gold": document.target,
-        "score": float(score) if isinstance(score, int | float) else None,
-        "logprobs": [float(request.resps[0][0]) for request in requests] if scored else [],
-        "lengths": [len(request.args[1]) for request in requests] if scored else [],
-        "text": None if scored else str(requests[0].resps[0]),
-        "prompt_hash": hashlib.sha256(prompt.encode()).hexdigest(),
-        "shots": shots,
-        "truncated": truncated,
+def _continuation_lengths(lm: LmEvalModel, requests: list[LmEvalRequest]) -> dict[int, int]:
+    """Tokens of each request's continuation, by the request's `id`."""
+    scored = [request for request in requests if _is_scored(request)]
+    lengths = lm.continuation_lengths(scored) if scored else []
+    return {id(request): length for request, length in zip(scored, lengths, strict=True)}
+
+
+def _response(requests: tuple[LmEvalRequest, ...], lengths: dict[int, int]) -> dict[str, Any]:
+    """The columns of `schema.RESPONSES` that hold what the model gave for an item."""
+    empty: dict[str, list[Any]] = {name: [] for name in _RESPONSE_COLUMNS}
+    if requests[0].request_type == "generate_until":
+        return {**empty, "texts": [str(text) for request in requests for text in request.resps]}
+    continuations = [str(request.args[-1]) for request in requests]
+    sizes = {
+        "bytes": [len(text.encode()) for text in continuations],
+        "characters": [len(text) for text in continuations],
     }
+    if not _is_scored(requests[0]):  # the log-probability of a whole text
+        return {**empty, "logprobs": [float(request.resps[0]) for request in requests], **sizes}
+    return {
+        **empty,
+        "logprobs": [float(request.resps[0][0]) for request in requests],
+        "greedy": [bool(request.resps[0][1]) for request in requests],
+        "tokens": [lengths[id(request)] for request in requests],
+        **sizes,
+    }
+
+
+def _prompt_hash(requests: tuple[LmEvalRequest, ...]) -> str:
+    prompt = "\n".join(dict.fromkeys(str(request.args[0]) for request in requests))
+    return hashlib.sha256(prompt.encode()).hexdigest()

@@ -1,6 +1,8 @@
-"""One cell: its prompts rendered, the model queried, the result committed with its record.
+"""One cell: its prompts rendered, the model queried, responses committed, then scored.
 
-In: a loaded model, a cell, the run's tasks and caches. Out: the cell in the store.
+In: a loaded model, a cell, the run's tasks and caches. Out: the cell in the stores of responses and
+of scores. Responses are expensive, so they are committed first: what goes wrong in a metric loses
+nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from study.results.provenance import source, versions
 from study.results.run import Run
 from study.running.cells.forward_monitor import ForwardPassMonitor
 from study.running.cells.prompts import AuditError, PromptCache, Prompts, render_prompts
-from study.running.cells.responses import evaluate
+from study.running.cells.responses import collect_responses
+from study.running.cells.score_cell import score_cell
 from study.running.cells.task_cache import TaskCache
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
 from study.tasks.items import Document, TaskItems
@@ -54,13 +57,26 @@ class CellRunner:
         self._prompts = PromptCache()
 
     def run_cell(self, model: LoadedModel, cell: Cell, timings: Timings) -> int:
-        """Evaluate and commit a cell; returns the number of its items."""
+        """Evaluate a cell, unless its responses exist, and score it; returns the number of its
+        items."""
+        assert cell.responses is not None
+        if not self.run.responses.has(cell.responses):
+            self._evaluate(model, cell, timings)
+        return score_cell(self.run, self._tasks, cell)
+
+    def _evaluate(self, model: LoadedModel, cell: Cell, timings: Timings) -> None:
+        """Commit the responses of a cell."""
         started = time.perf_counter()
         study, lm = self.run.study, model.lm
         task, items = self._tasks.prompted(cell)
-        assert cell.key is not None
+        assert cell.responses is not None
         assert cell.identity is not None
-        check_unchanged("the task's items", items.digest, cell.identity["task"]["items"])
+        planned = cell.identity["responses"]["prompts"]["task"]
+        check_unchanged("the task's items", items.digest, planned["items"])
+        check_unchanged("the task's documents", items.documents, planned["documents"])
+        check_unchanged(
+            "the task's configuration", items.prompt_configuration, planned["configuration"]
+        )
         documents = items.evaluated(study.limit)
         pool = self._tasks.task(cell.demonstrator)[1] if cell.demonstrator else items
         demonstrations = draw_demonstrations(
@@ -70,7 +86,7 @@ class CellRunner:
         rendered = time.perf_counter()
         self.monitor.reset()
         with _interventions(lm, cell):
-            results, rows = evaluate(lm, task, documents, prompts, cell)
+            results, rows = collect_responses(lm, task, documents, prompts, cell)
         if self.monitor.computed_nan():
             raise AuditError("the model computes NaN")
         record = {
@@ -78,10 +94,9 @@ class CellRunner:
             **results,
             "scoring": lm.report(),
             **_demonstration_record(cell, demonstrations, pool),
-            "written": self._tasks.response_summary(cell, documents, rows),
             "provenance": self._provenance(lm, cell, time.perf_counter() - started),
         }
-        self.run.cells.write(cell.key, record, rows)
+        self.run.responses.write(cell.responses, record, rows)
         timings.rendered += n_rendered
         timings.render_seconds += rendered - started
         timings.add(
@@ -91,13 +106,13 @@ class CellRunner:
             prompt_tokens=results["tokens"],
             flops=2e9 * model.params_b * self.monitor.tokens,
         )
-        return len(rows)
 
     def _description(self, model: LoadedModel, cell: Cell) -> dict[str, Any]:
-        """Which cell a record is of."""
+        """Which responses a record is of."""
+        assert cell.identity is not None
         return {
-            "key": cell.key,
-            "identity": cell.identity,
+            "key": cell.responses,
+            "identity": cell.identity["responses"],
             "model": cell.model.name,
             "revision": model.revision,
             "weights": model.weights,
@@ -105,7 +120,6 @@ class CellRunner:
             "arm": cell.arm.name,
             "task": cell.task.task,
             "draw": cell.draw,
-            "metric": cell.task.metric,
         }
 
     def _provenance(self, lm: LmEvalModel, cell: Cell, seconds: float) -> dict[str, Any]:
@@ -130,10 +144,9 @@ class CellRunner:
         """The prompts, and how many requests had to be rendered for them."""
         template = chat_template(cell.rendering) if cell.rendering else None
         assert cell.identity is not None
-        arm = canonical(cell.identity["arm"])
-        index = (cell.task.task, demonstrations.digest, cell.kept, arm, cell.rendering)
         return self._prompts.get(
-            index, lambda: render_prompts(task, documents, demonstrations, cell, template)
+            canonical(cell.identity["responses"]["prompts"]),
+            lambda: render_prompts(task, documents, demonstrations, cell, template),
         )
 
 

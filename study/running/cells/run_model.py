@@ -142,9 +142,10 @@ class ModelRunner:
         facts = model_facts(job.model, allow_pickled_weights=allow_pickled, locked=locked)
         for cell in job.cells:
             assert cell.identity is not None
-            planned = cell.identity["model"]
+            planned = cell.identity["responses"]["model"]
             check_unchanged("the weights", facts.weights, planned["weights"])
             check_unchanged("the tokenizer", facts.tokenizer, planned["tokenizer"])
+            check_unchanged("generation_config.json", facts.generation, planned["generation"])
         return facts, locked.revision if locked else job.model.revision
 
     def _load(self, job: Job, memory_share: float, timings: Timings) -> LoadedModel:

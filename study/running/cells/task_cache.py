@@ -6,7 +6,7 @@ the responses.
 
 from __future__ import annotations
 
-from typing import Any
+import pyarrow as pa
 
 from study.planning.cells.cell import Cell
 from study.results.run import Run
@@ -46,8 +46,9 @@ class TaskCache:
             demonstrator = Demonstrator(other, self._listed[cell.demonstrator])
         responses = {}
         if cell.needs is not None:
-            table = self._run.cells.items(cell.needs, ["item", "text"]).to_pydict()
-            responses = dict(zip(table["item"], table["text"], strict=True))
+            table = self._run.responses.items(cell.needs, ["item", "texts"]).to_pydict()
+            texts = (texts[0] for texts in table["texts"])
+            responses = dict(zip(table["item"], texts, strict=True))
         indices = {id(item.raw): item.index for item in items.items}
         prompted = prompted_task(
             task,
@@ -61,7 +62,7 @@ class TaskCache:
         return prompted, items
 
     def response_summary(
-        self, cell: Cell, documents: tuple[Document, ...], rows: list[dict[str, Any]]
+        self, cell: Cell, documents: tuple[Document, ...], responses: pa.Table
     ) -> dict[str, float] | None:
         """What the arm's form measures of the responses; None where it measures nothing."""
         form = prompt_form(cell.arm)
@@ -69,5 +70,5 @@ class TaskCache:
             return None
         task, _ = self.task(cell.task.task)
         questions = [Question(task, cell.task, document.raw) for document in documents]
-        responses = [row["text"] for row in rows]
-        return form.response_summary(responses, questions, PromptContext(self._run.study))
+        texts = [texts[0] if texts else "" for texts in responses["texts"].to_pylist()]
+        return form.response_summary(texts, questions, PromptContext(self._run.study))

@@ -90,7 +90,7 @@ class Executor(ABC):
 
     def _longest_first(self, planned: PlannedStudy, jobs: Sequence[Job]) -> list[Job]:
         by_model = {job.model: job for job in jobs}
-        remaining = estimate(planned.resolved, planned.plan, planned.done)
+        remaining = estimate(planned.resolved, planned.plan, planned.evaluated())
         ordered = remaining.longest_first(self.speed())
         return [by_model[job.model] for job in ordered if job.model in by_model]
 
@@ -140,7 +140,7 @@ def _notes(planned: PlannedStudy, submitted: Sequence[Job]) -> Iterator[Event]:
     if not submitted:
         yield Event.note("nothing to submit")
     cells = [cell for job in planned.plan.jobs for cell in job.cells if cell.needs]
-    if later := sum(cell.needs not in planned.done for cell in cells):
+    if later := sum(cell.needs not in planned.responses for cell in cells):
         yield Event.note(
             f"{later} cells need responses of tuned models; run the same command again when those "
             "are done"

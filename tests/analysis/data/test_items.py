@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from analysis.data.items import COLUMNS, AlignedItems, ItemScores, _choices, load_items
+from analysis.data.items import COLUMNS, AlignedItems, ItemScores, load_items
+from study.results.cell_store.store import CellStore
 from study.results.run import Run
-from study.results.schema import ITEMS, text_code
+from study.results.schema import ITEMS
 from tests.analysis.samples import Y
+from tests.finished_runs import copy_run, finished_run
 
 
-def cell(logprobs: list[list[float]], lengths: list[list[int]], text: list[Any]) -> pa.Table:
-    return pa.table(
+def test_the_columns_are_those_of_both_versions() -> None:
+    assert [*ITEMS, "logprobs", "lengths", "text"] == COLUMNS
+
+
+def test_a_cell_of_version_1_has_the_choices_of_its_responses(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Such a cell holds its responses itself; written here as that version wrote it."""
+    copied = Run.open(copy_run(finished_run(tmp_path_factory, "small"), tmp_path))
+    row = copied.ledger.rows[0]
+    responses = copied.responses.items(row["responses"]).to_pylist()
+    scores = copied.cells.items(row["key"]).to_pylist()
+    version_1 = [
         {
-            "logprobs": pa.array(logprobs, pa.list_(pa.float64())),
-            "lengths": pa.array(lengths, pa.list_(pa.int64())),
-            "text": pa.array(text, pa.string()),
+            "item": score["item"],
+            "score": score["score"],
+            "logprobs": response["logprobs"],
+            "lengths": response["characters"],
+            "text": None,
         }
-    )
-
-
-def test_the_columns_are_those_of_the_schema() -> None:
-    assert COLUMNS == ["item", "score", "logprobs", "lengths", "text"]
-    assert set(COLUMNS) <= set(ITEMS)
-
-
-def test_a_choice_is_the_likeliest_option_as_the_metric_weighs_it() -> None:
-    table = cell([[-4.0, -3.0], [-1.0, -1.0]], [[8, 2], [1, 1]], [None, None])
-    assert _choices(table, "acc,none").tolist() == [1, 0]  # type: ignore[union-attr]
-    assert _choices(table, "acc_norm,none").tolist() == [0, 0]  # type: ignore[union-attr]
-    assert _choices(cell([[-1.0]], [[1]], [None]), "acc") is None
-
-
-def test_a_generated_answer_is_the_code_of_its_text() -> None:
-    table = cell([[], []], [[], []], ["one  text", "another"])
-    codes = _choices(table, "exact_match")
-    assert codes is not None
-    assert codes.tolist() == [text_code("one text"), text_code("another")]
-    assert _choices(cell([[], []], [[], []], ["one", None]), "exact_match") is None
+        for score, response in zip(scores, responses, strict=True)
+    ]
+    kinds = {"item": "int64", "score": "float64", "logprobs": "list<float64>"}
+    kinds |= {"lengths": "list<int64>", "text": "string"}
+    before = load_items(copied).by_arm_and_task[row["arm"], row["task"]]
+    record = copied.cells.record(row["key"])
+    copied.cells.remove(row["key"])
+    CellStore(copied.cells.folder, tmp_path / "packs", kinds).write(row["key"], record, version_1)
+    after = load_items(Run.open(copied.folder)).by_arm_and_task[row["arm"], row["task"]]
+    assert after.choices is not None
+    assert before.choices is not None
+    assert (after.choices == before.choices).all()
+    assert (after.scores == before.scores).all()
 
 
 def test_imported_items_are_aligned_over_pairs(imported_run: Run) -> None:

@@ -76,7 +76,8 @@ def test_changed_data(own_task: Path) -> None:
     assert _resume(own_task) == []
     _change_data(own_task)
     (message,) = _resume(own_task)
-    assert "this changed: the items of fine (2 cells)" in message
+    assert "the items of fine (2 cells)" in message
+    assert "the documents of fine (2 cells)" in message
     assert len(_done(own_task)) == 4
 
 

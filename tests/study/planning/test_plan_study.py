@@ -39,11 +39,12 @@ def test_done_cells_do_not_remain(make_run: MakeRun) -> None:
 def test_a_cell_that_needs_another_waits_for_it(make_run: MakeRun) -> None:
     planned = plan(make_run())
     first, second, *_ = planned.plan.jobs
-    waiting = replace(second.cells[0], needs=first.cells[0].key)
+    waiting = replace(second.cells[0], needs=first.cells[0].responses)
     jobs = (first, replace(second, cells=(waiting,)))
     planned = replace(planned, plan=replace(planned.plan, jobs=jobs))
     assert waiting.key not in _remaining(planned)
-    assert waiting.key in _remaining(replace(planned, done=frozenset({str(waiting.needs)})))
+    written = replace(planned, responses=frozenset({str(waiting.needs)}))
+    assert waiting.key in _remaining(written)
 
 
 def test_missing_models_are_reported_once(make_run: MakeRun) -> None:
@@ -65,10 +66,15 @@ def test_refreshed_reads_what_is_done_now(
     folder = copy_run(finished_run(tmp_path_factory, "small"), tmp_path)
     planned = plan(folder)
     assert planned.n_done == planned.plan.n_cells == 24
-    planned.resolved.run.cells.remove(str(planned.plan.jobs[0].cells[0].key))
+    cell = planned.plan.jobs[0].cells[0]
+    planned.resolved.run.cells.remove(str(cell.key))
     assert planned.n_done == 24
     assert planned.refreshed().n_done == 23
-    assert len(_remaining(planned.refreshed())) == 1
+    assert _remaining(planned.refreshed()) == [], "its responses need no model to be scored"
+    assert planned.refreshed().unscored() == [cell]
+    planned.resolved.run.responses.remove(str(cell.responses))
+    assert _remaining(planned.refreshed()) == [cell.key]
+    assert planned.refreshed().unscored() == []
 
 
 def test_finished_cells_stay_valid_without_their_model(make_run: MakeRun, tmp_path: Path) -> None:

@@ -13,24 +13,21 @@ from study.results.identity import (
     cell_identity,
     cell_key,
     check_unchanged,
+    responses_key,
 )
 
-PARTS: dict[str, Any] = {
-    "weights": "w",
-    "tokenizer": "t",
-    "dtype": "auto",
-    "engine": "e",
-    "task": "task",
-    "task_version": "1",
-    "items": "i",
-    "metric": "acc",
-    "limit": None,
-    "arm": {"role": "base", "shots": 5},
-    "demonstrations": "d",
-    "kept": None,
+RESPONSES: dict[str, Any] = {
+    "model": {"weights": "w", "tokenizer": "t"},
+    "prompts": {"task": {"name": "task"}, "limit": None},
 }
-KEY = "5501f47a2764dac9126f91d0e4ee9d040bf6e82fa33d62b61c8db33caa65820e"
-CHANGES = {**dict.fromkeys(PARTS, "other"), "limit": 3, "arm": {"role": "base", "shots": 4}}
+SCORER: dict[str, Any] = {"metric": "acc", "scale": 1.0}
+KEYS = {
+    2: (
+        "dd3bf4b8470343ed25422b11f0d0bc8232d90170c3a0c158764e262653f05e7b",
+        "4524893949b1db7c6ca5eb2ed1dbf78953e7b2940be4df08641ece73a3758d96",
+    )
+}
+"By version, the key of these responses, and of the cell that scores them."
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
@@ -39,17 +36,24 @@ def test_the_order_of_keys_does_not_matter() -> None:
     assert canonical("ü") == '"ü"'
 
 
-def test_a_key_of_known_parts_never_changes() -> None:
+def test_keys_of_known_parts_never_change() -> None:
     """Keys of finished cells are these; whoever changes what is hashed changes `VERSION`."""
-    assert VERSION == 1
-    assert cell_key(cell_identity(**PARTS)) == KEY
+    identity = cell_identity(RESPONSES, SCORER)
+    assert identity["version"] == VERSION
+    assert (responses_key(RESPONSES), cell_key(identity)) == KEYS[VERSION]
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_every_part_moves_the_key(part: str) -> None:
-    changed = cell_identity(**{**PARTS, part: CHANGES[part]})
-    assert cell_key(changed) != cell_key(cell_identity(**PARTS))
-    assert len(cell_key(changed)) == 64
+@pytest.mark.parametrize(("part", "name"), [("model", "weights"), ("prompts", "limit")])
+def test_every_part_of_the_responses_moves_both_keys(part: str, name: str) -> None:
+    changed = {**RESPONSES, part: {**RESPONSES[part], name: "other"}}
+    assert responses_key(changed) != responses_key(RESPONSES)
+    assert cell_key(cell_identity(changed, SCORER)) != cell_key(cell_identity(RESPONSES, SCORER))
+
+
+def test_the_scorer_moves_the_key_of_the_scores_only() -> None:
+    keys = {cell_key(cell_identity(RESPONSES, {**SCORER, "scale": s})) for s in (1.0, 0.5)}
+    assert len(keys) == 2
+    assert all(len(key) == 64 for key in keys)
 
 
 def test_a_changed_input_is_an_error() -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from study.errors import StudyError
@@ -40,10 +41,10 @@ def test_a_position_is_what_identifies_a_number() -> None:
         ("{", r"plan\.json: found not JSON; expected a plan written by `study run`"),
         (
             '{"version": 99}',
-            r"plan\.json: version: found 99; expected 2\. Run `study run .*` again",
+            r"plan\.json: version: found 99; expected 3\. Run `study run .*` again",
         ),
-        ('{"rows": []}', r"version: found None; expected 2"),
-        ("[]", r"version: found 'list'; expected 2"),
+        ('{"rows": []}', r"version: found None; expected 3"),
+        ("[]", r"version: found 'list'; expected 3"),
     ],
 )
 def test_a_ledger_that_cannot_be_read(content: str | None, words: str, tmp_path: Path) -> None:
@@ -57,8 +58,18 @@ def test_a_ledger_that_cannot_be_read(content: str | None, words: str, tmp_path:
 
 def test_models_tuned_by_the_study_are_optional(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    path.write_text(json.dumps({"version": 2, "study": "s", "rows": [], "passages": {}}))
-    assert read_ledger(path) == Ledger("s", [], {}, {})
+    content = {"version": 3, "study": "s", "prompts": "p", "rows": [], "passages": {}}
+    path.write_text(json.dumps(content))
+    assert read_ledger(path) == Ledger(3, "s", "p", [], {}, {})
+
+
+def test_a_ledger_of_the_version_before_is_read_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    rows = [{"pair": "p", "key": "k"}]
+    path.write_text(json.dumps({"version": 2, "study": "s", "rows": rows, "passages": {}}))
+    ledger = read_ledger(path)
+    assert not ledger.is_current
+    assert ledger.rows == [{"pair": "p", "key": "k", "responses": None}]
 
 
 def test_items_that_share_a_text_are_resampled_together(make_run: MakeRun) -> None:
@@ -71,8 +82,9 @@ def test_items_that_share_a_text_are_resampled_together(make_run: MakeRun) -> No
     items = load_items(run)
     aligned = items.by_arm_and_task["base-5shot", "zoo_colour_mc"]
     clusters = items.clusters("zoo_colour_mc", aligned.items)
-    cell = run.cells.items(min(run.cells.done()))
-    gold_of = dict(zip(cell["item"].to_pylist(), cell["gold"].to_pylist(), strict=True))
+    (file,) = (run.results / "items").glob("zoo_colour_mc.*.parquet")
+    asked = pq.read_table(file).to_pydict()
+    gold_of = dict(zip(asked["item"], asked["passage"], strict=True))
     golds = [gold_of[int(item)] for item in aligned.items]
     assert len(set(clusters.tolist())) == len(set(golds)) > 1
     assert len(set(zip(clusters.tolist(), golds, strict=True))) == len(set(golds))

@@ -12,6 +12,7 @@ from study.config.study import read_study
 from study.errors import StudyError
 from study.scorers import SCORERS, Scorer, study_scorer
 from study.tasks.lm_eval.library import TaskLibrary
+from study.zoo import MODELS
 from tests.conftest import MakeRun
 from tests.study.tasks.zoo_prompts import ZooPrompts
 
@@ -41,9 +42,18 @@ def test_an_unknown_scorer_is_named(make_run: MakeRun) -> None:
 
 
 def test_everything_about_the_scorer_is_in_its_identity() -> None:
-    settings = Answers(choose="similarity", tokens=5)
-    (identity,) = {str(scorer.identity(settings)) for scorer in SCORERS}
-    assert identity == str(settings.model_dump(mode="json"))
+    encoder = str(MODELS / "llama-early-xs" / "base")
+    settings = [
+        Answers(tokens=5),
+        Answers(extraction="as_released"),
+        Answers(similarity="bertscore", bertscore_model=encoder, bertscore_layer=1),
+        Answers(similarity="bertscore", bertscore_model=encoder, bertscore_layer=2),
+        Answers(similarity="bertscore", bertscore_model=encoder.replace("early", "late")),
+    ]
+    identities = {str(scorer.identity(each)) for scorer in SCORERS for each in settings}
+    assert len(identities) == 2 + len(settings), "equality needs no similarity"
+    plain = SCORERS[0].identity(Answers())
+    assert plain == SCORERS[0].identity(Answers(tokens=5)), "lengths decide responses, not scores"
 
 
 def test_a_response_is_scored_by_its_answer(make_run: MakeRun) -> None:

@@ -15,9 +15,7 @@ from typing import Any
 
 import pytest
 
-from study.config.arms import parse_arm
 from study.planning.plan_study import PlannedStudy
-from study.results.identity import VERSION, cell_identity, cell_key
 from tests.conftest import ROOT, MakeRun
 from tests.in_process import plan
 
@@ -63,49 +61,3 @@ def test_the_name_of_the_study_is_not_in_the_key(make_run: MakeRun) -> None:
 def test_the_same_study_gives_the_same_plan(make_run: MakeRun) -> None:
     folder = make_run()
     assert _rows(plan(folder)) == _rows(plan(folder))
-
-
-# One key for each version of the identity. A change here makes every finished cell unknown.
-KEYS = {1: "e23b0446c6278940"}
-
-
-def _identity(**changes: Any) -> dict[str, Any]:
-    parts: dict[str, Any] = {
-        "weights": "w",
-        "tokenizer": "t",
-        "dtype": "auto",
-        "engine": "lm-eval hf",
-        "task": "a",
-        "task_version": "1.0",
-        "items": "i",
-        "metric": "acc",
-        "limit": None,
-        "arm": parse_arm("tuned-5shot-chat").identity(),
-        "demonstrations": "d",
-        "kept": None,
-    }
-    return cell_identity(**{**parts, **changes})
-
-
-def test_the_key_of_an_arm_is_the_recorded_one() -> None:
-    assert cell_key(_identity())[:16] == KEYS[VERSION]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"weights": "x"},
-        {"tokenizer": "x"},
-        {"dtype": "float32"},
-        {"task_version": "2.0"},
-        {"items": "x"},
-        {"metric": "acc_norm"},
-        {"limit": 5},
-        {"demonstrations": "x"},
-        {"kept": "x"},
-        {"arm": parse_arm("tuned-5shot-chat-oneturn").identity()},
-        {"arm": parse_arm("tuned-5shot").identity()},
-    ],
-)
-def test_what_moves_a_score_moves_the_key(change: dict[str, Any]) -> None:
-    assert cell_key(_identity(**change)) != cell_key(_identity())

@@ -29,10 +29,13 @@ def test_the_identity_of_a_plain_arm(make_run: MakeRun) -> None:
     folder = make_run(limit=5, dtype="float32")
     cell = next(cell for cell in _cells(folder) if cell.arm.name == "base-5shot")
     assert cell.identity is not None
-    assert cell.identity["model"]["dtype"] == "float32"
-    assert cell.identity["model"]["engine"] == "shared-prefix"
-    assert (cell.identity["limit"], cell.identity["task"]["metric"]) == (5, "acc")
-    assert set(cell.identity["arm"]) == {"shots", "template", "demonstrations", "kept"}
+    model, prompts = (cell.identity["responses"][part] for part in ("model", "prompts"))
+    assert model["dtype"] == "float32"
+    assert model["engine"] == "shared-prefix"
+    assert prompts["limit"] == 5
+    assert prompts["arm"] == {"shots": 5, "template": False}
+    assert set(prompts) == {"task", "limit", "arm", "demonstrations", "kept"}
+    assert set(cell.identity["scorer"]) == {"metric", "scale", "configuration"}
     assert cell.describe() == f"base-5shot {cell.task.task} draw 0"
 
 
@@ -40,7 +43,7 @@ def test_a_scaled_metric_is_another_one(make_run: MakeRun) -> None:
     task = {"task": "zoo_colour_mc", "task_type": "t", "metric": "acc", "chance": 0, "scale": 0.5}
     cell = _cells(make_run(tasks=[task]))[0]
     assert cell.identity is not None
-    assert cell.identity["task"]["metric"] == "acc * 0.5"
+    assert cell.identity["scorer"]["scale"] == 0.5
 
 
 def test_forms_and_scorers_are_part_of_the_identity(make_run: MakeRun) -> None:
@@ -51,11 +54,12 @@ def test_forms_and_scorers_are_part_of_the_identity(make_run: MakeRun) -> None:
     assert form is not None
     assert plain is not None
     for identity in (form, plain):
-        assert identity["arm"]["answers"]["tokens"] == 9
-        assert identity["arm"]["layout"]["field"] == "{name} {value} "
-        assert identity["task"]["metric"] == "answer_exact"
-    assert form["arm"]["form"] == "fields"
-    assert "form" not in plain["arm"]
+        assert identity["responses"]["prompts"]["generation"]["tokens"] == 9
+        assert identity["responses"]["prompts"]["layout"]["field"] == "{name} {value} "
+        assert identity["scorer"]["metric"] == "answer_exact"
+        assert identity["scorer"]["layout"]["field"] == "{name} {value} "
+    assert form["responses"]["prompts"]["arm"]["form"] == "fields"
+    assert "form" not in plain["responses"]["prompts"]["arm"]
 
 
 def test_demonstrations_of_a_task_of_another_type(make_run: MakeRun) -> None:
@@ -68,7 +72,8 @@ def test_demonstrations_of_a_task_of_another_type(make_run: MakeRun) -> None:
         assert cell.demonstrator == other_task(resolved, cell.task, cell.draw)
         assert tasks[str(cell.demonstrator)].task_type != cell.task.task_type
         assert cell.identity is not None
-        assert cell.identity["arm"]["demonstrator"] == cell.demonstrator
+        prompts = cell.identity["responses"]["prompts"]
+        assert prompts["demonstrator"]["name"] == cell.demonstrator
 
 
 def test_without_a_task_of_another_type_there_is_no_key(make_run: MakeRun) -> None:
@@ -93,13 +98,13 @@ def test_a_cell_that_reads_responses_needs_the_cell_that_gives_them(make_run: Ma
     answers = {"choose": "exact"}
     folder = make_run(**_study(*arms, pairs=..., tuning=TUNING, answers=answers))
     cells = _cells(folder)
-    writers = {cell.task.task: cell.key for cell in cells if cell.arm.form == "writes"}
+    writers = {cell.task.task: cell.responses for cell in cells if cell.arm.form == "writes"}
     readers = [cell for cell in cells if cell.arm.form == "written"]
     assert len(readers) == len(writers) == 2
     for cell in readers:
         assert cell.needs == writers[cell.task.task]
         assert cell.identity is not None
-        assert cell.identity["arm"]["written"] == cell.needs
+        assert cell.identity["responses"]["prompts"]["reads"] == cell.needs
 
 
 @pytest.mark.parametrize(("shots", "truncated"), [(2, False), (20, True)])
@@ -113,7 +118,8 @@ def test_truncated_prompts_are_part_of_the_identity(
     assert len(cells) == 6
     for cell in cells:
         assert cell.identity is not None
-        assert (cell.kept is not None) == (cell.identity["arm"]["kept"] is not None) == truncated
+        kept = cell.identity["responses"]["prompts"]["kept"]
+        assert (cell.kept is not None) == (kept is not None) == truncated
         if cell.kept is not None:
             assert len(cell.kept) == 12
             assert min(cell.kept) < shots

@@ -69,7 +69,8 @@ def test_the_work_is_what_a_run_measures(make_run: MakeRun) -> None:
     measured = sum(arm["seconds"] for arm in arms)
     predicted = sum(n * part for n, part in zip(sums.values(), speed.cell, strict=True))
     assert 0.5 < predicted / measured < 2
-    disk = sum(file.stat().st_size for file in run.cells.folder.iterdir())
+    stores = (run.cells.folder, run.responses.folder)
+    disk = sum(file.stat().st_size for folder in stores for file in folder.iterdir())
     assert remaining.disk == pytest.approx(disk, rel=0.5)
 
 

@@ -12,26 +12,27 @@ import pytest
 
 from study.errors import StudyError
 from study.results.cell_store.store import CellStore
-from study.results.schema import ITEMS
+from study.results.schema import RESPONSES
 
 KEY = "0" * 64
 RECORD = {"score": 0.5, "task": "t"}
 ITEM: dict[str, Any] = {
     "item": 0,
-    "gold": "1",
-    "score": 1.0,
-    "logprobs": [-1.5, -0.1],
-    "lengths": [3, 4],
-    "text": None,
     "prompt_hash": "p",
     "shots": 5,
     "truncated": False,
+    "logprobs": [-1.5, -0.1],
+    "greedy": [False, True],
+    "tokens": [1, 2],
+    "bytes": [3, 4],
+    "characters": [3, 4],
+    "texts": [],
 }
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> CellStore:
-    return CellStore(tmp_path / "cells", tmp_path / "packs", ITEMS)
+    return CellStore(tmp_path / "cells", tmp_path / "packs", RESPONSES)
 
 
 def test_a_store_without_a_folder_is_empty(store: CellStore) -> None:
@@ -42,14 +43,15 @@ def test_a_store_without_a_folder_is_empty(store: CellStore) -> None:
 
 
 def test_written_and_read(store: CellStore) -> None:
-    store.write(KEY, RECORD, [ITEM, {**ITEM, "item": 1, "text": "said", "score": None}])
+    store.write(KEY, RECORD, [ITEM, {**ITEM, "item": 1, "texts": ["said"], "logprobs": None}])
     assert store.done() == store.loose() == {KEY}
     assert store.has(KEY)
     assert store.record(KEY) == RECORD
     items = store.items(KEY)
-    assert items.column_names == list(ITEMS)
-    assert items.to_pylist() == [ITEM, {**ITEM, "item": 1, "text": "said", "score": None}]
-    assert store.items(KEY, ["item", "score"]).to_pydict() == {"item": [0, 1], "score": [1.0, None]}
+    assert items.column_names == list(RESPONSES)
+    assert items.to_pylist() == [ITEM, {**ITEM, "item": 1, "texts": ["said"], "logprobs": None}]
+    two = store.items(KEY, ["item", "texts"])
+    assert two.to_pydict() == {"item": [0, 1], "texts": [[], ["said"]]}
     assert list(store.corrupted()) == []
 
 
@@ -94,11 +96,11 @@ from pathlib import Path
 
 from study.results.cell_store.store import CellStore
 
-from study.results.schema import ITEMS
+from study.results.schema import RESPONSES
 
 folder = Path(sys.argv[1])
 for number in range(40):
-    store = CellStore(folder, folder.parent / "packs", ITEMS)
+    store = CellStore(folder, folder.parent / "packs", RESPONSES)
     store.write(f"{number % 8:064}", {"by": sys.argv[2]}, [])
 """
 

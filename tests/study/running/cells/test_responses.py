@@ -8,8 +8,9 @@ import pytest
 from lm_eval.api.instance import Instance
 
 from study.inference import SharedPrefixLM
+from study.results.schema import RESPONSES
 from study.running.cells.prompts import AuditError, Prompts, render_prompts
-from study.running.cells.responses import RECORDED_TOKENS, audit_tokens, evaluate
+from study.running.cells.responses import RECORDED_TOKENS, audit_tokens, collect_responses
 from study.running.cells.task_cache import TaskCache
 from study.tasks.demonstrations import Demonstrations
 from tests.study.running.cells.conftest import CellOf
@@ -57,26 +58,29 @@ def test_a_prompt_with_demonstrations_may_not_exceed_the_context_window(
     documents = items.evaluated(1)
     requests = (request(" ".join([PROMPT] * 200)),)
     with pytest.raises(AuditError, match="item 0: its 5 demonstrations exceed the context window"):
-        evaluate(tuned_model, task, documents, Prompts((requests,), (5,)), cell)
+        collect_responses(tuned_model, task, documents, Prompts((requests,), (5,)), cell)
 
 
-def test_results_and_items_of_a_cell(
+def test_responses_of_a_cell(
     tuned_model: SharedPrefixLM, task_cache: TaskCache, cell_of: CellOf
 ) -> None:
+    """They hold what every metric of log-probabilities needs."""
     cell = cell_of("base-0shot")
     task, items = task_cache.prompted(cell)
     documents = items.evaluated(6)
     prompts = render_prompts(task, documents, Demonstrations(()), cell, None)
-    results, rows = evaluate(tuned_model, task, documents, prompts, cell)
+    results, rows = collect_responses(tuned_model, task, documents, prompts, cell)
     assert results["n_items"] == len(rows) == 6
-    assert results["score"] == sum(row["score"] for row in rows) / 6
     assert results["effective_shots"] == {"least": 0, "most": 0}
     assert results["truncated_items"] == 0
     assert [row["item"] for row in rows] == [document.index for document in documents]
-    assert [row["gold"] for row in rows] == [document.target for document in documents]
     for row, document in zip(rows, documents, strict=True):
+        assert set(row) == set(RESPONSES)
         assert len(row["logprobs"]) == len(document.choices)
-        assert row["lengths"] == [len(f" {choice}") for choice in document.choices]
-        assert row["text"] is None
-        best = max(range(len(row["logprobs"])), key=row["logprobs"].__getitem__)
-        assert row["score"] == float(str(best) == row["gold"])
+        continuations = [f" {choice}" for choice in document.choices]
+        assert row["characters"] == [len(text) for text in continuations]
+        assert row["bytes"] == [len(text.encode()) for text in continuations]
+        ids = tuned_model.tokenizer(continuations, add_special_tokens=False).input_ids
+        assert row["tokens"] == [len(tokens) for tokens in ids]
+        assert row["texts"] == []
+        assert [type(flag) for flag in row["greedy"]] == [bool] * len(ids)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
+import pyarrow.parquet as pq
 import pytest
 
 from study.models import interventions
@@ -19,7 +20,7 @@ def test_records_of_cells(small: Run) -> None:
     cells = small.cells
     for key in cells.done():
         record = cells.record(key)
-        shots = record["identity"]["arm"]["shots"]
+        shots = record["identity"]["responses"]["prompts"]["arm"]["shots"]
         assert record["key"] == key
         assert record["effective_shots"] == {"least": shots, "most": shots}
         assert len(record["demonstrations"]) == shots
@@ -33,12 +34,19 @@ def test_records_of_cells(small: Run) -> None:
         assert items["score"].mean() == record["score"]
 
 
-def test_scores_can_be_recomputed_from_the_items(small: Run) -> None:
-    for key in small.cells.done():
-        items = small.cells.items(key).to_pandas()
-        best = [int(max(range(len(row)), key=lambda i: row[i])) for row in items["logprobs"]]
-        correct = [float(str(b) == gold) for b, gold in zip(best, items["gold"], strict=True)]
-        assert correct == list(items["score"])
+def test_scores_are_those_of_the_responses_and_the_gold_answers(small: Run) -> None:
+    for row in small.ledger.rows:
+        responses = small.responses.items(row["responses"]).to_pydict()
+        (file,) = (small.results / "items").glob(f"{row['task']}.*.parquet")
+        asked = pq.read_table(file).to_pydict()
+        gold_of = dict(zip(asked["item"], asked["gold"], strict=True))
+        scores = small.cells.items(row["key"]).to_pydict()
+        best = [values.index(max(values)) for values in responses["logprobs"]]
+        gold = [gold_of[item] for item in responses["item"]]
+        assert scores["item"] == responses["item"]
+        assert scores["choice"] == best
+        correct = [float(str(b) == g) for b, g in zip(best, gold, strict=True)]
+        assert scores["score"] == correct
 
 
 class ScaledLogits(Intervention):
@@ -88,9 +96,10 @@ def test_interventions_change_the_forward_passes_of_their_arm_only(
     )
     keys = {row["arm"]: row["key"] for row in run.ledger.rows}
     assert len(set(keys.values())) == 4
+    responses = {row["arm"]: row["responses"] for row in run.ledger.rows}
     sums = {
-        arm: [sum(row) for row in run.cells.items(key).to_pydict()["logprobs"]]
-        for arm, key in keys.items()
+        arm: [sum(row) for row in run.responses.items(key).to_pydict()["logprobs"]]
+        for arm, key in responses.items()
     }
     paths = {arm: run.cells.record(key)["scoring"] for arm, key in keys.items()}
     assert sums["base-0shot+scaled"] == pytest.approx(sums["base-0shot+scaled_plain"], abs=1e-3)
@@ -101,5 +110,7 @@ def test_interventions_change_the_forward_passes_of_their_arm_only(
     ]
     assert paths["base-0shot"]["plain_requests"] == {}
     record = run.cells.record(keys["base-0shot+scaled"])
-    assert record["identity"]["arm"]["interventions"] == [{"name": "scaled", "scale": 0.25}]
-    assert "interventions" not in run.cells.record(keys["base-0shot"])["identity"]["arm"]
+    model = record["identity"]["responses"]["model"]
+    assert model["interventions"] == [{"name": "scaled", "scale": 0.25}]
+    plain = run.cells.record(keys["base-0shot"])["identity"]["responses"]["model"]
+    assert "interventions" not in plain

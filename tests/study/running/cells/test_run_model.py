@@ -59,6 +59,7 @@ def test_a_model_folder_that_vanishes_is_named(make_run: MakeRun, base_copy: Pat
     assert evaluate(run.folder) == []
     assert tables(run.folder) == undisturbed
     lost = next(key for key in cells.done() if cells.record(key)["model"].endswith("copied"))
+    run.responses.remove(cells.record(lost)["responses"])
     cells.remove(lost)
     finished = cells.done()
     (failure,) = (event for event in evaluate(run.folder) if event.kind == "failed")

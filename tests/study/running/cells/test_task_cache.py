@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from study.planning.plan_study import PlannedStudy
 from study.running.cells.prompts import render_prompts
 from study.running.cells.task_cache import TaskCache
@@ -10,6 +12,10 @@ from study.tasks.lm_eval.library import task_library
 from tests.conftest import MakeRun
 from tests.in_process import plan
 from tests.study.running.cells.conftest import CellOf
+
+
+def texts(number: int) -> pa.Table:
+    return pa.table({"texts": [["x"]] * number})
 
 
 def test_a_task_is_loaded_once(task_cache: TaskCache, planned: PlannedStudy) -> None:
@@ -23,7 +29,7 @@ def test_the_tasks_own_prompt_is_the_task_itself(task_cache: TaskCache, cell_of:
     cell = cell_of("base-5shot")
     task, items = task_cache.prompted(cell)
     assert (task, items) == task_cache.task(cell.task.task)
-    assert task_cache.response_summary(cell, items.evaluated(2), [{"text": "x"}] * 2) is None
+    assert task_cache.response_summary(cell, items.evaluated(2), texts(2)) is None
 
 
 def test_a_prompt_form_wraps_the_task(make_run: MakeRun) -> None:
@@ -50,4 +56,4 @@ def test_a_prompt_form_wraps_the_task(make_run: MakeRun) -> None:
     for one, other in zip(ours.requests, plain.requests, strict=True):
         assert one[0].args[0] != other[0].args[0]
         assert all(each.target in one[0].args[0] for each in demonstrations.documents)
-    assert cache.response_summary(cell, documents, [{"text": "x"}] * 3) is None
+    assert cache.response_summary(cell, documents, texts(3)) is None

@@ -48,13 +48,15 @@ def test_the_base_reads_what_its_tuned_model_wrote(make_run: MakeRun) -> None:
     for (pair, _, task), key in written.items():
         writer = by_position[pair, WRITES, task]
         record = cells.record(key)
-        assert record["identity"]["arm"]["written"] == writer
+        reads = record["identity"]["responses"]["prompts"]["reads"]
+        assert reads == cells.record(writer)["responses"]
         assert record["metric"] == "answer_similarity"
         assert cells.record(writer)["written"]["parsed"] >= 0
-        responses = cells.items(writer, ["item", "text"]).to_pylist()
-        hashes = {row["item"]: row["prompt_hash"] for row in cells.items(key).to_pylist()}
-        for row in responses:
-            before, cue, _ = row["text"].rpartition("answer :")
-            prompt = before + cue if cue else row["text"]
+        prompts = run.responses.items(record["responses"]).to_pylist()
+        hashes = {row["item"]: row["prompt_hash"] for row in prompts}
+        for row in run.responses.items(reads, ["item", "texts"]).to_pylist():
+            (text,) = row["texts"]
+            before, cue, _ = text.rpartition("answer :")
+            prompt = before + cue if cue else text
             assert hashes[row["item"]] == hashlib.sha256(prompt.encode()).hexdigest()
     assert plan(folder).remaining() == []

@@ -1,0 +1,53 @@
+"""Tables of items, `results/items/<task>.<digest>.parquet`: what was asked, once for all models.
+
+In: a task's items. Out: a file with one row for each item (`schema.QUESTIONS`): question, choices,
+gold answer, the passage that it shares with others, and its factors. Responses and scores refer to
+items by their number, so that a human can read what a model was asked, and what it gave.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from study.config.tasks import ListedTask
+from study.results.files import file_name, write_whole
+from study.results.schema import QUESTIONS
+from study.tasks.items import TaskItems
+
+_TYPES: dict[str, pa.DataType] = {
+    "int64": pa.int64(),
+    "string": pa.string(),
+    "list<string>": pa.list_(pa.string()),
+    "map<string,string>": pa.map_(pa.string(), pa.string()),
+}
+
+
+def item_table(results: Path, items: TaskItems) -> Path:
+    """The file of a task's items; another one if the items are others."""
+    return results / "items" / f"{file_name(items.task)}.{items.documents[:16]}.parquet"
+
+
+def write_item_table(results: Path, task: ListedTask, items: TaskItems) -> Path:
+    """Write the items of a task, unless they are written already."""
+    path = item_table(results, items)
+    if path.is_file():
+        return path
+    rows = [
+        {
+            "item": item.index,
+            "question": item.text,
+            "choices": list(item.choices),
+            "gold": item.target,
+            "passage": None if task.passage is None else str(item.raw[task.passage]),
+            "factors": {name: str(item.raw[name]) for name in task.factors},
+        }
+        for item in items.items
+    ]
+    schema = pa.schema([(name, _TYPES[kind]) for name, kind in QUESTIONS.items()])
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
+    write_whole(path, sink.getvalue().to_pybytes())
+    return path

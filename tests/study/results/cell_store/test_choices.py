@@ -1,0 +1,35 @@
+"""Choices: equal numbers for equal answers."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from study.results.cell_store.choices import choices_of
+from study.results.schema import text_code
+
+
+def responses(
+    logprobs: list[list[float]], characters: list[list[int]], texts: list[list[str]]
+) -> pa.Table:
+    return pa.table(
+        {
+            "logprobs": pa.array(logprobs, pa.list_(pa.float64())),
+            "characters": pa.array(characters, pa.list_(pa.int64())),
+            "texts": pa.array(texts, pa.list_(pa.string())),
+        }
+    )
+
+
+def test_a_choice_is_the_likeliest_option_as_the_metric_weighs_it() -> None:
+    table = responses([[-4.0, -3.0], [-1.0, -1.0]], [[8, 2], [1, 1]], [[], []])
+    assert choices_of(table, "acc,none").tolist() == [1, 0]  # type: ignore[union-attr]
+    assert choices_of(table, "acc_norm,none").tolist() == [0, 0]  # type: ignore[union-attr]
+    assert choices_of(responses([[-1.0]], [[1]], [[]]), "acc") is None
+
+
+def test_a_generated_answer_is_the_code_of_its_first_text() -> None:
+    table = responses([[], []], [[], []], [["one  text", "again"], ["another"]])
+    codes = choices_of(table, "exact_match")
+    assert codes is not None
+    assert codes.tolist() == [text_code("one text"), text_code("another")]
+    assert choices_of(responses([[], []], [[], []], [["one"], []]), "exact_match") is None
