@@ -55,7 +55,8 @@ def main() -> int:
         failures = [event.failure() for event in events if event.kind == "failed"]
         seconds = time.perf_counter() - start
         assert not failures, failures
-        written = sum(file.stat().st_size for file in run.cells.folder.iterdir())
+        stores = (run.cells.folder, run.responses.folder)
+        written = sum(file.stat().st_size for store in stores for file in store.iterdir())
     error = estimated / seconds - 1
     print(
         f"time: {estimated:.0f} s estimated, {seconds:.0f} s taken: {error:+.0%} "

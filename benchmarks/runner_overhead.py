@@ -110,7 +110,8 @@ def time_cells(folder: Path, scale: Scale) -> bool:
     seconds, cells = 0.0, 0
     with (
         work.measuring(run_cell, "render_prompts"),
-        work.measuring(run_cell, "evaluate"),
+        work.measuring(run_cell, "collect_responses"),
+        work.measuring(run_cell, "score_cell"),
         work.measuring(task_cache, "task_items"),
     ):
         runner = ModelRunner(run, "cpu")

@@ -17,6 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 from study.cli.main import app
+from study.results.run import Run
 from tests.conftest import ROOT, SMALL, command_environment
 from tests.in_process import evaluate_all
 
@@ -86,3 +87,9 @@ def study_text(name: str) -> str:
 def copy_run(run: Path, folder: Path) -> Path:
     """Copy a finished run into another folder of runs."""
     return Path(shutil.copytree(run, folder / run.name))
+
+
+def remove_cell(run: Run, key: str) -> None:
+    """Remove a cell with its responses, so that it must be evaluated again."""
+    run.responses.remove(run.cells.record(key)["responses"])
+    run.cells.remove(key)

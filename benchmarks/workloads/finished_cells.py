@@ -26,14 +26,8 @@ def choice_items(items: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     return [
         {
             "item": i,
-            "gold": str(gold[i]),
             "score": float(logprobs[i].argmax() == gold[i]),
-            "logprobs": logprobs[i].tolist(),
-            "lengths": [5, 6, 7, 8],
-            "text": None,
-            "prompt_hash": f"{i:064x}",
-            "shots": 5,
-            "truncated": False,
+            "choice": int(logprobs[i].argmax()),
         }
         for i in range(items)
     ]
@@ -56,13 +50,14 @@ def write_finished_cells(run: Run, rows: list[dict[str, Any]], items: int) -> No
             "score": score,
             "stderr": 0.01,
             "n_items": items,
-            "identity": {"arm": {"shots": 5}},
+            "key": key,
             "provenance": details,
+            "scored": details,
         }
         run.cells.write(key, record, cell_items)
         keyed.append({**row, "key": key})
     digest = run.study.digest()
-    ledger = {"version": VERSION, "study": digest, "rows": keyed, "passages": {}}
+    ledger = {"version": VERSION, "study": digest, "rows": keyed, "passages": {}, "prompts": ""}
     run.ledger_file.write_text(json.dumps(ledger))
 
 

@@ -77,7 +77,8 @@ def _cells(folder: Path) -> dict[str, Any]:
 
 
 def _log_probabilities(run: Run, key: str) -> list[list[float]]:
-    table = run.cells.items(key, ["logprobs"]).to_pydict()
+    responses = run.cells.record(key)["responses"]
+    table = run.responses.items(responses, ["logprobs"]).to_pydict()
     values: list[list[float]] = table["logprobs"]
     return values
 
@@ -101,11 +102,11 @@ def test_an_arm_with_an_unknown_intervention_is_refused(make_run: MakeRun) -> No
 def test_the_identity_contains_what_the_intervention_adds(make_run: MakeRun) -> None:
     arms = ["base-0shot", "base-0shot+half", "base-0shot+same", "base-0shot+half+same"]
     cells = _cells(make_run(**_study(arms)))
-    assert "interventions" not in cells["base-0shot"].identity["arm"]
-    assert cells["base-0shot+half"].identity["arm"]["interventions"] == [
+    assert "interventions" not in cells["base-0shot"].identity["responses"]["model"]
+    assert cells["base-0shot+half"].identity["responses"]["model"]["interventions"] == [
         {"name": "half", "attention_scale": 0.5}
     ]
-    assert cells["base-0shot+half+same"].identity["arm"]["interventions"] == [
+    assert cells["base-0shot+half+same"].identity["responses"]["model"]["interventions"] == [
         {"name": "half", "attention_scale": 0.5},
         {"name": "same", "attention_scale": 1.0},
     ]

@@ -19,6 +19,7 @@ from study.planning.staging import needed_models, not_locked, stage
 from study.results.run import Run
 from study.running.doctor import examine
 from tests.conftest import MakeRun
+from tests.finished_runs import remove_cell
 from tests.in_process import InProcessExecutor, evaluate, evaluate_all, plan
 from tests.study.planning.hub import Hub
 
@@ -147,8 +148,7 @@ def test_weights_that_differ_from_the_lock_are_not_run(own_base: tuple[Path, Pat
     cells = run.cells
     keys = [key for key in cells.done() if cells.record(key)["model"] == "mine/base"]
     assert len(keys) == 6
-    run.responses.remove(cells.record(keys[0])["responses"])
-    cells.remove(keys[0])
+    remove_cell(run, keys[0])
     finished = len(cells.done())
     for name in ("config.json", "model.safetensors"):
         shutil.copyfile(Path(zoo()[1].base.path) / name, base / name)

@@ -8,11 +8,12 @@ import time
 from study.results.run import Run
 from study.running.job_states import RunnerProcess, job_states, record
 from study.running.status import MISSING, JobStatus, job_statuses, status_text
+from tests.finished_runs import remove_cell
 
 
 def remove_a_cell(run: Run, model: str) -> None:
     key = next(row["key"] for row in run.ledger.rows if row["model"] == model)
-    run.cells.remove(key)
+    remove_cell(run, key)
 
 
 def status_of(run: Run, model: str) -> JobStatus:

@@ -165,7 +165,10 @@ def test_tuned_models_are_evaluated_like_any_other(trained: Path, study_command:
     ]
     assert len(records) == 2
     for record in records:
-        assert record["identity"]["model"]["weights"] == f"recipe:{the_model(trained).key}"
+        assert (
+            record["identity"]["responses"]["model"]["weights"]
+            == f"recipe:{the_model(trained).key}"
+        )
         assert len(record["weights"]) == 64
     again = study_command("run", trained)
     assert again.returncode == 0, again.stderr

@@ -12,6 +12,7 @@ from study.models.pairs import zoo
 from study.results.run import Run
 from study.running.cells.run_model import ModelRunner
 from tests.conftest import MakeRun, tables
+from tests.finished_runs import remove_cell
 from tests.in_process import evaluate, evaluate_all, plan
 
 PAIR = zoo()[0]
@@ -59,8 +60,7 @@ def test_a_model_folder_that_vanishes_is_named(make_run: MakeRun, base_copy: Pat
     assert evaluate(run.folder) == []
     assert tables(run.folder) == undisturbed
     lost = next(key for key in cells.done() if cells.record(key)["model"].endswith("copied"))
-    run.responses.remove(cells.record(lost)["responses"])
-    cells.remove(lost)
+    remove_cell(run, lost)
     finished = cells.done()
     (failure,) = (event for event in evaluate(run.folder) if event.kind == "failed")
     assert str(base_copy) in failure.failure()

@@ -19,6 +19,7 @@ from study.running.events import Event
 from study.running.executors import EXECUTORS, ActiveJob, Finding, executor_type
 from study.running.executors.base import findings, with_work
 from tests.conftest import MakeRun
+from tests.finished_runs import remove_cell
 from tests.in_process import InProcessExecutor, plan
 from tests.study.task_files import TUNING
 
@@ -77,7 +78,7 @@ def test_the_longest_job_is_submitted_first(make_run: MakeRun) -> None:
 def test_only_what_remains_is_submitted_and_no_cell_twice_by_one_command(copied: Run) -> None:
     removed = sorted(copied.cells.done())[:2]
     for key in removed:
-        copied.cells.remove(key)
+        remove_cell(copied, key)
     planned = plan(copied.folder)
     executor = IdleExecutor(planned.resolved.run)
     assert list(dispatch(planned, executor)) == []
@@ -168,7 +169,7 @@ def test_a_check_has_a_finding_for_each_problem_or_one_without() -> None:
 def test_jobs_without_cells_have_no_work(copied: Run) -> None:
     key = min(copied.cells.done())
     model = copied.cells.record(key)["model"]
-    copied.cells.remove(key)
+    remove_cell(copied, key)
     planned = plan(copied.folder)
     remaining = estimate(planned.resolved, planned.plan, planned.done)
     assert len(remaining.jobs) == 6

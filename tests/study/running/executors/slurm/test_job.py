@@ -12,6 +12,7 @@ from study.config.executors import SlurmResources
 from study.results.run import Run
 from study.running.executors.slurm.job import MAX_IDLE_REQUEUES, ModelJob
 from study.running.job_states import job_states
+from tests.finished_runs import remove_cell
 from tests.in_process import plan
 
 RESOURCES = SlurmResources(hours=1, memory_gb=1)
@@ -22,7 +23,7 @@ def job(copied: Run) -> ModelJob:
     """A job of a finished run, one of whose cells is missing; it has just been started."""
     planned = plan(copied.folder)
     job = ModelJob(copied, planned.plan.jobs[0], RESOURCES, ["cpu"], 60.0)
-    copied.cells.remove(str(job.job.cells[0].key))
+    remove_cell(copied, str(job.job.cells[0].key))
     job.started, job.initial_progress = time.monotonic(), job._progress()
     return job
 
