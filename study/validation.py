@@ -8,26 +8,106 @@ that they can be removed from the location that an error names.
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from study.errors import StudyError, listed, nearest
+from study.yaml_files import read_mapping
+
+MAX_TEXT = 1000
+"Characters of a text of one line."
+MAX_PART = 255
+"Bytes of a part between slashes, since any text may be part of a path."
+MAX_COUNT = 10**9
+"Largest number of items, rows or tokens that a study file may state."
+MAX_SEED = 2**32 - 1
+ALL_FIELDS = frozenset({"*"})
+_NOT_TEXT = {"Cc", "Cs", "Zl", "Zp"}
+"Unicode categories of control characters, lone surrogates, separators of lines and paragraphs."
+_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"Characters that change the direction in which others are shown."
 
 
 class Strict(BaseModel):
-    """A frozen model that refuses unknown keys."""
+    """A frozen model that refuses unknown keys, converts no types, and takes finite numbers only.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Its texts are not empty, and have one line without characters that do not print; those of the
+    fields in `multiline` may be empty, and have several lines.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    multiline: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _check_texts(cls, value: Any, info: ValidationInfo) -> Any:
+        name = str(info.field_name)
+        if value == cls.model_fields[name].default:
+            return value
+        for text in _texts(value):
+            if cls.multiline & {name, *ALL_FIELDS}:
+                _check_lines(text)
+            else:
+                _check_line(text)
+        return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, dict):
+        yield from _texts([*value.keys(), *value.values()])
+
+
+def _check_line(text: str) -> None:
+    if not text.isprintable() or text != text.strip() or not text:
+        raise ValueError(
+            f"a text of one line, without control characters and surrounding spaces, found {text!r}"
+        )
+    longest = max(len(part.encode()) for part in text.split("/"))
+    if len(text) > MAX_TEXT or longest > MAX_PART:
+        raise ValueError(
+            f"a text of at most {MAX_TEXT} characters, {MAX_PART} bytes between slashes, "
+            f"found {len(text)} characters"
+        )
+
+
+def _check_lines(text: str) -> None:
+    for char in text:
+        if char in _OVERRIDES or (unicodedata.category(char) in _NOT_TEXT and char not in "\n\t"):
+            raise ValueError(f"a text without control characters, found {char!r}")
+
+
+def _check_parts(name: str) -> str:
+    if {"", ".", ".."} & set(re.split(r"[/\\]", name)) or "\\" in name:
+        raise ValueError("a name without '..', empty parts and backslashes, such as org/model")
+    return name
 
 
 Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 "A name that can be part of a file name."
+PairName = Annotated[str, AfterValidator(_check_parts)]
+"A name like those of models on the hub: parts between slashes."
 
 
 def either_mapping(mapping: str, otherwise: str, key: str | None = None) -> Discriminator:
@@ -56,27 +136,9 @@ def validated(kind: type[Model], path: Path) -> Model:
         raise _study_error(path, content, kind, faults[0]) from None
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; code and object tags are refused."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise StudyError(path, found=f"{error}", expected="text in UTF-8") from None
-    except OSError as error:
-        raise StudyError(path, found=error.strerror, expected="a readable file") from None
-    except yaml.YAMLError as error:
-        fault = re.sub(r"\s+", " ", str(error))
-        raise StudyError(path, found=f"not YAML: {fault}", expected="a YAML mapping") from None
-    if not isinstance(content, dict):
-        found = "nothing" if content is None else f"a {type(content).__name__}"
-        raise StudyError(path, found=found, expected="a YAML mapping")
-    return content
-
-
 def _study_error(path: Path, content: Any, kind: type[BaseModel], fault: Any) -> StudyError:
     """One of pydantic's faults as a StudyError."""
-    location = [part for part in fault["loc"] if not _is_tag(part)]
-    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location).lstrip(".")
+    key, value = _location(content, fault["loc"]), fault["input"]
     if fault["type"] == "extra_forbidden":
         allowed = list(_model_at(kind, fault["loc"][:-1]).model_fields)
         return StudyError(
@@ -84,28 +146,41 @@ def _study_error(path: Path, content: Any, kind: type[BaseModel], fault: Any) ->
             key,
             found="an unknown key",
             expected=f"one of {listed(allowed, most=20)}",
-            do=nearest(location[-1], allowed),
+            do=nearest(fault["loc"][-1], allowed),
         )
     if fault["type"] == "missing":
+        key = f"{key}.{fault['loc'][-1]}".lstrip(".")
         return StudyError(path, key, found="nothing", expected="a value: this key is required")
-    value = _value_at(content, location)
     if fault["type"] == "value_error":
         # A whole section is not printed: the message names the parts that contradict each other.
         found = "a contradiction" if isinstance(value, dict) else repr(value)
         return StudyError(path, key or None, found=found, expected=str(fault["ctx"]["error"]))
+    if fault["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return StudyError(path, key, found=repr(value), expected="a mapping")
     expected = re.sub(r"^(Input|Value|List|String) should (be )?", "", fault["msg"])
+    if fault["type"] == "string_type" and isinstance(value, int | float | datetime.date):
+        return StudyError(path, key, found=str(value), expected="a text", do="Write it in quotes")
     allowed = re.findall(r"'([^']+)'", expected)
     return StudyError(path, key, found=repr(value), expected=expected, do=nearest(value, allowed))
 
 
+def _location(content: Any, loc: tuple[Any, ...]) -> str:
+    """Where a fault is, without what pydantic adds to its location: tags and types of unions, the
+    place in a list that stands for a single value."""
+    key = ""
+    for part in loc:
+        if isinstance(content, dict) and part in content:
+            key += f".{part}"
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            key += f"[{part}]"
+        else:
+            continue
+        content = content[part]
+    return key.lstrip(".")
+
+
 def _is_tag(part: Any) -> bool:
     return isinstance(part, str) and part.startswith("<")
-
-
-def _value_at(content: Any, location: list[Any]) -> Any:
-    for part in location:
-        content = content[part]
-    return content
 
 
 def _model_at(kind: type[BaseModel], loc: tuple[Any, ...]) -> type[BaseModel]:
@@ -117,7 +192,7 @@ def _model_at(kind: type[BaseModel], loc: tuple[Any, ...]) -> type[BaseModel]:
             if field is not None:
                 current = (field.annotation, field.metadata)
         elif _is_tag(part):
-            current = next(model for tag, model in _tagged(current) if tag == part)
+            current = next((model for tag, model in _tagged(current) if tag == part), current)
         models = [model for _, model in _tagged(current)]
         if len(set(models)) == 1:
             current = models[0]

@@ -56,7 +56,7 @@ def _checked_arguments(value: Any) -> dict[str, Scalar]:
 TemplateArguments = Annotated[dict[str, Scalar], PlainValidator(_checked_arguments)]
 "Arguments of a chat template by name; whether a template reads them is checked when it is known."
 _NAME = re.compile(
-    r"(?P<role>base|tuned)-(?P<shots>\d{1,3})shot(?P<chat>-chat(?P<oneturn>-oneturn)?)?"
+    r"(?P<role>base|tuned)-(?P<shots>0|[1-9][0-9]{0,2})shot(?P<chat>-chat(?P<oneturn>-oneturn)?)?"
     r"(?:-(?P<form>[a-z][a-z0-9_]*))?(?P<interventions>(?:\+[a-z][a-z0-9_]*)*)"
 )
 

@@ -18,24 +18,26 @@ MAX_NOTICE_SECONDS = 90
 class Resources(Strict):
     """What every executor's resources have in common: the largest model that they are for."""
 
-    up_to_params_b: float = Field(default=float("inf"), gt=0)
+    up_to_params_b: float = Field(default=float("inf"), gt=0, allow_inf_nan=True)
     "Largest model that gets these resources, in billions of parameters."
 
 
 class SlurmResources(Resources):
     """Resources of Slurm jobs; a job evaluates one model."""
 
-    hours: float = Field(gt=0)
+    multiline = frozenset({"setup"})
+
+    hours: float = Field(gt=0, le=8760)
     "Time limit of a job. A job that reaches it is requeued and resumes."
-    memory_gb: float = Field(gt=0)
+    memory_gb: float = Field(gt=0, le=1_000_000)
     "Memory of the node (not of its GPUs)."
-    cpus: int = Field(default=4, ge=1)
+    cpus: int = Field(default=4, ge=1, le=10_000)
     "CPU cores of a job."
-    gpus: int = Field(default=0, ge=0)
+    gpus: int = Field(default=0, ge=0, le=1000)
     "GPUs of a job, all on one node."
-    gpu_memory_gb: float | None = Field(default=None, gt=0)
+    gpu_memory_gb: float | None = Field(default=None, gt=0, le=100_000)
     "Memory of one GPU; with it, `study doctor` finds models that do not fit."
-    at_once: int = Field(default=64, ge=1)
+    at_once: int = Field(default=64, ge=1, le=100_000)
     "Maximum number of these jobs that run at the same time."
     partition: str | None = None
     "Slurm partition; by default the cluster's."

@@ -10,7 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag
 
 from study.config.arms import TemplateArguments
-from study.validation import Strict, either_mapping
+from study.validation import PairName, Strict, either_mapping
+
+MAX_PARAMS_B = 100_000
+"Largest parameter count that a study file may state, in billions."
 
 
 class ListedPair(Strict):
@@ -22,9 +25,9 @@ class ListedPair(Strict):
     "Folder or hub name of the tuned model."
     family: str
     "Model family; confidence intervals are clustered by it."
-    params_b: float = Field(gt=0)
+    params_b: float = Field(gt=0, le=MAX_PARAMS_B)
     "Parameter count in billions."
-    name: str | None = None
+    name: PairName | None = None
     "Name of the pair in tables; by default that of the tuned model."
     base_revision: str | None = None
     "Branch, tag or commit of the base model on the hub."
@@ -45,9 +48,9 @@ class SelectedPairs(Strict):
     "Only these makers."
     pair: list[str] | None = None
     "Only these pairs."
-    min_params_b: float = Field(default=0, ge=0)
+    min_params_b: float = Field(default=0, ge=0, le=MAX_PARAMS_B)
     "Smallest parameter count, in billions."
-    max_params_b: float = Field(default=float("inf"), gt=0)
+    max_params_b: float = Field(default=float("inf"), gt=0, allow_inf_nan=True)
     "Largest parameter count, in billions."
     template_arguments: TemplateArguments = Field(default_factory=dict)
     "Arguments of the tuned models' chat templates, such as `enable_thinking: false`."

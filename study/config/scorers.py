@@ -28,11 +28,11 @@ class Answers(Strict):
     "Character n-gram F-score (Popović 2015), or BERTScore F1 (Zhang et al. 2020)."
     bertscore_model: str = "roberta-large"
     "Folder or hub name of BERTScore's encoder."
-    bertscore_layer: int = Field(default=17, ge=1)
+    bertscore_layer: int = Field(default=17, ge=1, le=1000)
     "Layer whose hidden states BERTScore compares."
-    tokens: int = Field(default=250, ge=1)
+    tokens: int = Field(default=250, ge=1, le=1_000_000)
     "Maximum tokens of a response."
-    writing_tokens: int = Field(default=1024, ge=1)
+    writing_tokens: int = Field(default=1024, ge=1, le=1_000_000)
     "Maximum tokens of a response that contains self-written demonstrations."
 
     @property

@@ -24,7 +24,7 @@ from study.config.tasks import TaskEntries
 from study.config.tuning.recipes import Tuning
 from study.config.wording import LAYOUTS, SOURCE, Layout
 from study.errors import StudyError, listed, nearest
-from study.validation import Name, Strict, validated
+from study.validation import MAX_COUNT, MAX_SEED, Name, Strict, validated
 
 FILE_NAME = "study.yaml"
 
@@ -74,9 +74,9 @@ class Study(ExecutorSections):
     "Pairs of arms whose scores are correlated; the first is the main one."
     draws: int = Field(default=3, ge=1, le=100)
     "Demonstration draws of every arm with demonstrations."
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     "Seed of the demonstration draws."
-    limit: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     "Evaluate only the first items of a task, at most this many; by default all."
     task_folders: list[str] = Field(default_factory=list)
     "Folders with further lm-eval task files, relative to the study file."
@@ -112,6 +112,8 @@ class Study(ExecutorSections):
         if len(set(names)) != len(names):
             raise ValueError("contrasts: a different name for each contrast")
         for i, contrast in enumerate(self.contrasts):
+            if contrast.x == contrast.y:
+                raise ValueError(f"contrasts[{i}]: two arms, found {contrast.x!r} twice")
             for axis in ("x", "y"):
                 if (arm := getattr(contrast, axis)) not in arms:
                     raise ValueError(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
-from study.validation import Strict, either_mapping
+from study.validation import MAX_COUNT, Strict, either_mapping
 
 Exposure = Literal["seen_task", "unseen_task", "unseen_type", ""]
 "What the tuning mixture showed of a task; empty where unknown."
@@ -17,6 +17,8 @@ Exposure = Literal["seen_task", "unseen_task", "unseen_type", ""]
 
 class ListedTask(Strict):
     """One lm-eval task with what the study must know about it."""
+
+    multiline = frozenset({"fields"})
 
     task: str
     "Its name in lm-eval."
@@ -26,9 +28,9 @@ class ListedTask(Strict):
     "The metric, as lm-eval names it; with a filter as `metric,filter`."
     chance: float = Field(ge=0, lt=1)
     "Score of random guessing."
-    scale: float = Field(default=1.0, gt=0)
+    scale: float = Field(default=1.0, gt=0, le=1_000_000)
     "Factor that turns the metric into a fraction; 0.01 for a metric in percent."
-    max_shots: int | None = Field(default=None, ge=0)
+    max_shots: int | None = Field(default=None, ge=0, le=999)
     "Largest number of demonstrations the task supports; by default any number."
     exposure: Exposure = ""
     "What the tuning mixture showed of the task, where known."
@@ -40,9 +42,9 @@ class ListedTask(Strict):
     "Name and Jinja template of each field in field-by-field prompts; by default the document's."
     options: str | None = None
     "The document field that lists the options, where the task file names none."
-    items: int | None = Field(default=None, gt=0)
+    items: int | None = Field(default=None, gt=0, le=MAX_COUNT)
     "Number of items, for estimates while the data set is not available."
-    tokens: int | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0, le=MAX_COUNT)
     "Tokens of one item, likewise."
 
 

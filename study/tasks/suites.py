@@ -21,6 +21,8 @@ from study.validation import Strict, validated
 class Suite(Strict):
     """A named list of tasks."""
 
+    multiline = frozenset({"description"})
+
     description: str
     "What the suite is for."
     tasks: list[ListedTask] = Field(min_length=1)

@@ -227,7 +227,13 @@ def _integer(dumper: _Dumper, value: int) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:int", text)
 
 
+def _text(dumper: _Dumper, value: str) -> yaml.Node:
+    # In quotes: readers differ in which plain texts are numbers, dates and truth values.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"')
+
+
 _Dumper.add_representer(int, _integer)
+_Dumper.add_representer(str, _text)
 
 
 def as_yaml(content: Any) -> bytes:

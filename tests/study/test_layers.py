@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = (
-    {"errors", "validation", "processes", "hardware", "data", "inference"},
+    {"errors", "validation", "yaml_files", "processes", "hardware", "data", "inference"},
     {"config"},
     {"results"},
     {"zoo"},
@@ -26,7 +26,7 @@ LAYERS = (
     {"cli"},
 )
 "From the ground up; rooms of one layer do not import each other, the ground layer excepted."
-GROUND = {"inference": set(), "validation": {"errors"}, "hardware": set(), "processes": set()}
+GROUND = {"validation": {"errors", "yaml_files"}, "yaml_files": {"errors"}}
 "What the rooms of the ground layer import of it."
 MAX_ROOMS = 9
 WIDE = {"study", "study/zoo", "analysis/figures"}
@@ -96,7 +96,13 @@ def test_imports_go_down(name: str) -> None:
             assert layer(imported) < layer(name), f"{name} imports {imported}"
 
 
-LIGHT_ROOMS = ("study.config", "study.results", "study.errors", "study.validation")
+LIGHT_ROOMS = (
+    "study.config",
+    "study.results",
+    "study.errors",
+    "study.validation",
+    "study.yaml_files",
+)
 LIGHT = {"numpy", "pandas", "pyarrow", "pydantic", "typing_extensions", "yaml"}
 
 

@@ -10,7 +10,8 @@ from pydantic import Field, Tag, ValidationError
 
 from study.config.study import read_study
 from study.errors import StudyError
-from study.validation import Name, Strict, either_mapping, read_mapping, validated
+from study.validation import Name, Strict, either_mapping, validated
+from study.yaml_files import read_mapping
 from tests.conftest import MakeRun
 
 NOT_A_MAPPING = {

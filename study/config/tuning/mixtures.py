@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from study.validation import Strict
+from study.validation import MAX_COUNT, Strict
 
 Format = Literal[
     "flan",
@@ -29,6 +29,8 @@ SOURCE_KINDS = ("zoo", "suite", "task", "file")
 
 class Source(Strict):
     """Where rows of a mixture come from: exactly one of `zoo`, `suite`, `task` and `file`."""
+
+    multiline = frozenset({"wordings", "fields"})
 
     zoo: list[str] | None = None
     "Skills of the zoo: an unlimited number of questions, none of which is a test item."
@@ -50,9 +52,9 @@ class Source(Strict):
     "Wordings of the instruction, in Jinja over a document's fields; by default the task's own."
     fields: dict[str, str] = Field(default_factory=dict)
     "Name and Jinja template of each field in demonstrations; by default the document's fields."
-    weight: float | None = Field(default=None, gt=0)
+    weight: float | None = Field(default=None, gt=0, le=1_000_000)
     "Relative share of the rows; by default in proportion to the source's size, up to the cap."
-    context: int = Field(default=0, ge=0)
+    context: int = Field(default=0, ge=0, le=1000)
     "Zoo: number of solved questions of another skill before the instruction, to lengthen it."
 
     @property
@@ -79,11 +81,11 @@ class Mixture(Strict):
     "Only sources with these names or task types."
     without: list[str] = Field(default_factory=list)
     "No sources with these names or task types."
-    cap: int = Field(default=3000, ge=1)
+    cap: int = Field(default=3000, ge=1, le=MAX_COUNT)
     "Largest size that a source counts as in examples-proportional mixing."
-    rows: int | None = Field(default=None, ge=1)
+    rows: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     "Total number of rows."
-    tokens: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1, le=10**13)
     "Or the total number of tokens, so that formats of different length can be compared."
     longer: Literal["refuse", "drop", "truncate"] = "refuse"
     "What happens to rows that are longer than the model's context window."

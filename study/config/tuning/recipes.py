@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, Tag, model_validator
 
 from study.config.arms import TemplateArguments
+from study.config.pairs import MAX_PARAMS_B
 from study.config.tuning.methods import PLAIN_LOSSES, Adapter, Indicator, Loss, Optimiser
 from study.config.tuning.mixtures import Format, Mixture
 from study.errors import listed, nearest
-from study.validation import Name, Strict
+from study.validation import MAX_SEED, Name, PairName, Strict, either_mapping
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
 def _as_list(value: Any) -> Any:
@@ -27,9 +30,9 @@ class Base(Strict):
     base: str
     "Folder or hub name."
     family: str
-    params_b: float = Field(gt=0)
+    params_b: float = Field(gt=0, le=MAX_PARAMS_B)
     "Parameter count in billions."
-    name: str | None = None
+    name: PairName | None = None
     "Name in tables; by default the last part of `base`."
     revision: str | None = None
     "Branch, tag or commit on the hub."
@@ -42,15 +45,23 @@ class ChosenBases(Strict):
     family: list[str] | None = None
     pair: list[str] | None = None
     "Only the bases of these pairs."
-    min_params_b: float = Field(default=0, ge=0)
-    max_params_b: float = Field(default=float("inf"), gt=0)
+    min_params_b: float = Field(default=0, ge=0, le=MAX_PARAMS_B)
+    max_params_b: float = Field(default=float("inf"), gt=0, allow_inf_nan=True)
+
+
+BaseEntry = Annotated[
+    Annotated[ChosenBases, Tag("<selected>")] | Annotated[Base, Tag("<listed>")],
+    either_mapping("<selected>", "<listed>", key="source"),
+]
 
 
 class RecipeGrid(Strict):
     """Recipes: every base with every combination of the lists."""
 
+    multiline = frozenset({"template"})
+
     name: Name
-    bases: list[ChosenBases | Base] = Field(min_length=1)
+    bases: list[BaseEntry] = Field(min_length=1)
     mixture: Annotated[list[str], BeforeValidator(_as_list)] = Field(min_length=1)
     format: Annotated[list[Format], BeforeValidator(_as_list)] = Field(default=["flan"])
     "How a document becomes a conversation."
@@ -59,7 +70,7 @@ class RecipeGrid(Strict):
     optimiser: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["default"])
     adapter: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["none"])
     "`none` is full fine-tuning."
-    seed: Annotated[list[int], BeforeValidator(_as_list)] = Field(default=[0])
+    seed: Annotated[list[Seed], BeforeValidator(_as_list)] = Field(default=[0])
     template: str = "tokenizer"
     "The chat template: the tokenizer's own, `tulu`, `llama2`, `chatml`, or one in Jinja."
     template_arguments: TemplateArguments = Field(default_factory=dict)
@@ -69,12 +80,12 @@ class RecipeGrid(Strict):
 class Tuning(Strict):
     """Everything that a study tunes."""
 
-    mixtures: dict[str, Mixture] = Field(default_factory=dict)
-    losses: dict[str, Loss] = Field(default_factory=dict)
+    mixtures: dict[Name, Mixture] = Field(default_factory=dict)
+    losses: dict[Name, Loss] = Field(default_factory=dict)
     "In addition to `output`, `instruction_and_output`, `all` and `output_diluted`."
-    indicators: dict[str, Indicator] = Field(default_factory=dict)
-    optimisers: dict[str, Optimiser] = Field(default_factory=dict)
-    adapters: dict[str, Adapter] = Field(default_factory=dict)
+    indicators: dict[Name, Indicator] = Field(default_factory=dict)
+    optimisers: dict[Name, Optimiser] = Field(default_factory=dict)
+    adapters: dict[Name, Adapter] = Field(default_factory=dict)
     recipes: list[RecipeGrid] = Field(default_factory=list)
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import datetime as dt
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from study.config.executors import SlurmResources
+from study.config.pairs import ListedPair
 from study.config.study import read_study
 from study.config.wording import SOURCE, ZOO, Layout
 from study.errors import StudyError
@@ -67,7 +69,10 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["arms[0]", "no chat template on a base arm", "'base-5shot'"],
     ),
     "arm twice": ({"arms": ["base-0shot", "base-0shot"]}, ["each arm once", "'base-0shot'"]),
-    "arm that is a number": ({"arms": [5]}, ["arms[0]: found 5", "a valid string"]),
+    "arm that is a number": (
+        {"arms": [5]},
+        ["arms[0]: found 5", "Write it in quotes"],
+    ),
     "draws of an arm": (
         {"arms": [{"name": "base-5shot", "draws": 0}]},
         ["arms[0].draws: found 0", "greater than or equal to 1"],
@@ -86,6 +91,58 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "no draws": ({"draws": 0}, ["draws: found 0", "greater than or equal to 1"]),
     "draws in words": ({"draws": "three"}, ["draws: found 'three'", "integer"]),
+    "draws that are a fraction": ({"draws": 2.5}, ["draws: found 2.5", "integer"]),
+    "draws with a decimal point": ({"draws": 2.0}, ["draws: found 2.0", "integer"]),
+    "draws in quotes": ({"draws": "3"}, ["draws: found '3'", "integer"]),
+    "true for a number": ({"limit": True}, ["limit: found True", "integer"]),
+    "a number for true": ({"trust_remote_code": 1}, ["trust_remote_code: found 1", "boolean"]),
+    "absurd limit": ({"limit": 10**17}, ["limit: found", "less than or equal to"]),
+    "infinite size": ({"pairs": _pair(params_b=float("inf"))}, ["params_b: found inf", "finite"]),
+    "no size": ({"pairs": _pair(params_b=float("nan"))}, ["params_b: found nan", "finite"]),
+    "size of true": ({"pairs": _pair(params_b=True)}, ["params_b: found True", "number"]),
+    "pair that is a number": (
+        {"pairs": _pair(name=2.1)},
+        ["pairs[0].name: found 2.1; expected a text. Write it in quotes"],
+    ),
+    "pair that is a date": (
+        {"pairs": _pair(name=datetime.date(2026, 1, 2))},
+        ["pairs[0].name: found 2026-01-02; expected a text. Write it in quotes"],
+    ),
+    "pair that leaves its folder": ({"pairs": _pair(name="a/../b")}, ["pairs[0].name", "'..'"]),
+    "family of two lines": ({"pairs": _pair(family="a\nb")}, ["pairs[0].family", "one line"]),
+    "family with a terminal sequence": (
+        {"pairs": _pair(family="\x1b]0;a\x07")},
+        ["pairs[0].family", "control characters", r"'\x1b]0;a\x07'"],
+    ),
+    "family without a name": ({"pairs": _pair(family="")}, ["pairs[0].family", "found ''"]),
+    "path that no file system has": (
+        {"pairs": _pair(base="a" * 256)},
+        ["pairs[0].base", "255 bytes between slashes"],
+    ),
+    "layout with a terminal sequence": ({"layout": {"after": "\x1b[2J"}}, [r"found '\x1b'"]),
+    "Arabic digits": ({"arms": ["base-٥shot"]}, ["arms[0]: found 'base-٥shot'"]),
+    "full-width digits": ({"arms": ["base-５shot"]}, ["arms[0]: found 'base-５shot'"]),
+    "an arm's number with zeros": ({"arms": ["base-05shot"]}, ["arms[0]: found 'base-05shot'"]),
+    "contrast of an arm with itself": (
+        {"contrasts": [{"name": "c", "x": "base-5shot", "y": "base-5shot"}]},
+        ["contrasts[0]: two arms, found 'base-5shot' twice"],
+    ),
+    "mixture with a slash": (
+        {"tuning": {"mixtures": {"a/b": {"sources": [{"zoo": ["first"]}], "rows": 1}}}},
+        ["tuning.mixtures.a/b", "pattern"],
+    ),
+    "base that is neither selected nor listed": (
+        {"tuning": {"recipes": [{"name": "r", "bases": ["x"], "mixture": "m"}]}},
+        ["tuning.recipes[0].bases[0]: found 'x'; expected a mapping"],
+    ),
+    "mixture that is no name": (
+        {"tuning": {"recipes": [{"name": "r", "bases": [{"source": "zoo"}], "mixture": 5}]}},
+        ["tuning.recipes[0].mixture: found 5; expected a text. Write it in quotes"],
+    ),
+    "modules of an adapter": (
+        {"tuning": {"adapters": {"a": {"modules": [None]}}}},
+        ["tuning.adapters.a.modules[0]: found None"],
+    ),
     "negative limit": ({"limit": -5}, ["limit: found -5"]),
     "unknown number format": ({"dtype": "fp16"}, ["dtype: found 'fp16'", "'float16'?"]),
     "chance of one": ({"tasks": _listed(chance=1.0)}, ["tasks[0].chance: found 1.0"]),
@@ -132,6 +189,15 @@ def test_commands_exit_with_one_error_and_code_2(
         assert "Traceback" not in result.stderr
         assert result.stdout == ""
     assert sorted(path.name for path in folder.iterdir()) == ["study.yaml"]
+
+
+NAMES = ["NA", "2.10", "007", "nan", "true", "null", "=1+1", "名前", "a b/c"]
+
+
+def test_names_that_look_like_something_else_stay_texts(make_run: MakeRun) -> None:
+    pairs = [pair for name in NAMES for pair in _pair(name=name, family=name)]
+    study = read_study(make_run(pairs=pairs))
+    assert [entry.name for entry in study.pairs if isinstance(entry, ListedPair)] == NAMES
 
 
 def test_a_study_knows_its_folder(make_run: MakeRun) -> None:
