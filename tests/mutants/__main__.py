@@ -61,7 +61,8 @@ def main() -> None:
             chosen = sample(package, arguments.sample, arguments.seed)
             rows.append(_table_row(package, chosen, _results(package, chosen)))
     finally:
-        shutil.rmtree(TREE)
+        for folder in (TREE, TREE.with_name(f"{TREE.name}-tmp")):
+            shutil.rmtree(folder, ignore_errors=True)
     print(f"\n{'package':<22}{'mutants':>8}{'killed':>8}{'equivalent':>12}{'survived':>10}  share")
     print(*rows, sep="\n")
 

@@ -5,6 +5,7 @@ In: the folder of the copy, test files. Out: pytest's exit code, the first failu
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -34,13 +35,16 @@ PRELOADED = [
     "yaml",
 ]
 "Modules that forks find already imported; those of the project must be imported in the fork."
+UNUSED_PLUGINS = ("cacheprovider", "anyio", "xdist", "unraisableexception")
 PASSED, CRASHED, TIMED_OUT = 0, -1, -2
 
 
 def preload() -> None:
-    """Import the libraries that most tests need."""
+    """Import the libraries that most tests need, and leave them out of garbage collection."""
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> tuple[int, str, float]:
@@ -90,6 +94,8 @@ def _pytest(folder: Path, tests: Sequence[str]) -> tuple[int, str]:
             if report.failed:
                 failures.append(f"{report.nodeid} cannot be imported")
 
-    options = ["-x", "-p", "no:cacheprovider", *(f"--deselect={test}" for test in DESELECTED)]
+    options = ["-x", f"--basetemp={folder.with_name(f'{folder.name}-tmp')}"]
+    options += [f"-pno:{plugin}" for plugin in UNUSED_PLUGINS]
+    options += [f"--deselect={test}" for test in DESELECTED]
     code = pytest.main([*options, *tests], plugins=[Recorder()])
     return int(code), next(iter(failures), "")

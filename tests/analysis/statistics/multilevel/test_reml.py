@@ -90,8 +90,8 @@ def test_a_standard_deviation_becomes_zero_only_if_that_is_as_likely() -> None:
     noise -= noise.mean(1, keepdims=True)
     small = 0.004 * np.arange(6)[:, None]
 
-    def deviation(y: np.ndarray, known: float) -> float:  # type: ignore[type-arg]
-        model = RestrictedLikelihood(
+    def model(y: np.ndarray, known: float) -> RestrictedLikelihood:  # type: ignore[type-arg]
+        return RestrictedLikelihood(
             y=y.ravel(),
             x=np.ones((120, 1)),
             z=sparse.csr_array(np.repeat(np.eye(6), 20, axis=0)),
@@ -99,10 +99,10 @@ def test_a_standard_deviation_becomes_zero_only_if_that_is_as_likely() -> None:
             blocks=(RandomEffects(6, 1),),
             residual=False,
         )
-        return float(model.maximise()[0])
 
-    assert deviation(noise, 1.0) == 0
-    certain = deviation(small + 1e-4 * noise, 1e-8)
+    assert model(noise, 1.0).maximise().tolist() == [0]
+    assert model(noise, 1.0).maximise(np.array([1e-6])).tolist() == [0], "too flat to move"
+    (certain,) = model(small + 1e-4 * noise, 1e-8).maximise()
     assert certain == pytest.approx(small.std(ddof=1), rel=1e-2)
     assert certain < NEAR_BOUNDARY
 
