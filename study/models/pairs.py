@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,12 +20,14 @@ from study.config.study import Study
 from study.config.tuning.grids import Recipe, recipes
 from study.config.tuning.recipes import Base, ChosenBases
 from study.data import REGISTRY
-from study.errors import listed, nearest
+from study.errors import StudyError, listed, nearest
 from study.zoo import MODELS
 from study.zoo.build import built_members
 
 TUNED_HERE = "tuned:"
 "Prefix of the path of a model that the study trains; its folder is named by its recipe's key."
+HUB_NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9]\w*(?:[.-]\w+)*/\w+(?:[.-]+\w+)*", re.ASCII)
+"A name of a model on the hub: two parts of letters, digits, `_`, `-` and `.`."
 ZOO_MODEL = "zoo:"
 "Prefix of a zoo model's name, `zoo:<member>/<role>`."
 
@@ -81,18 +84,37 @@ class Pair:
 @cache
 def registry() -> tuple[Pair, ...]:
     """The real pairs that the package knows."""
-    with REGISTRY.open(encoding="utf-8", newline="") as file:
-        return tuple(
-            Pair(
-                name=row["pair"],
-                family=row["family"],
-                maker=row["maker"],
-                params_b=float(row["params_b"]),
-                base=ModelRef(row["base"]),
-                tuned=ModelRef(row["tuned"]),
+    return read_registry(REGISTRY)
+
+
+def read_registry(path: Path) -> tuple[Pair, ...]:
+    """Pairs of a CSV file; StudyError for names that the hub does not have, and for pairs that
+    stand twice."""
+    pairs: list[Pair] = []
+    seen: set[str] = set()
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            where = f"row {len(pairs) + 2}"
+            for column in ("base", "tuned"):
+                if not HUB_NAME.fullmatch(row[column]):
+                    found, expected = repr(row[column]), "a name on the hub, `organisation/model`"
+                    raise StudyError(path, f"{where}: {column}", found=found, expected=expected)
+            names = {row["pair"].casefold(), f"{row['base']} {row['tuned']}".casefold()}
+            if seen & names or row["base"].casefold() == row["tuned"].casefold():
+                expected = "each pair once, of two models"
+                raise StudyError(path, where, found=repr(row["pair"]), expected=expected)
+            seen |= names
+            pairs.append(
+                Pair(
+                    name=row["pair"],
+                    family=row["family"],
+                    maker=row["maker"],
+                    params_b=float(row["params_b"]),
+                    base=ModelRef(row["base"]),
+                    tuned=ModelRef(row["tuned"]),
+                )
             )
-            for row in csv.DictReader(file)
-        )
+    return tuple(pairs)
 
 
 def zoo() -> tuple[Pair, ...]:

@@ -16,38 +16,43 @@ from typing import Any
 from study.config.arms import Scalar
 from study.errors import StudyError
 from study.models.chat_templates import set_template
+from study.models.folders.files import readable_files
+from study.models.folders.loading import loaded
+from study.models.folders.opened_files import only_known_files
 from study.models.template_rendering import Rendering, chat_template, rendering
 
 
 @dataclass(frozen=True)
 class TokenizerOverrides:
-    """What a recipe changes about its base's tokenizer."""
+    """What a study changes about a tokenizer and how it is loaded."""
 
-    template: str
-    "The chat template: `tokenizer` for the tokenizer's own, a known name, or Jinja."
-    marker: str | None
+    template: str | None = None
+    "A recipe's template: `tokenizer` for the tokenizer's own, a known name, or Jinja."
+    marker: str | None = None
     "An additional special token."
+    trust_remote_code: bool = False
+    "Whether code that comes with the tokenizer may run."
 
 
 def load_tokenizer(folder: Path, overrides: TokenizerOverrides | None = None) -> Any:
     """A new instance of the tokenizer in `folder`, with the overrides applied.
 
-    StudyError if it cannot be read, whatever transformers raises.
+    StudyError if it cannot be loaded, or a file was read that is not part of the model's identity.
     """
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # the files of a tokenizer may make transformers raise anything
-        raise StudyError(
+    overrides = overrides or TokenizerOverrides()
+    trust = overrides.trust_remote_code
+    with only_known_files([folder], readable_files(folder, trust_remote_code=trust).all()):
+        tokenizer = loaded(
             folder,
-            found=f"a tokenizer that cannot be read: {type(error).__name__}: {error}",
-            expected="tokenizer files that transformers reads",
-        ) from None
-    if overrides is not None:
+            lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust),
+            expected="a tokenizer that transformers can load",
+        )
+    if overrides.template is not None:
         set_template(tokenizer, overrides.template, str(folder))
-        if overrides.marker is not None:
-            tokenizer.add_tokens([overrides.marker], special_tokens=True)
+    if overrides.marker is not None:
+        tokenizer.add_tokens([overrides.marker], special_tokens=True)
     return tokenizer
 
 

@@ -1,50 +1,49 @@
-"""Finding a model's files and digesting them, without loading the model.
+"""Facts about a model, from its files, without loading it.
 
-In: a `ModelRef`. Out: its folder and `ModelFacts`: digests of weights and tokenizer, the context
-window. Models on the hub are looked up in the local cache; nothing is fetched. Every fault is a
-`StudyError` that names the model and what to do.
+In: a `ModelRef`. Out: `ModelFacts`: its folder, digests of everything that is read when it is
+loaded, the context window. Models on the hub are looked up in the local cache; nothing is fetched.
+Every fault is a `StudyError` that names the model and what to do.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from study.errors import StudyError
+from study.models.folders.adapters import base_folder
+from study.models.folders.contents import read_json, unreadable
+from study.models.folders.files import CONFIG, ModelFiles, model_files, relative_name
+from study.models.folders.location import model_folder
+from study.models.folders.safetensors_headers import parameter_count
 from study.models.pairs import ModelRef
 from study.models.tokenizers import TokenizerOverrides
+from study.results.identity import ChangedError
 from study.results.lock import LockedFile, LockedModel
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-)
 _WINDOW_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class ModelFiles:
-    """The files that decide a model's responses."""
+class FileState(NamedTuple):
+    """A file as it was at some time."""
 
-    config: Path
-    weights: tuple[Path, ...]
-    tokenizer: tuple[Path, ...]
-    generation: tuple[Path, ...]
-    "generation_config.json, if there is one."
+    path: Path
+    size: int
+    mtime_ns: int
 
-    def all(self) -> tuple[Path, ...]:
-        """All of them."""
-        return (self.config, *self.weights, *self.tokenizer, *self.generation)
+
+def file_state(path: Path) -> FileState:
+    """The file as it is now; StudyError if it is gone."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return FileState(path, stat.st_size, stat.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class ModelFacts:
 
     folder: Path
     weights: str
-    "sha256 over configuration and weights."
+    "sha256 over configuration and weights, those of an adapter and its base included."
     tokenizer: str
     "sha256 over the tokenizer's files, chat template included."
     generation: str
@@ -63,148 +62,209 @@ class ModelFacts:
     weight_bytes: int
     "Size of the weights on disk."
     overrides: TokenizerOverrides | None = None
-    "Of a model that the study trains: what its recipe changes about the base's tokenizer."
+    "What the study changes about the tokenizer: a recipe, or trust in its code."
+    tensors: str = ""
+    "sha256 over the files of the weights alone, whatever they are called."
+    parameters: int | None = None
+    "Number of parameters in the weights; None where it cannot be counted."
+    has_template: bool = False
+    "Whether the tokenizer has a chat template."
+    trust_remote_code: bool = False
+    "Whether code that comes with the model may run."
+    base: Path | None = None
+    "Folder of the model that the weights, an adapter, are applied to."
+    files: tuple[FileState, ...] = field(default=(), repr=False)
+    "Every file that was digested, those of the adapter's base included."
+
+    def check_files(self) -> None:
+        """ChangedError if a file is not as it was before it was digested."""
+        for state in self.files:
+            if file_state(state.path) != state:
+                raise ChangedError(f"{state.path} changed while the model was loaded")
 
 
 def model_facts(
-    ref: ModelRef, *, allow_pickled_weights: bool, locked: LockedModel | None = None
+    ref: ModelRef,
+    *,
+    allow_pickled_weights: bool,
+    trust_remote_code: bool = False,
+    locked: LockedModel | None = None,
 ) -> ModelFacts:
     """Facts about a model on this machine; StudyError if it is not here or not usable.
 
     Files that are unchanged since they were `locked` are not digested again.
     """
     folder = model_folder(ref, locked.revision if locked else None)
-    return folder_facts(folder, allow_pickled_weights=allow_pickled_weights, locked=locked)
+    return folder_facts(
+        folder,
+        allow_pickled_weights=allow_pickled_weights,
+        trust_remote_code=trust_remote_code,
+        locked=locked,
+    )
 
 
 def folder_facts(
-    folder: Path, *, allow_pickled_weights: bool, locked: LockedModel | None = None
+    folder: Path,
+    *,
+    allow_pickled_weights: bool,
+    trust_remote_code: bool = False,
+    locked: LockedModel | None = None,
 ) -> ModelFacts:
     """Facts about the model in a folder."""
-    config = _config(folder)
-    files = model_files(folder, allow_pickled_weights=allow_pickled_weights)
-    known = locked.files if locked else {}
-    window = next((config[key] for key in _WINDOW_KEYS if isinstance(config.get(key), int)), None)
+    parts = _parts(folder, allow_pickled_weights, trust_remote_code)
+    files, whole = parts[0], parts[-1]
+    states = tuple(file_state(p) for p in dict.fromkeys(p for part in parts for p in part.all()))
+    digests = _Digests(parts, locked.files if locked else {})
+    config = _config(whole.folder)
+    tensors = [path for path in whole.weights if path in whole.tensors]
     return ModelFacts(
         folder=folder,
-        weights=_digest((files.config, *files.weights), known),
-        tokenizer=_digest(files.tokenizer, known),
-        generation=_digest(files.generation, known),
-        window=window,
-        weight_bytes=sum(path.stat().st_size for path in files.weights),
+        weights=digests.of(path for part in parts for path in (*part.config, *part.weights)),
+        tokenizer=digests.of(files.tokenizer),
+        generation=digests.of(path for part in parts for path in part.generation),
+        window=_window(config, whole.folder / CONFIG),
+        weight_bytes=sum(file_state(path).size for part in parts for path in part.weights),
+        overrides=TokenizerOverrides(trust_remote_code=True) if trust_remote_code else None,
+        tensors=digests.of_contents([*tensors, *(p for part in parts[:-1] for p in part.weights)]),
+        parameters=parameter_count(tensors, config),
+        has_template=_has_template(files),
+        trust_remote_code=trust_remote_code,
+        base=whole.folder if whole.folder != folder else None,
+        files=states,
     )
 
 
-def model_files(folder: Path, *, allow_pickled_weights: bool) -> ModelFiles:
-    """The files of the model in a folder; StudyError if some are missing or are pickles."""
-    # `consolidated.*` is the makers' own format, which transformers does not read.
-    weights = sorted(
-        path for path in folder.glob("*.safetensors") if not path.name.startswith("consolidated")
-    )
-    if not weights:
-        pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt")])
-        if not pickled:
-            raise StudyError(folder, found="no weights", expected="*.safetensors files")
-        if not allow_pickled_weights:
-            raise StudyError(
-                folder,
-                found=f"weights only in a pickle file, {pickled[0].name}",
-                expected="*.safetensors files",
-                do="Reading a pickle can execute its code; if you trust it, set "
-                "`allow_pickled_weights: true` in the study file",
-            )
-        weights = pickled
-    tokenizer = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
-    if not tokenizer:
-        raise StudyError(folder, found="no tokenizer files", expected="tokenizer.json or the like")
-    generation = [path for path in [folder / "generation_config.json"] if path.is_file()]
-    return ModelFiles(folder / "config.json", tuple(weights), tuple(tokenizer), tuple(generation))
-
-
-def locked_model(folder: Path, *, allow_pickled_weights: bool) -> LockedModel:
+def locked_model(
+    folder: Path, *, allow_pickled_weights: bool, trust_remote_code: bool = False
+) -> LockedModel:
     """The entry of the lock for a model on this machine, every file digested."""
-    facts = folder_facts(folder, allow_pickled_weights=allow_pickled_weights)
-    files = model_files(folder, allow_pickled_weights=allow_pickled_weights)
+    parts = _parts(folder, allow_pickled_weights, trust_remote_code)
+    digests = _Digests(parts, {})
+    facts = folder_facts(
+        folder, allow_pickled_weights=allow_pickled_weights, trust_remote_code=trust_remote_code
+    )
     return LockedModel(
         revision=folder.name if folder.parent.name == "snapshots" else None,
         weights=facts.weights,
         tokenizer=facts.tokenizer,
         generation=facts.generation,
         files={
-            path.name: LockedFile(
-                size=path.stat().st_size,
-                mtime_ns=path.stat().st_mtime_ns,
-                sha256=_content_digest(path, {}),
+            digests.name(state.path): LockedFile(
+                size=state.size, mtime_ns=state.mtime_ns, sha256=digests.of_file(state.path)
             )
-            for path in files.all()
+            for state in facts.files
         },
     )
 
 
-def unchanged(folder: Path, locked: LockedModel) -> bool:
-    """Whether all locked files exist with the size and modification time in the lock."""
-    for name, file in locked.files.items():
-        try:
-            now = (folder / name).stat()
-        except OSError:
-            return False
-        if (now.st_size, now.st_mtime_ns) != (file.size, file.mtime_ns):
-            return False
-    return True
-
-
-def model_folder(ref: ModelRef, revision: str | None = None) -> Path:
-    """The folder of a model on this machine, at a commit if one is given."""
-    if Path(ref.path).is_absolute():
-        if not Path(ref.path).is_dir():
-            raise StudyError(ref.path, found="no such folder", expected="a model folder")
-        return Path(ref.path)
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
+def unchanged(
+    folder: Path,
+    locked: LockedModel,
+    *,
+    allow_pickled_weights: bool = False,
+    trust_remote_code: bool = False,
+) -> bool:
+    """Whether a model has exactly the locked files, with the sizes and modification times in the
+    lock."""
     try:
-        config = try_to_load_from_cache(ref.path, "config.json", revision=revision or ref.revision)
-    except HFValidationError:
-        config = None
-    if not isinstance(config, str):
+        parts = _parts(folder, allow_pickled_weights, trust_remote_code)
+    except StudyError:
+        return False
+    digests, now = _Digests(parts, {}), {}
+    for path in (path for part in parts for path in part.all()):
+        state = file_state(path)
+        now[digests.name(path)] = (state.size, state.mtime_ns)
+    return now == {name: (file.size, file.mtime_ns) for name, file in locked.files.items()}
+
+
+def _parts(folder: Path, allow_pickled_weights: bool, trust_remote_code: bool) -> list[ModelFiles]:
+    """The files of a model; of an adapter, also those of the model that it is applied to, last."""
+    allowed = {
+        "allow_pickled_weights": allow_pickled_weights,
+        "trust_remote_code": trust_remote_code,
+    }
+    files = model_files(folder, **allowed)
+    base = base_folder(files)
+    if base is None:
+        return [files]
+    base_files = model_files(base, needs_tokenizer=False, **allowed)
+    if base_files.adapter:
         raise StudyError(
-            ref.name,
-            found="neither a folder nor a model in the hub's local cache",
-            expected="a model on this machine",
-            do="Fetch it with `study stage`",
+            folder,
+            found=f"an adapter of another adapter, {base}",
+            expected="an adapter of a model",
+            do="Merge the other one into its base",
         )
-    return Path(config).parent
+    return [files, base_files]
+
+
+class _Digests:
+    """Digests of files, each computed once. `known` are those in the lock, by name."""
+
+    def __init__(self, parts: list[ModelFiles], known: Mapping[str, LockedFile]) -> None:
+        self._known = known
+        self._names: dict[Path, str] = {}
+        self._contents: dict[Path, str] = {}
+        for depth, part in enumerate(parts):
+            prefix = "base/" * depth
+            for path in part.all():
+                self._names.setdefault(path, prefix + relative_name(path, part.folder))
+
+    def name(self, path: Path) -> str:
+        """A file's name in digests and in the lock."""
+        return self._names[path]
+
+    def of(self, files: Iterable[Path]) -> str:
+        """sha256 over names and contents."""
+        lines = (f"{self.name(path)} {self.of_file(path)}\n" for path in files)
+        return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+    def of_contents(self, files: Iterable[Path]) -> str:
+        """sha256 over contents, whatever the files are called."""
+        contents = sorted(self.of_file(path) for path in files)
+        return hashlib.sha256("\n".join(contents).encode()).hexdigest()
+
+    def of_file(self, path: Path) -> str:
+        """sha256 of a file; the hub's cache already names large files by theirs."""
+        if path not in self._contents:
+            self._contents[path] = self._digest(path)
+        return self._contents[path]
+
+    def _digest(self, path: Path) -> str:
+        target = path.resolve()
+        if target.parent.name == "blobs" and _SHA256.fullmatch(target.name):
+            return target.name
+        locked, now = self._known.get(self.name(path)), file_state(path)
+        if locked and (locked.size, locked.mtime_ns) == (now.size, now.mtime_ns):
+            return locked.sha256
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(path, error) from None
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StudyError(folder, found="no config.json", expected="a model folder") from None
-    except ValueError as error:
-        raise StudyError(path, found=f"not JSON: {error}", expected="a configuration") from None
-    if not isinstance(config, dict):
-        raise StudyError(path, found=f"a {type(config).__name__}", expected="a configuration")
+    config = read_json(folder / CONFIG)
     text = config.get("text_config")
     return {**text, **config} if isinstance(text, dict) else config
 
 
-def _digest(files: Sequence[Path], known: Mapping[str, LockedFile]) -> str:
-    """sha256 over names and contents."""
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(f"{path.name} {_content_digest(path, known)}\n".encode())
-    return digest.hexdigest()
+def _has_template(files: ModelFiles) -> bool:
+    names = {path.name: path for path in files.tokenizer}
+    if any(name.endswith(".jinja") for name in names):
+        return True
+    config = names.get("tokenizer_config.json")
+    return config is not None and bool(read_json(config).get("chat_template"))
 
 
-def _content_digest(path: Path, known: Mapping[str, LockedFile]) -> str:
-    """sha256 of a file; the hub's cache already names large files by theirs."""
-    target = path.resolve()
-    if target.parent.name == "blobs" and len(target.name) == 64:
-        return target.name
-    locked, now = known.get(path.name), path.stat()
-    if locked and (locked.size, locked.mtime_ns) == (now.st_size, now.st_mtime_ns):
-        return locked.sha256
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _window(config: Mapping[str, Any], path: Path) -> int | None:
+    """The context window that a configuration states, None if it states none."""
+    for key in _WINDOW_KEYS:
+        window = config.get(key)
+        if window is None:
+            continue
+        if type(window) is not int or window < 1:
+            raise StudyError(path, key, found=repr(window)[:100], expected="a number of tokens")
+        return window
+    return None

@@ -13,6 +13,8 @@ from pathlib import Path
 from study.config.study import Study
 from study.config.tasks import Exposure, ListedTask
 from study.errors import StudyError, listed, nearest
+from study.models.folders.loader import check_loadable
+from study.models.pair_checks import check_pairs
 from study.models.pairs import ModelRef, Pair, study_pairs
 from study.models.study_renderings import study_renderings
 from study.models.template_rendering import Rendering
@@ -88,6 +90,7 @@ def resolve_study(
     if study.tuning.recipes:
         on_step("reading mixtures")
         _resolve_recipes(resolved, library)
+    check_pairs(study, resolved.pairs, resolved.models)
     resolved.renderings = study_renderings(study, resolved.pairs, resolved.models)
     on_step(f"reading the items of {len(resolved.tasks)} tasks")
     for task in resolved.tasks:
@@ -161,8 +164,12 @@ def _resolve_recipes(resolved: ResolvedStudy, library: TaskLibrary) -> None:
         resolved.models[pair.tuned] = replace(
             base,
             weights=f"recipe:{model.key}",
+            tensors=f"recipe:{model.key}",
+            has_template=base.has_template or recipe.template != "tokenizer",
             tokenizer=tokenizer_digest(base.tokenizer, recipe),
-            overrides=TokenizerOverrides(recipe.template, recipe.marker_token),
+            overrides=TokenizerOverrides(
+                recipe.template, recipe.marker_token, study.trust_remote_code
+            ),
         )
 
 
@@ -185,15 +192,22 @@ def _check_fields(resolved: ResolvedStudy, task: ListedTask) -> None:
 
 
 def _facts(ref: ModelRef, run: Run) -> ModelFacts | str:
-    locked = run.lock.models.get(ref.name)
-    allow_pickled = run.study.allow_pickled_weights
+    """Facts about a model; the reason if its files cannot be used, differ from the lock, or are
+    not what transformers can load, so that only this model's cells are missing."""
+    study, locked = run.study, run.lock.models.get(ref.name)
     try:
-        facts = model_facts(ref, allow_pickled_weights=allow_pickled, locked=locked)
+        facts = model_facts(
+            ref,
+            allow_pickled_weights=study.allow_pickled_weights,
+            trust_remote_code=study.trust_remote_code,
+            locked=locked,
+        )
+        for part, what in LOCKED_PARTS.items():
+            if locked and getattr(facts, part) != getattr(locked, part):
+                return _differs_from_lock(facts.folder, what, run)
+        check_loadable(facts)
     except StudyError as error:
         return str(error)
-    for part, what in LOCKED_PARTS.items():
-        if locked and getattr(facts, part) != getattr(locked, part):
-            return _differs_from_lock(facts.folder, what, run)
     return facts
 
 

@@ -8,6 +8,7 @@ same command fetches the rest. Nothing else in this package uses a network.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -16,9 +17,19 @@ from typing import Any
 
 from study.config.study import Study
 from study.errors import StudyError
+from study.models.folders.adapters import base_model
+from study.models.folders.contents import read_json
+from study.models.folders.files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    PICKLED,
+    WEIGHTS,
+    is_description,
+)
+from study.models.folders.location import model_folder
 from study.models.pairs import ModelRef, located, study_pairs
-from study.models.weights import TOKENIZER_FILES, locked_model, model_folder, unchanged
-from study.results.lock import Lock, LockedTask, write_lock
+from study.models.weights import locked_model, unchanged
+from study.results.lock import Lock, LockedTask, upgrade_lock, write_lock
 from study.results.run import Run
 from study.scorers import study_scorer
 from study.tasks.items import task_items
@@ -27,8 +38,8 @@ from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import check_arms
 from study.tasks.suites import study_tasks
 
-WEIGHTS = re.compile(r"(?!consolidated)[^/]*\.safetensors")
-PICKLED = re.compile(r"[^/]*\.(bin|pt)")
+CORRUPTED = ".corrupted"
+"Suffix of a file of the hub's cache that was moved aside."
 Report = Callable[[str], object]
 "Called with a message about what is being done."
 
@@ -39,6 +50,7 @@ def stage(run: Run, report: Report) -> list[str]:
     check_arms(study)
     study_scorer(study)
     models, tasks = needed_models(study), study_tasks(study)
+    upgrade_lock(run.lock_file)
     failures = []
     report("reading lm-eval's task list")
     library = task_library(study)
@@ -121,12 +133,16 @@ def _stage_model(run: Run, ref: ModelRef, report: Report) -> None:
     if not Path(ref.path).is_absolute():
         _fetch(ref, commit, study)
     folder = model_folder(ref, commit)
+    allowed = {
+        "allow_pickled_weights": study.allow_pickled_weights,
+        "trust_remote_code": study.trust_remote_code,
+    }
     if locked is not None:
-        if unchanged(folder, locked):
+        if unchanged(folder, locked, **allowed):
             return
         report(f"{ref.name}: files differ from the lock; locking what is there now")
     _verify(folder)
-    model = locked_model(folder, allow_pickled_weights=study.allow_pickled_weights)
+    model = locked_model(folder, **allowed)
     run.reload()
     _save(run, run.lock.with_model(ref.name, model))
 
@@ -141,32 +157,33 @@ def _fetch(ref: ModelRef, commit: str | None, study: Study) -> None:
         return
     info = HfApi().model_info(ref.path, revision=commit or ref.revision, files_metadata=True)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-    wanted = [name for name in sizes if WEIGHTS.fullmatch(name)]
-    if not wanted and study.allow_pickled_weights:
-        wanted = [name for name in sizes if PICKLED.fullmatch(name)]
-    if not wanted:
+    weights = [name for name in sizes if "/" not in name and WEIGHTS.fullmatch(name)]
+    if study.allow_pickled_weights and all(map(ADAPTER_WEIGHTS.fullmatch, weights)):
+        weights += [name for name in sizes if "/" not in name and PICKLED.fullmatch(name)]
+    if not weights:
         raise StudyError(
             ref.name,
             found="no *.safetensors files on the hub",
             expected="weights",
             do="If it has pickled ones and you trust them, set `allow_pickled_weights: true`",
         )
-    small = (*TOKENIZER_FILES, "config.json", "generation_config.json")
-    wanted += [
-        name
-        for name in sizes
-        if name in small
-        or re.fullmatch(r"[^/]*\.(index\.json|tiktoken)", name)
-        or (study.trust_remote_code and re.fullmatch(r"[^/]*\.py", name))
-    ]
+    trust = study.trust_remote_code
+    wanted = [*weights, *(name for name in sizes if is_description(name, trust_remote_code=trust))]
     _check_space(Path(HF_HUB_CACHE), sum(sizes[name] for name in wanted), ref)
-    snapshot_download(ref.path, revision=commit or ref.revision, allow_patterns=wanted)
+    revision = commit or ref.revision
+    folder = Path(snapshot_download(ref.path, revision=revision, allow_patterns=wanted))
+    adapter = folder / ADAPTER_CONFIG
+    if adapter.is_file() and not (folder / "config.json").is_file():
+        base = base_model(adapter, read_json(adapter).get("base_model_name_or_path"))
+        if not Path(base.path).is_absolute():
+            _fetch(base, None, study)
 
 
 def _check_space(cache: Path, size: int, ref: ModelRef) -> None:
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
     blobs = cache / f"models--{ref.path.replace('/', '--')}" / "blobs"
-    fetched = sum(file.stat().st_size for file in blobs.glob("*")) if blobs.is_dir() else 0
+    present = [file for file in blobs.glob("*") if file.suffix != CORRUPTED]
+    fetched = sum(file.stat().st_size for file in present)
     free = shutil.disk_usage(existing).free
     if size - fetched > free:
         raise StudyError(
@@ -178,16 +195,18 @@ def _check_space(cache: Path, size: int, ref: ModelRef) -> None:
 
 
 def _verify(folder: Path) -> None:
-    """Compare files of the hub's cache with their names, which are digests of their content."""
-    for path in sorted(folder.iterdir()):
+    """Compare files of the hub's cache with their names, which are digests of their content; one
+    with other content is moved aside."""
+    for path in sorted(folder.rglob("*")):
         blob = path.resolve()
-        if blob.parent.name == "blobs" and blob.name != _hub_digest(blob):
-            blob.unlink()
+        if blob.parent.name == "blobs" and blob.is_file() and blob.name != _hub_digest(blob):
+            aside = blob.with_name(blob.name + CORRUPTED)
+            os.replace(blob, aside)
             raise StudyError(
                 path,
                 found="another content than the hub announced",
                 expected=f"a file with digest {blob.name[:12]}…",
-                do="The file was deleted; the same command fetches it again",
+                do=f"It was moved to {aside}; the same command fetches it again",
             )
 
 

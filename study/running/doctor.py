@@ -6,14 +6,13 @@ cost. Nothing is loaded or computed; the executor checks its own resources.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 from study.config.arms import parse_arm
 from study.errors import listed
+from study.models.pair_checks import swapped_pairs
 from study.models.weights import ModelFacts
 from study.planning.cost.estimate import Estimate, estimate
 from study.planning.plan_report import cost_lines, in_bytes, missing
@@ -66,41 +65,15 @@ def _templates(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:
     for pair in planned.resolved.pairs:
         for role in sorted(roles):
             facts = planned.resolved.models[pair.member(role)]
-            if isinstance(facts, ModelFacts) and not _has_template(facts.folder):
+            if isinstance(facts, ModelFacts) and not facts.has_template:
                 yield (
                     f"{pair.member(role).name} has none. Use an arm without `-chat`, or add the "
                     "template that the model's authors publish"
                 )
 
 
-def _has_template(folder: Path) -> bool:
-    if (folder / "chat_template.jinja").is_file():
-        return True
-    return "chat_template" in _json(folder / "tokenizer_config.json")
-
-
-def _json(path: Path) -> dict[str, object]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _remote_code(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:
-    if planned.resolved.study.trust_remote_code:
-        return
-    from transformers import CONFIG_MAPPING
-
-    for ref, facts in planned.resolved.models.items():
-        if isinstance(facts, ModelFacts):
-            model_type = _json(facts.folder / "config.json").get("model_type")
-            if model_type not in CONFIG_MAPPING:
-                yield (
-                    f"{ref.name} is of type {model_type!r}, which the installed transformers does "
-                    "not support. Install a version that does or, if you trust the code that comes "
-                    "with the model, set `trust_remote_code: true`"
-                )
+def _pairs(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:
+    yield from swapped_pairs(planned.resolved.pairs, planned.resolved.models)
 
 
 def _disk(planned: PlannedStudy, remaining: Estimate) -> Iterator[str]:
@@ -124,7 +97,7 @@ CHECKS: dict[str, Check] = {
     "models and data on this machine": _missing,
     f"entries of {LOCK_NAME}": _unlocked,
     "chat templates": _templates,
-    "types of the models": _remote_code,
+    "base and tuned": _pairs,
     "folder of the results": _disk,
 }
 "The checks that do not depend on the executor."

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from typing_extensions import override
 
 from study.config.scorers import Answers
+from study.models.folders.loading import load_encoder
+from study.models.folders.location import model_folder
 from study.models.pairs import ModelRef
-from study.models.weights import folder_facts, model_folder
+from study.models.tokenizers import load_tokenizer
+from study.models.weights import folder_facts
 from study.scorers.base import Scorer
 from study.tasks.prompt_forms.documents import normalised_answer
 
@@ -40,7 +44,7 @@ class OptionSimilarity(Scorer):
     def identity(self, answers: Answers) -> dict[str, object]:
         identity = {**super().identity(answers), "similarity": answers.similarity}
         if answers.similarity == "bertscore":
-            folder = model_folder(ModelRef(answers.bertscore_model))
+            folder = _encoder_folder(answers.bertscore_model)
             facts = folder_facts(folder, allow_pickled_weights=False)
             identity["encoder"] = [facts.weights, facts.tokenizer, answers.bertscore_layer]
         return identity
@@ -72,10 +76,9 @@ def _chrf() -> Similarity:
 @cache
 def _bertscore(model: str, layer: int) -> Similarity:
     import torch
-    from transformers import AutoModel, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
-    encoder = AutoModel.from_pretrained(model, local_files_only=True).eval()
+    folder = _encoder_folder(model)
+    tokenizer, encoder = load_tokenizer(folder), load_encoder(folder)
 
     def embedded(text: str) -> Any:
         with torch.no_grad():
@@ -88,6 +91,11 @@ def _bertscore(model: str, layer: int) -> Similarity:
         return [_f1(embedding, embedded(other)) for other in others]
 
     return similarities
+
+
+def _encoder_folder(model: str) -> Path:
+    """The folder of the encoder, which is named by a folder or a hub name."""
+    return model_folder(ModelRef(str(Path(model).resolve()) if Path(model).is_dir() else model))
 
 
 def _f1(first: Any, second: Any) -> float:

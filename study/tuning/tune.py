@@ -97,9 +97,11 @@ def tune(
     )
     check_packing(model, recipe, study)
     base_measures = _measures(model, inputs, recipe, device)
-    reference = (
-        load_reference(model, inputs.base.folder, recipe, device) if recipe.loss.kl else None
-    )
+    reference = None
+    if recipe.loss.kl:
+        trust = study.trust_remote_code
+        folder = inputs.base.folder
+        reference = load_reference(model, folder, recipe, device, trust_remote_code=trust)
     checkpoints = checkpoint_folder(run, tuned.key)
     steps = -(-len(inputs.data.rows) * recipe.optimiser.epochs // recipe.optimiser.batch)
     curve = train(
@@ -123,12 +125,16 @@ def _prepare(
     tuned: TunedModel, study: Study, tasks: TaskLibrary, device: str, report: Report
 ) -> _Inputs:
     recipe = tuned.recipe
-    base = model_facts(tuned.base, allow_pickled_weights=study.allow_pickled_weights)
+    base = model_facts(
+        tuned.base,
+        allow_pickled_weights=study.allow_pickled_weights,
+        trust_remote_code=study.trust_remote_code,
+    )
     pools = mixed_pools(recipe, study, tasks)
     key = recipe_key(recipe, base, pools, study)
     check_unchanged("the recipe's base or data", key, tuned.key)
     report("rendering the mixture")
-    overrides = TokenizerOverrides(recipe.template, recipe.marker_token)
+    overrides = TokenizerOverrides(recipe.template, recipe.marker_token, study.trust_remote_code)
     tokenizer = load_tokenizer(base.folder, overrides)
     rendered_from = recipe_rendering(recipe, base, study)
     max_length = _max_length(recipe, base)
@@ -225,7 +231,10 @@ def _save(
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_tuned(model, inputs.base.folder, tuned.recipe, inputs.tokenizer, temporary)
+        base = inputs.base
+        trust = base.trust_remote_code
+        recipe, tokenizer = tuned.recipe, inputs.tokenizer
+        save_tuned(model, base.folder, recipe, tokenizer, temporary, trust_remote_code=trust)
         (temporary / "losses.csv").write_text(curve.table())
         if inputs.marking is not None:
             (temporary / TURN_SCORES).write_text(inputs.marking.table())

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import has_bos_prefix
+
+from study.inference.lm_eval_model.loading import LoadedLM
 
 MAX_CACHED_TOKENS = 2**24
 "The cache is emptied when it holds more tokens than this."
@@ -53,11 +54,11 @@ class Encoder:
                 self._cached_tokens += len(ids)
 
 
-class CachedEncodingLM(HFLM):  # type: ignore[misc]
+class CachedEncodingLM(LoadedLM):
     """lm-eval's `hf` model, whose encoding of texts is cached."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """The arguments of `hf`."""
+        """The arguments of `LoadedLM`."""
         super().__init__(*arguments, **options)
         self._encoder = Encoder(self.tokenizer)
         self._prefix_text = self.tokenizer.decode(self.prefix_token_id)

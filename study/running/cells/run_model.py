@@ -13,6 +13,7 @@ from typing import Any
 
 from study.errors import StudyError
 from study.hardware import device_kind
+from study.models.folders.loader import FolderLoader
 from study.models.weights import ModelFacts, folder_facts, model_facts
 from study.planning.cost.throughput import Timings
 from study.planning.plan import Job
@@ -135,11 +136,19 @@ class ModelRunner:
     def _facts(self, job: Job) -> tuple[ModelFacts, str | None]:
         """Facts about the model's folder, and its revision; ChangedError if it is not what was
         planned."""
+        study = self.run.study
+        trust = study.trust_remote_code
         if job.tuned is not None:
-            return folder_facts(job.tuned.folder, allow_pickled_weights=False), None
+            folder = job.tuned.folder
+            facts = folder_facts(folder, allow_pickled_weights=False, trust_remote_code=trust)
+            return facts, None
         locked = self.run.lock.models.get(job.model.name)
-        allow_pickled = self.run.study.allow_pickled_weights
-        facts = model_facts(job.model, allow_pickled_weights=allow_pickled, locked=locked)
+        facts = model_facts(
+            job.model,
+            allow_pickled_weights=study.allow_pickled_weights,
+            trust_remote_code=trust,
+            locked=locked,
+        )
         for cell in job.cells:
             assert cell.identity is not None
             planned = cell.identity["responses"]["model"]
@@ -162,8 +171,7 @@ class ModelRunner:
             pretrained=str(facts.folder),
             device=self.device,
             dtype=study.dtype,
-            trust_remote_code=study.trust_remote_code,
-            use_safetensors=None if study.allow_pickled_weights else True,
+            loader=FolderLoader(facts, allow_pickled_weights=study.allow_pickled_weights),
         )
         self._monitor.attach(lm.model)
         timings.load_bytes = facts.weight_bytes
@@ -172,4 +180,6 @@ class ModelRunner:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, StudyError):
+        return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

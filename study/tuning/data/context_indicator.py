@@ -13,6 +13,7 @@ Tokens of system turns, of the template, and the beginning-of-text token do not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.errors import StudyError
+from study.models.folders.loading import load_model
 from study.models.pairs import located
 from study.models.template_rendering import Rendering, read_arguments
 from study.models.tokenizers import TokenizerOverrides, cached_tokenizer, model_rendering
@@ -45,7 +47,11 @@ def seed_model_facts(recipe: Recipe, study: Study) -> ModelFacts | None:
     if recipe.indicator is None:
         return None
     ref = located(recipe.indicator.seed_model, study.folder)
-    return model_facts(ref, allow_pickled_weights=study.allow_pickled_weights)
+    return model_facts(
+        ref,
+        allow_pickled_weights=study.allow_pickled_weights,
+        trust_remote_code=study.trust_remote_code,
+    )
 
 
 def seed_rendering(recipe: Recipe, facts: ModelFacts, study: Study) -> Rendering:
@@ -59,13 +65,8 @@ def seed_rendering(recipe: Recipe, facts: ModelFacts, study: Study) -> Rendering
 
 def load_seed_model(folder: str, device: Any, *, trust_remote_code: bool) -> Any:
     """A transformers model that returns its attention weights, in evaluation mode."""
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(
-        folder,
-        attn_implementation="eager",
-        trust_remote_code=trust_remote_code,
-        use_safetensors=True,
+    model = load_model(
+        Path(folder), trust_remote_code=trust_remote_code, attn_implementation="eager"
     )
     return model.to(device).eval()
 

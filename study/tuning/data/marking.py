@@ -91,7 +91,10 @@ def mark_turns(
     scores = score_turns(
         [row.turns for row in rows],
         load_seed_model(str(facts.folder), device, trust_remote_code=study.trust_remote_code),
-        load_tokenizer(facts.folder, TokenizerOverrides(recipe.template, None)),
+        load_tokenizer(
+            facts.folder,
+            TokenizerOverrides(recipe.template, trust_remote_code=study.trust_remote_code),
+        ),
         seed_rendering(recipe, facts, study),
         layer=recipe.indicator.layer,
         heads=recipe.indicator.heads,

@@ -14,6 +14,7 @@ from typing import Any
 from study.config.tuning.grids import Recipe
 from study.config.tuning.methods import Adapter
 from study.errors import StudyError
+from study.models.folders.loading import load_config, load_model, load_peft_model
 
 
 def load_trainable(
@@ -42,14 +43,12 @@ def _load_base(
     folder: Path, recipe: Recipe, device: str, *, spread: bool, trust_remote_code: bool
 ) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
 
     # Full fine-tuning keeps float32 weights; autocast computes in half precision.
     half = recipe.optimiser.precision == "bfloat16" and recipe.adapter is not None
     options: dict[str, Any] = {
         "dtype": torch.bfloat16 if half else torch.float32,
         "trust_remote_code": trust_remote_code,
-        "use_safetensors": True,
     }
     bits = recipe.adapter and recipe.adapter.bits
     if bits:
@@ -58,7 +57,7 @@ def _load_base(
         options["device_map"] = "auto"
     if device != "cpu":
         options["attn_implementation"] = _gpu_attention()
-    model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    model = load_model(folder, **options)
     model.config.use_cache = False
     return model
 
@@ -140,34 +139,37 @@ def _with_adapter(model: Any, adapter: Adapter, new_tokens: list[int]) -> Any:
     return get_peft_model(model, config)
 
 
-def save_tuned(model: Any, base: Path, recipe: Recipe, tokenizer: Any, folder: Path) -> None:
+def save_tuned(
+    model: Any,
+    base: Path,
+    recipe: Recipe,
+    tokenizer: Any,
+    folder: Path,
+    *,
+    trust_remote_code: bool,
+) -> None:
     """Write the tuned model as an ordinary checkpoint, in the number format of the base in
     `base`."""
     import torch
-    from transformers import AutoConfig
 
     if recipe.adapter is not None:
         if recipe.adapter.bits:
-            model = _on_unquantised_base(model, base, recipe, tokenizer, folder)
+            plain = load_model(base, trust_remote_code=trust_remote_code, dtype=torch.bfloat16)
+            model = _on_unquantised_base(model, plain, recipe, tokenizer, folder)
         model = model.merge_and_unload()
-    dtype = AutoConfig.from_pretrained(base).dtype or torch.float32
+    dtype = load_config(base, trust_remote_code=trust_remote_code).dtype or torch.float32
     model.config.use_cache = True
     model.to(dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
 def _on_unquantised_base(
-    model: Any, base: Path, recipe: Recipe, tokenizer: Any, folder: Path
+    model: Any, plain: Any, recipe: Recipe, tokenizer: Any, folder: Path
 ) -> Any:
     """The adapters on the base's unquantised weights: quantised ones cannot be merged exactly."""
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
     adapter = folder / "adapter"
     model.save_pretrained(adapter)
-    plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16, use_safetensors=True)
     _add_marker_embedding(plain, tokenizer, recipe.marker_token)
-    merged = PeftModel.from_pretrained(plain, adapter)
+    merged = load_peft_model(plain, adapter)
     shutil.rmtree(adapter)
     return merged

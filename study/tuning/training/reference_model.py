@@ -13,16 +13,17 @@ from typing import Any
 import torch
 
 from study.config.tuning.grids import Recipe
+from study.models.folders.loading import load_model
 from study.tuning.training.objective import StepBatch, log_probabilities
 
 Reference = Callable[[StepBatch], torch.Tensor]
 "Log-probabilities [n, vocabulary] of the base model at a batch's weighted positions."
 
 
-def load_reference(model: Any, folder: Path, recipe: Recipe, device: str) -> Reference:
+def load_reference(
+    model: Any, folder: Path, recipe: Recipe, device: str, *, trust_remote_code: bool
+) -> Reference:
     """The reference for a model that is trained from the base in `folder`."""
-    from transformers import AutoModelForCausalLM
-
     if recipe.adapter is not None:
 
         def without_adapter(batch: StepBatch) -> torch.Tensor:
@@ -30,7 +31,7 @@ def load_reference(model: Any, folder: Path, recipe: Recipe, device: str) -> Ref
                 return log_probabilities(model, batch)
 
         return without_adapter
-    base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+    base = load_model(folder, trust_remote_code=trust_remote_code, dtype=torch.float32)
     tokens = model.get_input_embeddings().weight.shape[0]
     if base.get_input_embeddings().weight.shape[0] != tokens:
         base.resize_token_embeddings(tokens)

@@ -9,7 +9,7 @@ import pytest
 
 from study.config.study import read_study
 from study.errors import StudyError
-from study.models.pairs import ModelRef, Pair, located, registry, study_pairs, zoo
+from study.models.pairs import ModelRef, Pair, located, read_registry, registry, study_pairs, zoo
 from study.zoo import MODELS
 from tests.conftest import MakeRun
 from tests.study.task_files import TUNING
@@ -105,5 +105,40 @@ def test_a_model_is_located_by_folder_hub_name_or_zoo_member(tmp_path: Path) -> 
 
 def test_known_pairs_are_unique() -> None:
     for pairs in (registry(), zoo()):
-        assert len({pair.name for pair in pairs}) == len(pairs)
+        assert len({pair.name.casefold() for pair in pairs}) == len(pairs)
+        models = {(pair.base.path.casefold(), pair.tuned.path.casefold()) for pair in pairs}
+        assert len(models) == len(pairs)
     assert all(Path(pair.base.path).is_dir() for pair in zoo())
+
+
+HEADER = "pair,family,maker,params_b,base,tuned"
+REGISTRIES = {
+    "name that the hub cannot have": ["a,f,m,1,org/base,org/model#no-thinking"],
+    "name without an organisation": ["a,f,m,1,base,org/model"],
+    "path": ["a,f,m,1,org/../../base,org/model"],
+    "dots at the end": ["a,f,m,1,org/base.,org/model"],
+    "spelling": ["a,f,m,1,org/base,org/Model", "b,f,m,1,org/base,org/model"],
+    "name": ["a,f,m,1,org/base,org/model", "A,f,m,1,org/other,org/another"],
+    "model and itself": ["a,f,m,1,org/model,org/Model"],
+}
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_a_registry_is_validated(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "registry.csv"
+    path.write_text("\n".join([HEADER, "z,f,m,1,org/b,org/t", *REGISTRIES[kind]]) + "\n")
+    with pytest.raises(StudyError, match=r"registry\.csv: row [34]"):
+        read_registry(path)
+
+
+def test_a_renamed_model_stands_once() -> None:
+    """These three were in it under an old name, or in two spellings."""
+    names = {pair.name.casefold() for pair in registry()}
+    for name in (
+        "meta-llama/meta-llama-3.1-8b-instruct",
+        "meta-llama/meta-llama-3.1-70b-instruct",
+        "huggingfacetb/smollm3-3b#no-thinking",
+    ):
+        assert name not in names
+    assert "meta-llama/llama-3.1-8b-instruct" in names
+    assert "huggingfacetb/smollm3-3b" in names

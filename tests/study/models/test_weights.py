@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from study.errors import StudyError
+from study.models.folders.files import model_files
+from study.models.folders.location import model_folder
 from study.models.pairs import ModelRef, zoo
 from study.models.weights import (
     folder_facts,
     locked_model,
     model_facts,
-    model_files,
-    model_folder,
     unchanged,
 )
 
@@ -50,7 +50,12 @@ def test_facts_of_a_model(folder: Path) -> None:
 )
 def test_a_digest_covers_its_files_and_no_others(folder: Path, file: str, digest: str) -> None:
     before = folder_facts(folder, allow_pickled_weights=False)
-    (folder / file).write_bytes((folder / file).read_bytes() + b" ")
+    content = bytearray((folder / file).read_bytes())
+    if file == "model.safetensors":
+        content[-1] ^= 1
+    else:
+        content += b" "
+    (folder / file).write_bytes(bytes(content))
     after = folder_facts(folder, allow_pickled_weights=False)
     for name in ("weights", "tokenizer", "generation"):
         assert (getattr(after, name) != getattr(before, name)) == (name == digest)
@@ -99,7 +104,7 @@ def test_a_missing_file_is_named(folder: Path, pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "not JSON"), ("[]", "found a list; expected a configuration")]
+    ("text", "message"), [("{", "not JSON"), ("[]", "found a list; expected a JSON object")]
 )
 def test_a_corrupted_configuration_is_named(folder: Path, text: str, message: str) -> None:
     (folder / "config.json").write_text(text)

@@ -15,7 +15,7 @@ from tests.in_process import plan
 
 def test_a_job_is_a_model_and_a_shared_base_is_evaluated_once(make_run: MakeRun) -> None:
     pair = zoo()[0]
-    shared = {"base": pair.base.path, "family": "f", "params_b": 0.001}
+    shared = {"base": pair.base.path, "family": "f", "params_b": pair.params_b}
     folder = make_run(
         pairs=[
             {**shared, "tuned": pair.tuned.path, "name": "a"},

@@ -83,7 +83,7 @@ def test_finished_cells_stay_valid_without_their_model(make_run: MakeRun, tmp_pa
     for role in ("base", "tuned"):
         shutil.copytree(pair.member(role).path, folder / role)
     models = {role: str(folder / role) for role in ("base", "tuned")}
-    run = make_run(pairs=[{**models, "family": "f", "params_b": 0.001}], limit=2, draws=1)
+    run = make_run(pairs=[{**models, "family": "f", "params_b": pair.params_b}], limit=2, draws=1)
     before = _keys(plan(run))
     evaluate_all(run)
     shutil.rmtree(folder / "tuned")

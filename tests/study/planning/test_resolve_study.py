@@ -89,7 +89,8 @@ def test_models_and_items_that_differ_from_the_lock_have_a_reason(
 ) -> None:
     base = tmp_path / "models" / "base"
     shutil.copytree(zoo()[0].base.path, base)
-    pair = {"base": str(base), "tuned": zoo()[0].tuned.path, "family": "f", "params_b": 0.001}
+    tuned, params_b = zoo()[0].tuned.path, zoo()[0].params_b
+    pair = {"base": str(base), "tuned": tuned, "family": "f", "params_b": params_b}
     run = Run.open(make_run(pairs=[pair]))
     assert stage(run, lambda message: None) == []
     text = run.lock_file.read_text()

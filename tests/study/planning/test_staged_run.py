@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from study.models.pairs import zoo
 from study.results.run import Run
 from tests.conftest import MakeRun, command_environment
 from tests.study.planning.hub import Hub
@@ -26,7 +27,7 @@ doc_to_target: gold
 metric_list:
   - {metric: acc, aggregation: mean, higher_is_better: true}
 """
-PAIR = {"base": "zoo/base", "tuned": "zoo/tuned", "family": "f", "params_b": 0.001}
+PAIR = {"base": "zoo/base", "tuned": "zoo/tuned", "family": "f", "params_b": zoo()[0].params_b}
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 

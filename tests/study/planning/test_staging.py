@@ -25,7 +25,7 @@ from tests.study.planning.hub import Hub
 
 PAIR = zoo()[0]
 WEIGHTS = "zoo/base/model.safetensors"
-LISTED = {"base": "zoo/base", "tuned": "zoo/tuned", "family": "f", "params_b": 0.001}
+LISTED = {"base": "zoo/base", "tuned": "zoo/tuned", "family": "f", "params_b": PAIR.params_b}
 
 
 def _stage(folder: Path) -> list[str]:
@@ -101,7 +101,7 @@ def test_after_an_interruption_only_missing_files_are_fetched(
     assert set(_lock(folder)["models"]) == {"zoo/base", "zoo/tuned"}
 
 
-def test_a_file_with_other_content_than_announced_is_deleted_and_fetched_again(
+def test_a_file_with_other_content_than_announced_is_moved_aside_and_fetched_again(
     online: Hub, make_run: MakeRun, tmp_path: Path
 ) -> None:
     folder = make_run(pairs=[LISTED])
@@ -112,8 +112,12 @@ def test_a_file_with_other_content_than_announced_is_deleted_and_fetched_again(
     weights.resolve().write_bytes(bytes(content))
     (failure,) = _stage(folder)
     assert "found another content than the hub announced" in failure
+    (aside,) = tmp_path.glob("cache/hub/models--zoo--base/blobs/*.corrupted")
+    assert str(aside) in failure
+    assert aside.read_bytes() == bytes(content)
     assert _stage(folder) == []
     assert weights.read_bytes()[-1] == content[-1] ^ 1
+    assert aside.read_bytes() == bytes(content)
 
 
 def test_models_that_do_not_exist_are_named_and_the_rest_is_staged(
@@ -173,7 +177,8 @@ def test_a_corrupted_lock_is_one_error(make_run: MakeRun) -> None:
     folder = make_run()
     (folder / "study.lock.json").write_text("{")
     with pytest.raises(
-        StudyError, match=r"study\.lock\.json: found no lock; expected what `study stage` wrote"
+        StudyError,
+        match=r"study\.lock\.json: found no lock .no JSON.; expected what `study stage` wrote",
     ):
         plan(folder)
 

@@ -75,7 +75,7 @@ def test_what_fails_is_reported_and_does_not_stop_the_rest(
     weights.write_bytes(weights.read_bytes()[:100])
     pickled = Path(shutil.copytree(pair.base.path, tmp_path / "pickled"))
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
-    shared = {"tuned": pair.tuned.path, "family": "f", "params_b": 0.001}
+    shared = {"tuned": pair.tuned.path, "family": "f", "params_b": pair.params_b}
     folder = make_run(
         pairs=[
             {"base": pair.base.path, "name": "whole", **shared},

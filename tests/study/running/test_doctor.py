@@ -29,7 +29,7 @@ def tuned_copy(tmp_path: Path) -> Path:
 
 
 def listed_pair(tuned: Path | str, **changes: Any) -> dict[str, Any]:
-    pair = {"base": PAIR.base.path, "tuned": str(tuned), "family": "f", "params_b": 0.001}
+    pair = {"base": PAIR.base.path, "tuned": str(tuned), "family": "f", "params_b": PAIR.params_b}
     return {**pair, **changes}
 
 
@@ -61,10 +61,15 @@ def test_each_fault_is_named_with_what_to_do(make_run: MakeRun, tuned_copy: Path
     settings = json.loads((tuned_copy / "tokenizer_config.json").read_text())
     settings.pop("chat_template", None)
     (tuned_copy / "tokenizer_config.json").write_text(json.dumps(settings))
-    config = json.loads((tuned_copy / "config.json").read_text())
-    (tuned_copy / "config.json").write_text(json.dumps({**config, "model_type": "homemade"}))
+    other = Path(shutil.copytree(PAIR.tuned.path, tuned_copy.parent / "other"))
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "model_type": "homemade"}))
     folder = make_run(
-        pairs=[listed_pair(tuned_copy), listed_pair("nobody/nothing", params_b=70, name="large")],
+        pairs=[
+            listed_pair(tuned_copy),
+            listed_pair(other, name="other"),
+            listed_pair("nobody/nothing", base="nobody/base", params_b=70, name="large"),
+        ],
         slurm=[
             {"hours": 1, "memory_gb": 1, "up_to_params_b": 1},
             {"hours": 1, "memory_gb": 100, "gpus": 1, "gpu_memory_gb": 80},
@@ -77,8 +82,9 @@ def test_each_fault_is_named_with_what_to_do(make_run: MakeRun, tuned_copy: Path
 
     assert_one("on this machine", "nobody/nothing", "study stage")
     assert_one("entries of study.lock.json: none for")
-    assert_one("chat template", "own/tuned has none")
+    assert_one("chat templates", "own/tuned has none. Use an arm")
     assert_one("type 'homemade'", "trust_remote_code: true")
+    assert_one("base and tuned", "own/tuned has none; check that they are not swapped")
     assert_one("nobody/nothing: slurm[1] gives 100 GB of memory; loading takes 168 GB")
     assert_one("nobody/nothing: slurm[1] gives 1 GPUs of 80 GB", "need 2")
 

@@ -19,7 +19,7 @@ PAIR = zoo()[0]
 
 
 def listed_pair(base: Path) -> list[dict[str, Any]]:
-    return [{"base": str(base), "tuned": PAIR.tuned.path, "family": "f", "params_b": 0.1}]
+    return [{"base": str(base), "tuned": PAIR.tuned.path, "family": "f", "params_b": PAIR.params_b}]
 
 
 @pytest.fixture

@@ -1,0 +1,65 @@
+"""A model, its tokenizer and its configuration, loaded from the folder that the facts describe.
+
+In: `ModelFacts`. Out: what `study.inference` needs of a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from study.models.folders.contents import read_json
+from study.models.folders.files import CONFIG
+from study.models.folders.loading import load_config, load_model, loaded
+from study.models.tokenizers import encode_prompts, load_tokenizer
+from study.models.weights import ModelFacts
+
+
+@dataclass(frozen=True)
+class FolderLoader:
+    """Loads one model; a `ModelLoader` of `study.inference`."""
+
+    facts: ModelFacts
+    allow_pickled_weights: bool
+
+    def config(self) -> Any:
+        """The transformers configuration of the model."""
+        facts = self.facts
+        folder = facts.base or facts.folder
+        return load_config(folder, trust_remote_code=facts.trust_remote_code)
+
+    def tokenizer(self) -> Any:
+        """The tokenizer in the model's folder."""
+        return load_tokenizer(self.facts.folder, self.facts.overrides)
+
+    def model(self, **options: Any) -> Any:
+        """The model; `options` are those of `from_pretrained`. ChangedError if a file changed
+        after it was digested."""
+        facts = self.facts
+        model = load_model(
+            facts.folder,
+            trust_remote_code=facts.trust_remote_code,
+            allow_pickled_weights=self.allow_pickled_weights,
+            **options,
+        )
+        facts.check_files()
+        return model
+
+
+_loadable: set[tuple[object, ...]] = set()
+"What was checked: a plan is made many times, and many models share a tokenizer."
+
+
+def check_loadable(facts: ModelFacts) -> None:
+    """StudyError if the configuration or the tokenizer of a model cannot be loaded."""
+    folder = facts.base or facts.folder
+    if (facts.weights, folder) not in _loadable:
+        load_config(folder, trust_remote_code=facts.trust_remote_code)
+        _loadable.add((facts.weights, folder))
+    # The class of a tokenizer may follow from the type of the model.
+    model_type = str(read_json(folder / CONFIG).get("model_type"))
+    if (facts.tokenizer, facts.overrides, model_type) not in _loadable:
+        tokenizer = load_tokenizer(facts.folder, facts.overrides)
+        expected = "a tokenizer that encodes text"
+        loaded(facts.folder, lambda: encode_prompts(tokenizer, ["a", "a b"]), expected)
+        _loadable.add((facts.tokenizer, facts.overrides, model_type))
