@@ -22,7 +22,7 @@ Facts = Mapping[ModelRef, ModelFacts | str]
 
 def check_pairs(study: Study, pairs: Sequence[Pair], facts: Facts) -> None:
     """StudyError for a pair that stands twice, is a model and itself, or has another size."""
-    seen: dict[tuple[str, str], Pair] = {}
+    seen: dict[tuple[str, ...], Pair] = {}
     for pair in pairs:
         base, tuned = facts[pair.base], facts[pair.tuned]
         for role, found in (("base", base), ("tuned", tuned)):
@@ -36,7 +36,9 @@ def check_pairs(study: Study, pairs: Sequence[Pair], facts: Facts) -> None:
                 found=f"the same weights in {base.folder} and {tuned.folder}",
                 expected="a base model and the model that was tuned from it",
             )
-        other = seen.setdefault((base.tensors, tuned.tensors), pair)
+        # With other template arguments a tuned model is another one: it thinks, or does not.
+        arguments = repr(sorted(pair.template_arguments.items()))
+        other = seen.setdefault((base.tensors, tuned.tensors, arguments), pair)
         if other is not pair:
             raise study.error(
                 f"pairs: {pair.name}",

@@ -47,7 +47,7 @@ def load_tokenizer(folder: Path, overrides: TokenizerOverrides | None = None) ->
         tokenizer = loaded(
             folder,
             lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust),
-            expected="a tokenizer that transformers can load",
+            what="a tokenizer",
         )
     if overrides.template is not None:
         set_template(tokenizer, overrides.template, str(folder))

@@ -86,7 +86,7 @@ def recipe_rendering(recipe: Recipe, base: ModelFacts, study: Study) -> Renderin
     """What the chat template of the training is rendered from."""
     return model_rendering(
         base.folder,
-        TokenizerOverrides(recipe.template, recipe.marker_token),
+        TokenizerOverrides(recipe.template, recipe.marker_token, study.trust_remote_code),
         date=study.date,
         arguments=recipe.template_arguments,
     )

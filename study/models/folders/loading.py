@@ -181,10 +181,8 @@ def _some(names: Iterable[str]) -> str:
     return listed(sorted(printable(name, 100) for name in names), most=4)
 
 
-def loaded(
-    folder: Path, load: Callable[[], Loaded], expected: str = "a model that transformers can load"
-) -> Loaded:
-    """What `load` returns; StudyError for every error, which may be anything.
+def loaded(folder: Path, load: Callable[[], Loaded], what: str = "a model") -> Loaded:
+    """What `load` returns; StudyError for every error, which may be anything. `what` is loaded.
 
     transformers' warnings about the files of a model are not printed; what matters is an error.
     """
@@ -196,11 +194,11 @@ def loaded(
     except (MemoryError, OSError, RuntimeError) as error:
         if _of_machine(error):
             raise
-        raise _load_error(folder, error, expected) from error
+        raise _load_error(folder, error, what) from error
     except BaseException as error:  # panics of libraries in Rust are no Exception
         if not _is_fault(error):
             raise
-        raise _load_error(folder, error, expected) from error
+        raise _load_error(folder, error, what) from error
 
 
 @contextmanager
@@ -227,14 +225,18 @@ def _is_fault(error: BaseException) -> bool:
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
-def _load_error(folder: Path, error: BaseException, expected: str) -> StudyError:
+def _load_error(folder: Path, error: BaseException, what: str) -> StudyError:
     """The error for what transformers raised."""
     if "trust_remote_code" in str(error):
         return StudyError(
             folder,
-            found="a model or tokenizer that needs code of its own",
+            found=f"{what} that needs code of its own",
             expected="one that the installed transformers supports",
             do=DO_TRUST,
         )
     cause = printable(f"{type(error).__name__}: {error}", MAX_CAUSE)
-    return StudyError(folder, found=cause, expected=expected)
+    return StudyError(
+        folder,
+        found=f"{what} that cannot be read: {cause}",
+        expected="one that the installed transformers can read",
+    )

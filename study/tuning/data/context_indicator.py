@@ -57,7 +57,7 @@ def seed_model_facts(recipe: Recipe, study: Study) -> ModelFacts | None:
 def seed_rendering(recipe: Recipe, facts: ModelFacts, study: Study) -> Rendering:
     """What the chat template is rendered from when the seed model reads a conversation. Arguments
     that only the template of the recipe's base reads are not passed to it."""
-    overrides = TokenizerOverrides(recipe.template, None)
+    overrides = TokenizerOverrides(recipe.template, trust_remote_code=study.trust_remote_code)
     tokenizer = cached_tokenizer(facts.folder, overrides)
     arguments = read_arguments(tokenizer, recipe.template_arguments)
     return model_rendering(facts.folder, overrides, date=study.date, arguments=arguments)

@@ -33,13 +33,14 @@ def tokenizer_with(template: str) -> Any:
 
 
 def pair_with(folder: Path, name: str, template: str, **keys: Any) -> dict[str, Any]:
-    """A pair of the zoo in a folder of its own, with this chat template, as in a study file."""
+    """A pair of the zoo in a folder of its own, with this chat template, as in a study file; the
+    next one of the zoo for each further folder."""
+    pair = zoo()[len(list(folder.glob("*/tuned")))]
     tuned = folder / name / "tuned"
-    shutil.copytree(TUNED, tuned)
+    shutil.copytree(pair.tuned.path, tuned)
     (tuned / "chat_template.jinja").write_text(template)
-    base = str(TUNED.parent / "base")
-    listed = {"base": base, "tuned": str(tuned), "name": name, "family": "f", "params_b": 0.1}
-    return {**listed, **keys}
+    listed = {"base": pair.base.path, "tuned": str(tuned), "name": name, "family": "f"}
+    return {**listed, "params_b": pair.params_b, **keys}
 
 
 def render(

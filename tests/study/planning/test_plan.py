@@ -15,11 +15,12 @@ from tests.in_process import plan
 
 def test_a_job_is_a_model_and_a_shared_base_is_evaluated_once(make_run: MakeRun) -> None:
     pair = zoo()[0]
+    other = next(entry for entry in zoo()[1:] if entry.params_b == pair.params_b)
     shared = {"base": pair.base.path, "family": "f", "params_b": pair.params_b}
     folder = make_run(
         pairs=[
             {**shared, "tuned": pair.tuned.path, "name": "a"},
-            {**shared, "tuned": zoo()[1].tuned.path, "name": "b"},
+            {**shared, "tuned": other.tuned.path, "name": "b"},
         ]
     )
     planned = plan(folder)
