@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from study.models.pairs import zoo
 from study.planning.changes import changes
+from study.results.ledger import VERSION
 from study.results.provenance import versions
 from study.results.run import Run
 from tests.conftest import MakeRun, StudyCommand, command_environment, tables
@@ -157,3 +160,66 @@ def test_clocks_that_jump(make_run: MakeRun, study_command: StudyCommand, tmp_pa
     result = subprocess.run(command, env=environment, capture_output=True)
     assert result.returncode == 0, result.stderr
     assert tables(folder) == tables(undisturbed)
+
+
+def test_changed_files_of_a_model_are_named(make_run: MakeRun, tmp_path: Path) -> None:
+    pair = zoo()[0]
+    for role in ("base", "tuned"):
+        shutil.copytree(pair.member(role).path, tmp_path / "mine" / role)
+    models = {role: str(tmp_path / "mine" / role) for role in ("base", "tuned")}
+    folder = make_run(pairs=[{**models, "family": "f", "params_b": 0.001}], draws=1, limit=2)
+    assert _resume(folder) == []
+    for name, what in (
+        ("tokenizer_config.json", "the tokenizer of mine/base (4 cells)"),
+        ("generation_config.json", "the generation_config.json of mine/base (4 cells)"),
+        ("config.json", "the weights of mine/base (4 cells)"),
+    ):
+        path = tmp_path / "mine" / "base" / name
+        before = path.read_text() if path.exists() else None
+        path.write_text((before or "{}") + " ")
+        (message,) = changes(plan(folder))
+        assert message.startswith("4 finished cells no longer fit the study and are recomputed, ")
+        assert f"because this changed: {what}. The old cells are kept" in message
+        if before is None:
+            path.unlink()
+        else:
+            path.write_text(before)
+    assert list(changes(plan(folder))) == []
+
+
+def test_the_most_frequent_cause_is_first_and_lost_cells_are_counted(make_run: MakeRun) -> None:
+    """Another seed moves what has demonstrations, another number format everything."""
+    folder = make_run(**ONE_PAIR)
+    evaluate_all(folder)
+    _rewrite(folder, seed=1, dtype="float32", tasks={"suite": "zoo_mc", "only": ["zoo_reverse_mc"]})
+    recomputed, dropped = changes(plan(folder))
+    assert recomputed.startswith("3 finished cells no longer fit the study")
+    causes = "model.dtype (3 cells); the demonstrations of zoo_reverse_mc (1 cells)"
+    assert f"because this changed: {causes}. The old cells" in recomputed
+    assert dropped.startswith("3 finished cells are no longer part of the study")
+
+
+def test_another_scale_of_a_metric_moves_scores_only(make_run: MakeRun) -> None:
+    task = {"task": "zoo_colour_mc", "task_type": "t", "metric": "acc", "chance": 0.25}
+    folder = make_run(**ONE_PAIR, tasks=[task])
+    evaluate_all(folder)
+    _rewrite(folder, tasks=[{**task, "scale": 0.5}])
+    planned = plan(folder)
+    (message,) = changes(planned)
+    assert "because this changed: scorer.scale (3 cells)" in message
+    assert len(planned.unscored()) == 3
+    assert planned.remaining() == []
+    assert planned.evaluated() - planned.done == {cell.key for cell in planned.unscored()}
+
+
+def test_cells_of_an_earlier_identity_are_counted_as_such(make_run: MakeRun) -> None:
+    """A ledger of version 2 names cells whose keys hold less."""
+    folder = make_run(**ONE_PAIR)
+    evaluate_all(folder)
+    path = folder / "results" / "plan.json"
+    path.write_text(path.read_text().replace(f'"version": {VERSION}', '"version": 2'))
+    (message,) = changes(plan(folder))
+    assert message.startswith("6 finished cells have identity version 1, which does not hold")
+    for key in _done(folder):
+        Run.open(folder).cells.remove(key)
+    assert list(changes(plan(folder))) == []

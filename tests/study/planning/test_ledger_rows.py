@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from study.models.pairs import zoo
 from study.planning.ledger_rows import ledger_rows, write_ledger
 from study.results.schema import text_code
 from tests.conftest import MakeRun
@@ -58,3 +59,53 @@ def test_rows_of_recipes_have_the_exposure_of_their_mixture(make_run: MakeRun) -
     tuned = planned.resolved.run.ledger.tuned
     assert set(tuned) == {pair.name for pair in planned.resolved.pairs}
     assert {entry["base"] for entry in tuned.values()} == {"neox-late-xs/base"}
+
+
+def test_a_row_says_what_the_pair_and_the_task_are(make_run: MakeRun) -> None:
+    task = {"task": "zoo_colour_mc", "task_type": "kind", "metric": "acc", "chance": 0.1}
+    pair = zoo()[0]
+    models = {"base": pair.base.path, "tuned": pair.tuned.path, "family": "mine", "params_b": 0.5}
+    folder = make_run(
+        pairs=[{**models, "name": "named"}], tasks=[{**task, "exposure": "unseen_type"}], draws=1
+    )
+    planned = plan(folder)
+    rows = ledger_rows(planned.resolved, planned.plan)
+    cells = [cell for job in planned.plan.jobs for cell in job.cells]
+    row = next(row for row in rows if row["arm"] == "base-5shot")
+    cell = next(cell for cell in cells if cell.arm.name == "base-5shot")
+    assert row == {
+        "pair": "named",
+        "family": "mine",
+        "params_b": 0.5,
+        "model": cell.model.name,
+        "role": "base",
+        "arm": "base-5shot",
+        "task": "zoo_colour_mc",
+        "task_type": "kind",
+        "exposure": "unseen_type",
+        "draw": 0,
+        "chance": 0.1,
+        "metric": "acc",
+        "key": cell.key,
+        "responses": cell.responses,
+    }
+    assert {row["role"] for row in rows} == {"base", "tuned"}
+
+
+def test_models_that_the_study_trains_are_in_the_ledger(make_run: MakeRun) -> None:
+    arms = ["base-0shot", "tuned-0shot-chat"]
+    contrasts = [{"name": "c", "x": arms[0], "y": arms[1]}]
+    listed = {"source": "zoo", "pair": ["llama-early-xs"]}
+    folder = make_run(pairs=[listed], tuning=TUNING, arms=arms, contrasts=contrasts)
+    planned = plan(folder)
+    write_ledger(planned.resolved, planned.plan)
+    tuned = planned.resolved.run.ledger.tuned
+    trained = [pair for pair in planned.resolved.pairs if pair.recipe is not None]
+    assert set(tuned) == {pair.name for pair in trained}
+    for pair in trained:
+        entry = tuned[pair.name]
+        assert entry["folder"] == str(planned.resolved.tuned[pair.tuned].folder)
+        assert (entry["base"], entry["family"]) == (pair.base.name, pair.family)
+        assert pair.recipe is not None
+        assert entry["grid"] == pair.recipe.grid
+        assert {key: entry[key] for key in pair.recipe.values} == pair.recipe.values
