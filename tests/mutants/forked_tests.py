@@ -22,7 +22,10 @@ from tests.mutants.selection import DESELECTED
 
 PROJECT = ("study", "analysis", "tests", "benchmarks")
 PRELOADED = [
+    "datasets",
     "hypothesis",
+    "lm_eval.api.task",
+    "lm_eval.tasks",
     "matplotlib.pyplot",
     "numpy",
     "pandas",
@@ -32,6 +35,7 @@ PRELOADED = [
     "statsmodels.api",
     "threadpoolctl",
     "torch",
+    "transformers",
     "yaml",
 ]
 "Modules that forks find already imported; those of the project must be imported in the fork."
