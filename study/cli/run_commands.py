@@ -42,12 +42,14 @@ def run_cells(
     from study.planning.changes import changes
     from study.planning.plan_study import plan_study
     from study.results.cell_store.maintenance import repair
+    from study.results.files import sweep
     from study.results.run import Run
     from study.running.dispatch import dispatch
     from study.running.executors import executor_type
 
     stop_on_sigterm()
     executor = executor_type(on)(Run.open(run), device, stall_seconds=60 * stall_minutes)
+    sweep(executor.run.folder)
     for store in (executor.run.responses, executor.run.cells):
         for damage in repair(store):
             say(f"corrupted files found; recomputing: {damage}")
@@ -118,9 +120,11 @@ def compact(run: RunFolder) -> None:
     from rich.progress import track
 
     from study.results.cell_store.maintenance import compact as compact_cells
+    from study.results.files import sweep
     from study.results.run import Run
 
     opened = Run.open(run)
+    sweep(opened.folder)
     console = Console(stderr=True)
     for what, store in (("responses", opened.responses), ("scores", opened.cells)):
         number = len(store.loose())

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from study.config.arms import ArmName
 from study.validation import Name, Strict
 
 
@@ -17,9 +18,9 @@ class Contrast(Strict):
 
     name: Name
     "Name of the contrast in tables."
-    x: str
+    x: ArmName
     "The arm on the horizontal axis, usually the base model with demonstrations."
-    y: str
+    y: ArmName
     "The arm on the vertical axis, usually the tuned model without demonstrations."
 
 

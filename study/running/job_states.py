@@ -7,63 +7,100 @@ failed.
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from study.errors import StudyError
-from study.results.files import file_name, write_whole
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
+from study.errors import StudyError, printable
+from study.processes import ProcessIdentity
+from study.results.files import NoFileError, file_name, names_in, read_regular, write_whole
 from study.running.events import Event
+from study.validation import Strict
 
 Phase = Literal["running", "done", "failed"]
+MAX_PROCESS_NUMBER = 2**22
+"The kernel's limit."
+MAX_SECONDS = 1e11
+"A time that every calendar function accepts."
+
+MAX_TEXT = 5000
+"Characters of a name or path."
 
 
-@dataclass(frozen=True)
-class RunnerProcess:
+def _one_line(text: str) -> str:
+    if text != printable(text):
+        raise ValueError("text that prints")
+    return text
+
+
+_Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_one_line)]
+
+
+class _Recorded(Strict):
+    """A part of a job's state. Nothing is converted: `true` and `"7"` are no numbers."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class RunnerProcess(_Recorded):
     """The process that runs a job."""
 
-    host: str
-    pid: int
-    born: int
+    host: _Text
+    pid: int = Field(ge=1, le=MAX_PROCESS_NUMBER)
+    born: int = Field(ge=0, lt=2**63)
     "Start time in ticks since boot: process numbers are reused."
-    queue_job: str = ""
+    boot: str = Field(default="", pattern="^([0-9a-f]{32})?$")
+    "The kernel's boot id; earlier versions did not record it."
+    namespace: int = Field(default=0, ge=0, lt=2**63)
+    "The namespace of process numbers."
+    queue_job: _Text = ""
     "Queue and number of the job that it belongs to, such as `slurm 17_3`, if it was queued."
 
     @classmethod
     def current(cls, queue_job: str = "") -> RunnerProcess:
         """The calling process."""
-        pid = os.getpid()
-        return cls(socket.gethostname(), pid, _start_time(pid) or 0, queue_job)
+        me = ProcessIdentity.current()
+        return cls(
+            host=me.host,
+            pid=me.pid,
+            born=me.born,
+            boot=me.boot,
+            namespace=me.namespace,
+            queue_job=queue_job,
+        )
 
     @property
     def where(self) -> str:
         """The job in its queue, or the machine and process."""
         return self.queue_job or f"{self.host}, process {self.pid}"
 
-    def alive(self) -> bool | None:
-        """Whether it is still running; None if that cannot be seen from this machine."""
-        if self.host != socket.gethostname():
-            return None
-        return _start_time(self.pid) == self.born
+    @property
+    def process(self) -> ProcessIdentity:
+        """The process, to see whether it lives, or to end it."""
+        return ProcessIdentity(self.host, self.boot, self.namespace, self.pid, self.born)
 
 
-@dataclass(frozen=True)
-class JobState:
+class JobState(_Recorded):
     """The last recorded state of a model's job."""
 
-    model: str
+    model: _Text = Field(min_length=1)
     state: Phase
     runner: RunnerProcess
-    at: float
+    at: float = Field(ge=0, le=MAX_SECONDS)
     "Seconds since 1970."
-    failures: tuple[str, ...] = ()
+    results: _Text = ""
+    "The folder of the results, as the runner sees it; earlier versions did not record it."
+    failures: tuple[Annotated[str, AfterValidator(printable)], ...]
     "What failed, with the reasons."
+
+    def is_copied(self, results: Path) -> bool:
+        """Whether the state came into these results with a copy of a run of this machine."""
+        is_local = self.runner.host == ProcessIdentity.current().host
+        return is_local and self.results not in ("", str(results.resolve()))
 
 
 def recorded(
@@ -90,26 +127,40 @@ def recorded(
 
 def job_states(results: Path) -> dict[str, JobState]:
     """The last recorded state by model; StudyError if a file is corrupted."""
-    states = {}
-    for path in sorted((results / "jobs").glob("*.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            state = JobState(
-                model=content["model"],
-                state=content["state"],
-                runner=_runner(content["runner"]),
-                at=content["at"],
-                failures=tuple(content["failures"]),
-            )
-        except (ValueError, KeyError, TypeError):
-            raise StudyError(
-                path,
-                found="no state of a job",
-                expected="what `study run` wrote",
-                do="Delete it: the cells decide what is done",
-            ) from None
-        states[state.model] = state
-    return states
+    folder = results / "jobs"
+    paths = [folder / name for name in names_in(folder) if _is_state(name)]
+    return {state.model: state for state in map(_read, paths)}
+
+
+def _is_state(name: str) -> bool:
+    return name.endswith(".json") and not name.startswith(".")
+
+
+def _read(path: Path) -> JobState:
+    try:
+        state = JobState.model_validate_json(read_regular(path))
+    except NoFileError as error:
+        raise _no_state(path, str(error)) from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"]))
+        raise _no_state(path, f"no state of a job ({key or 'JSON'}: {fault['msg']})") from None
+    if path.name != _file(state.model):
+        raise _no_state(path, f"the state of a job of {state.model}")
+    return state
+
+
+def _no_state(path: Path, found: str) -> StudyError:
+    return StudyError(
+        path,
+        found=found,
+        expected="what `study run` wrote",
+        do="Delete it: the cells decide what is done",
+    )
+
+
+def _file(model: str) -> str:
+    return f"{file_name(model)}.json"
 
 
 def record(
@@ -120,23 +171,15 @@ def record(
     queue_job: str = "",
 ) -> None:
     """Record the state of a model's job that the calling process runs."""
-    state = JobState(model, phase, RunnerProcess.current(queue_job), time.time(), failures)
-    path = results / "jobs" / f"{file_name(model)}.json"
     # On a full disk cells cannot be written either, and that error ends the job with its reason.
-    with suppress(StudyError):
-        write_whole(path, (json.dumps(asdict(state), indent=1) + "\n").encode())
-
-
-def _runner(content: Mapping[str, Any]) -> RunnerProcess:
-    return RunnerProcess(
-        content["host"], content["pid"], content["born"], content.get("queue_job", "")
-    )
-
-
-def _start_time(pid: int) -> int | None:
-    """When a process was started, in ticks since boot; None if there is none of that number."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if after_name[0] == "Z" else int(after_name[19])
+    with suppress(StudyError, ValidationError):
+        state = JobState(
+            model=model,
+            state=phase,
+            runner=RunnerProcess.current(queue_job),
+            at=time.time(),
+            results=str(results.resolve()),
+            failures=tuple(printable(failure) for failure in failures),
+        )
+        content = state.model_dump_json(indent=1) + "\n"
+        write_whole(results / "jobs" / _file(model), content.encode())

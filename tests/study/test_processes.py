@@ -1,13 +1,21 @@
-"""A process stops cleanly on SIGTERM, and its children do not outlive it."""
+"""A process stops cleanly on SIGTERM, its children do not outlive it, and a signal reaches the
+process that is meant, or none."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
+
+from study.processes import ProcessIdentity
 
 STOPS = """
 import signal, sys, time
@@ -67,3 +75,95 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
     while is_running(child):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[str]]:
+    """A process that would end on any signal."""
+    process = subprocess.Popen(["sleep", "60"], text=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def identity(process: subprocess.Popen[str]) -> ProcessIdentity:
+    """The identity of a child, which may have just been started."""
+    born = int(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return replace(ProcessIdentity.current(), pid=process.pid, born=born)
+
+
+def test_a_process_is_known_by_more_than_its_number(child: subprocess.Popen[str]) -> None:
+    me = ProcessIdentity.current()
+    assert (me.pid, me.host) == (os.getpid(), socket.gethostname())
+    assert len(me.boot) == 32
+    assert me.namespace > 0
+    assert me.alive() is True
+    runs = identity(child)
+    assert runs.alive() is True
+    assert replace(runs, born=runs.born - 1).alive() is False
+    assert replace(runs, boot="0" * 32).alive() is False
+    assert replace(runs, host="elsewhere").alive() is None
+    assert replace(runs, namespace=7).alive() is None
+    # What earlier versions recorded shows that a process is gone, not that it is there.
+    assert replace(runs, boot="", namespace=0).alive() is None
+    assert replace(runs, boot="", namespace=0, born=1).alive() is False
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert runs.alive() is False, "it has ended, and nobody has asked how yet"
+    child.wait()
+    assert runs.alive() is False
+
+
+def test_a_process_is_sent_sigterm_once(child: subprocess.Popen[str]) -> None:
+    runs = identity(child)
+    assert runs.terminate()
+    assert child.wait(10) == -signal.SIGTERM
+    assert not runs.terminate()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pid": 0},
+        {"pid": -1},
+        {"pid": 1},
+        {"pid": os.getpid()},
+        {"pid": -os.getpgrp()},
+        {"born": 0},
+        {"boot": ""},
+        {"boot": "0" * 32},
+        {"namespace": 0},
+        {"namespace": 7},
+        {"host": "elsewhere"},
+    ],
+)
+def test_no_other_process_is_sent_a_signal(
+    change: dict[str, int | str], child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if everything but one part is right."""
+    sent: list[int] = []
+    kill, send = os.kill, signal.pidfd_send_signal
+    monkeypatch.setattr(os, "kill", lambda pid, s: kill(pid, s) if s == 0 else sent.append(pid))
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda fd, s: sent.append(fd) or send(fd, 0))
+    monkeypatch.setattr(os, "killpg", lambda pid, s: sent.append(pid))
+    runs = identity(child)
+    if change.get("pid") == os.getpid():
+        runs = ProcessIdentity.current()
+    assert not replace(runs, **change).terminate()
+    assert sent == []
+    assert runs.alive()
+
+
+def test_a_number_that_is_reused_just_now_is_not_sent_a_signal(
+    child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the process and the signal, it ends and another gets its number."""
+    runs, opened = identity(child), os.pidfd_open
+
+    def reused(pid: int) -> int:
+        monkeypatch.setattr(ProcessIdentity, "alive", lambda self: False)
+        return opened(pid)
+
+    monkeypatch.setattr(os, "pidfd_open", reused)
+    assert not runs.terminate()
+    assert child.poll() is None

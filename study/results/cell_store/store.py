@@ -3,7 +3,7 @@
 In and out: two folders in a run's `results/`, here those of its scores.
 
     results/cells/<key>.<digest>.parquet  a cell's items, one row each (`schema.ITEMS`)
-    results/cells/<key>.<digest>.json     its identity, score, audit and provenance
+    results/cells/<key>.<digest>.json     its key, identity, score, audit and provenance
     results/cells/<key>.done              digests of the two; written last: it makes the cell done
     results/packs/                        many such cells in few files (bundles)
 
@@ -14,31 +14,33 @@ the time taken). Files are named by their content, so either marker is valid for
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from study.errors import StudyError
 from study.results.cell_store.bundles import Bundles
-from study.results.files import write_whole
+from study.results.cell_store.corruption import (
+    CorruptedError,
+    check_digest,
+    digest,
+    is_digest,
+    read_json,
+    read_record,
+    read_written,
+)
+from study.results.cell_store.old_pack import OldPack
+from study.results.cell_store.pack import CellContent, Pack
+from study.results.cell_store.tables import arrow_schema, read_table, row_bytes
+from study.results.files import names_in, unreadable, unwritable, write_whole
 
-RUN_AGAIN = "Run the study again: the cell is then recomputed"
-_ARROW_TYPES: dict[str, pa.DataType] = {
-    "int64": pa.int64(),
-    "string": pa.string(),
-    "float64": pa.float64(),
-    "bool": pa.bool_(),
-    "list<float64>": pa.list_(pa.float64()),
-    "list<int64>": pa.list_(pa.int64()),
-    "list<bool>": pa.list_(pa.bool_()),
-    "list<string>": pa.list_(pa.string()),
-}
+_MARKER = re.compile(r"([0-9a-f]{64})\.done")
+_SUFFIXES = ("parquet", "json")
+_Part = TypeVar("_Part")
 
 
 class CellStore:
@@ -49,103 +51,145 @@ class CellStore:
         their rows, by column an Arrow type (as `schema.ITEMS`)."""
         self.folder = folder
         self.bundles = Bundles(packs)
-        self._schema = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in schema.items()])
+        self._schema = arrow_schema(schema)
 
     def done(self) -> set[str]:
-        """Keys of the finished cells: one listing of the folder, and the bundles' records."""
-        return self.loose() | self.bundles.keys()
+        """Keys of the finished cells: one listing of the folder, and the bundles' indices."""
+        # In this order, a cell that is being bundled is found in one of the two.
+        loose = self.loose()
+        return loose | self.bundles.keys()
 
     def loose(self) -> set[str]:
         """Keys of the finished cells that have files of their own."""
-        if not self.folder.is_dir():
-            return set()
-        return {name[:-5] for name in os.listdir(self.folder) if name.endswith(".done")}
+        matches = map(_MARKER.fullmatch, names_in(self.folder))
+        return {match[1] for match in matches if match}
 
     def has(self, key: str) -> bool:
         """Whether this cell is finished now."""
-        return (self.folder / f"{key}.done").exists() or self.bundles.has(key)
+        return self._is_loose(key) or self.bundles.has(key)
 
     def write(self, key: str, record: dict[str, Any], items: list[dict[str, Any]]) -> None:
         """Commit a cell; when this returns, the cell is done."""
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(items, schema=self._schema), sink, compression="zstd")
-        contents = {
-            "parquet": sink.getvalue().to_pybytes(),
-            "json": (json.dumps(record, indent=1, sort_keys=True) + "\n").encode(),
-        }
-        digests = {suffix: _sha256(content) for suffix, content in contents.items()}
+        text = json.dumps({**record, "key": key}, indent=1, sort_keys=True) + "\n"
+        contents = {"parquet": row_bytes(items, self._schema), "json": text.encode()}
+        digests = {suffix: digest(content) for suffix, content in contents.items()}
         for suffix, content in contents.items():
             write_whole(self._file(key, suffix, digests[suffix]), content)
-        write_whole(self.folder / f"{key}.done", json.dumps(digests).encode())
+        write_whole(self._marker(key), json.dumps(digests).encode())
 
     def record(self, key: str) -> dict[str, Any]:
-        """A finished cell's record; StudyError if it or the cell's items are corrupted."""
-        if key in self.bundles:
-            return self.bundles.record(key)
-        self._checked(key, "parquet")
-        record: dict[str, Any] = json.loads(self._checked(key, "json"))
-        return record
+        """A finished cell's record; CorruptedError if it or the cell's items are corrupted."""
+
+        def own_record() -> dict[str, Any]:
+            return read_record(self.content(key).record, key, self._marker(key))
+
+        return self._read(key, lambda pack: pack.record(key), own_record)
 
     def items(self, key: str, columns: list[str] | None = None) -> pa.Table:
-        """A finished cell's items, or some of their columns; StudyError if they are corrupted."""
-        if key in self.bundles:
-            return self.bundles.items(key, columns)
-        content = pa.BufferReader(self._checked(key, "parquet"))
-        return pq.ParquetFile(content).read(columns, use_threads=False)
+        """A finished cell's items, or some columns; CorruptedError if it is corrupted."""
 
-    def corrupted(self) -> Iterator[tuple[str, StudyError]]:
+        def own_items() -> pa.Table:
+            return read_table(self.content(key).items, self._marker(key), columns)
+
+        return self._read(key, lambda pack: pack.items(key, columns), own_items)
+
+    def _read(
+        self, key: str, bundled: Callable[[Pack | OldPack], _Part], own: Callable[[], _Part]
+    ) -> _Part:
+        if pack := self.bundles.pack(key):
+            return bundled(pack)
+        try:
+            return own()
+        except CorruptedError:
+            # Another process may have just bundled it.
+            if self._is_loose(key) or not self.bundles.has(key):
+                raise
+        pack = self.bundles.pack(key)
+        assert pack is not None
+        return bundled(pack)
+
+    def content(self, key: str) -> CellContent:
+        """The files of a cell that has files of its own; CorruptedError if they are not those that
+        were written for it."""
+        contents = {}
+        for suffix, sha256 in self._digests(key).items():
+            path = self._file(key, suffix, sha256)
+            content = read_written(path, "the file of a finished cell")
+            contents[suffix] = check_digest(content, sha256, path)
+            if suffix == "json":
+                read_record(content, key, path)
+        return CellContent(key, contents["json"], contents["parquet"])
+
+    def intact_content(self, key: str) -> CellContent | None:
+        """The files of a cell whose marker is corrupted, if their digests are in their names."""
+        contents = {}
+        for name in names_in(self.folder):
+            owner, _, rest = name.partition(".")
+            start, _, suffix = rest.partition(".")
+            if owner != key or suffix not in _SUFFIXES:
+                continue
+            with suppress(CorruptedError):
+                content = read_written(self.folder / name, "a cell's file")
+                if digest(content)[:16] == start:
+                    if suffix == "json":
+                        read_record(content, key, self.folder / name)
+                    contents[suffix] = content
+        if contents.keys() != set(_SUFFIXES):
+            return None
+        return CellContent(key, contents["json"], contents["parquet"])
+
+    def corrupted(self) -> Iterator[tuple[str, CorruptedError]]:
         """Keys of cells whose files are not those that were written, each with its error."""
         for key in sorted(self.loose()):
             try:
-                for suffix in ("parquet", "json"):
-                    self._checked(key, suffix)
-            except StudyError as error:
-                yield key, error
+                self.content(key)
+            except CorruptedError as error:
+                if self._is_loose(key):  # another process may have just bundled it
+                    yield key, error
 
     def remove(self, key: str) -> None:
-        """Delete a cell's own files, the marker first."""
+        """Delete a cell's own files, the marker first; StudyError if that cannot be done."""
+        for path in self.paths(key):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise unwritable(path, error) from error
+
+    def paths(self, key: str) -> list[Path]:
+        """A cell's own files, the marker first: those that the marker names or, if that is
+        corrupted, all that have the cell's key."""
         try:
             files = list(self.files(key).values())
-        except StudyError:  # without the marker only a listing of the folder finds them
-            files = list(self.folder.glob(f"{key}.*"))
-        for path in [self.folder / f"{key}.done", *files]:
-            path.unlink(missing_ok=True)
+        except CorruptedError:
+            names = names_in(self.folder)
+            files = [self.folder / name for name in names if name.startswith(f"{key}.")]
+        marker = self._marker(key)
+        return [marker, *(path for path in files if path != marker)]
 
     def files(self, key: str) -> dict[str, Path]:
         """A finished cell's files by suffix, `parquet` and `json`."""
         digests = self._digests(key)
-        return {suffix: self._file(key, suffix, digest) for suffix, digest in digests.items()}
+        return {suffix: self._file(key, suffix, sha256) for suffix, sha256 in digests.items()}
 
-    def _file(self, key: str, suffix: str, digest: str) -> Path:
-        return self.folder / f"{key}.{digest[:16]}.{suffix}"
+    def _marker(self, key: str) -> Path:
+        return self.folder / f"{key}.done"
+
+    def _is_loose(self, key: str) -> bool:
+        marker = self._marker(key)
+        try:
+            marker.lstat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise unreadable(marker, error) from error
+        return True
+
+    def _file(self, key: str, suffix: str, sha256: str) -> Path:
+        return self.folder / f"{key}.{sha256[:16]}.{suffix}"
 
     def _digests(self, key: str) -> dict[str, str]:
-        marker = self.folder / f"{key}.done"
-        try:
-            content = json.loads(marker.read_bytes())
-            return {suffix: str(content[suffix]) for suffix in ("parquet", "json")}
-        except FileNotFoundError:
-            raise _corrupted(marker, "no such file", "a finished cell") from None
-        except (ValueError, KeyError, TypeError):
-            raise _corrupted(marker, "no digests", "a cell's digests") from None
-
-    def _checked(self, key: str, suffix: str) -> bytes:
-        """Content of a cell's file; StudyError unless its digest is the one in the marker."""
-        digest = self._digests(key)[suffix]
-        path = self._file(key, suffix, digest)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise _corrupted(path, "no such file", "the file of a finished cell") from None
-        if digest != _sha256(content):
-            found = f"{len(content)} bytes with another digest than when they were written"
-            raise _corrupted(path, found, f"the file that {key}.done was written for")
-        return content
-
-
-def _corrupted(path: Path, found: str, expected: str) -> StudyError:
-    return StudyError(path, found=found, expected=expected, do=RUN_AGAIN)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+        marker = self._marker(key)
+        content = read_json(read_written(marker, "a finished cell"), marker, "a cell's digests")
+        if not all(is_digest(content.get(suffix)) for suffix in _SUFFIXES):
+            raise CorruptedError(marker, found="no digests", expected="a cell's digests")
+        return {suffix: content[suffix] for suffix in _SUFFIXES}

@@ -6,10 +6,9 @@ In: jobs. Out: their events, as they happen; `results/jobs` records which proces
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import cached_property
 from typing import ClassVar
 
@@ -64,11 +63,14 @@ class LocalExecutor(Executor):
     def cancel(self) -> Iterator[str]:
         runners = {state.runner for state in self._running()}
         for runner in sorted(runners, key=lambda runner: (runner.host, runner.pid)):
-            if runner.alive():
-                with suppress(ProcessLookupError):  # it has just ended
-                    os.kill(runner.pid, signal.SIGTERM)
+            try:
+                sent = runner.process.terminate()
+            except PermissionError:
+                yield f"process {runner.pid} belongs to another user, who can cancel it"
+                continue
+            if sent:
                 yield f"sent SIGTERM to process {runner.pid}"
-            else:
+            elif runner.process.alive() is not False:  # otherwise it has just ended
                 yield f"process {runner.pid} may still run on {runner.host}; cancel it there"
 
     @override
@@ -89,12 +91,14 @@ class LocalExecutor(Executor):
 
     def _running(self) -> list[JobState]:
         """Jobs run by processes of this machine, or of others of which nothing can be seen."""
+        results = self.run.results
         return [
             state
-            for state in job_states(self.run.results).values()
+            for state in job_states(results).values()
             if state.state == "running"
             and not state.runner.queue_job
-            and state.runner.alive() is not False
+            and not state.is_copied(results)
+            and state.runner.process.alive() is not False
         ]
 
 

@@ -120,9 +120,13 @@ def test_status_and_plan_as_json(small_copy: Path) -> None:
 def test_compact_says_how_many_cells_it_gathered(small_copy: Path) -> None:
     result = call("compact", small_copy)
     assert result.returncode == 0, result.stderr
-    assert result.stderr == "24 cells gathered, 24 in all\n"
-    assert list((small_copy / "results" / "cells").iterdir()) == []
+    gathered = (
+        "responses of {0} cells gathered, 24 in all\nscores of {0} cells gathered, 24 in all\n"
+    )
+    assert result.stderr == gathered.format(24)
+    for folder in ("responses", "cells"):
+        assert not list((small_copy / "results" / folder).glob("*.done"))
     again = call("run", small_copy)
     assert again.returncode == 0
     assert ": 0 remaining" in again.stderr
-    assert call("compact", small_copy).stderr == "0 cells gathered, 24 in all\n"
+    assert call("compact", small_copy).stderr == gathered.format(0)

@@ -35,7 +35,7 @@ def test_each_corrupted_file_is_named(copied: Run, make_run: MakeRun) -> None:
     check_error(files["parquet"], None, r"\.parquet: found no such file")
     check_error(files["json"], b"{}", r"\.json: found 2 bytes with another digest")
     check_error(files["json"], None, r"\.json: found no such file")
-    check_error(copied.cells.folder / f"{key}.done", b"", f"{key}.done: found no digests")
+    check_error(copied.cells.folder / f"{key}.done", b"", f"{key}.done: found no object")
     ledger = copied.ledger_file
     check_error(ledger, b"{", "plan.json: found not JSON")
     check_error(ledger, json.dumps({"version": 99}).encode(), "plan.json: version: found 99")

@@ -3,31 +3,127 @@ tested with each executor."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import signal
 import subprocess
-from dataclasses import asdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from study.results.files import write_whole
+import pytest
+
+from study.errors import StudyError
+from study.processes import ProcessIdentity
 from study.results.run import Run
 from study.running.cancel import cancel
-from study.running.job_states import JobState, RunnerProcess, _start_time
+from study.running.job_states import JobState, RunnerProcess, record
 from tests.conftest import MakeRun
 
 
-def test_there_may_be_nothing_to_cancel(make_run: MakeRun) -> None:
-    run = Run.open(make_run())
+@pytest.fixture
+def run(make_run: MakeRun) -> Run:
+    return Run.open(make_run())
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs jobs."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def write_state(run: Run, model: str, **changes: Any) -> Path:
+    """The state of a running job, with other values for its runner."""
+    record(run.results, model, "running")
+    path = run.results / "jobs" / f"{model}.json"
+    content = json.loads(path.read_text())
+    content["runner"].update(changes)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def runner_of(process: subprocess.Popen[bytes]) -> dict[str, int]:
+    """What a state says of a process."""
+    born = int(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return {"pid": process.pid, "born": born}
+
+
+def test_there_may_be_nothing_to_cancel(run: Run) -> None:
     assert list(cancel(run)) == ["nothing to cancel: no model is queued or running"]
     assert not run.results.exists()
 
 
-def test_a_process_that_runs_several_jobs_is_sent_one_signal(make_run: MakeRun) -> None:
-    import json
-
-    run = Run.open(make_run())
-    process = subprocess.Popen(["sleep", "60"])
-    runner = RunnerProcess(RunnerProcess.current().host, process.pid, _start_time(process.pid) or 0)
+def test_a_process_that_runs_several_jobs_is_sent_one_signal(
+    run: Run, process: subprocess.Popen[bytes]
+) -> None:
     for model in ("a", "b"):
-        content = json.dumps(asdict(JobState(model, "running", runner, 0.0))).encode()
-        write_whole(run.results / "jobs" / f"{model}.json", content)
+        write_state(run, model, **runner_of(process))
     assert list(cancel(run)) == [f"sent SIGTERM to process {process.pid}"]
-    assert process.wait(10) == -15
+    assert process.wait(10) == -signal.SIGTERM
     assert list(cancel(run)) == ["nothing to cancel: no model is queued or running"]
+
+
+@pytest.mark.parametrize(
+    "pid", [0, -1, -os.getpgrp(), True, None, "1", 1.5, 2**40, 10**400, [7], "self"]
+)
+def test_a_number_that_is_none_of_a_process_is_an_error(pid: Any, run: Run) -> None:
+    """Signals to 0, −1 and negative numbers go to groups of processes, or to all."""
+    path = write_state(run, "m", pid=pid)
+    with pytest.raises(StudyError, match=rf"{path}: found no state of a job \(.*; .* Delete it"):
+        list(cancel(run))
+
+
+def test_the_first_process_and_the_command_itself_are_never_sent_a_signal(run: Run) -> None:
+    write_state(run, "first", pid=1)
+    write_state(run, "this")
+    (message,) = cancel(run)
+    assert message.startswith(f"process {os.getpid()} may still run on ")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"born": 12345}, "nothing to cancel: no model is queued or running"),
+        ({"boot": "0" * 32}, "nothing to cancel: no model is queued or running"),
+        ({"host": "elsewhere"}, "process {pid} may still run on elsewhere; cancel it there"),
+        ({"namespace": 7}, "process {pid} may still run on {host}; cancel it there"),
+        ({"boot": ""}, "process {pid} may still run on {host}; cancel it there"),
+    ],
+)
+def test_a_process_that_is_not_certainly_the_runner_is_sent_nothing(
+    change: dict[str, Any], message: str, run: Run, process: subprocess.Popen[bytes]
+) -> None:
+    write_state(run, "m", **{**runner_of(process), **change})
+    host = RunnerProcess.current().host
+    assert list(cancel(run)) == [message.format(pid=process.pid, host=host)]
+    assert process.poll() is None
+
+
+def test_a_copy_of_a_run_does_not_cancel_the_original(
+    run: Run, process: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    write_state(run, "m", **runner_of(process))
+    copy = Run.open(shutil.copytree(run.folder, tmp_path / "copy"))
+    assert list(cancel(copy)) == ["nothing to cancel: no model is queued or running"]
+    assert process.poll() is None
+
+
+def test_a_process_of_another_user_is_left_to_that_user(
+    run: Run, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(identity: ProcessIdentity) -> bool:
+        raise PermissionError
+
+    write_state(run, "m", **runner_of(process))
+    monkeypatch.setattr(ProcessIdentity, "terminate", refuse)
+    expected = f"process {process.pid} belongs to another user, who can cancel it"
+    assert list(cancel(run)) == [expected]
+
+
+def test_states_are_what_is_recorded(run: Run) -> None:
+    path = write_state(run, "m")
+    assert JobState.model_validate_json(path.read_bytes()).runner == RunnerProcess.current()

@@ -11,6 +11,7 @@ from analysis.data.scores import load_scores
 from study.errors import StudyError
 from study.models.pairs import zoo
 from study.planning.plan_study import PlannedStudy
+from study.processes import ProcessIdentity
 from study.results.run import Run
 from study.running.dispatch import dispatch, training_jobs
 from tests.conftest import MakeRun
@@ -43,15 +44,23 @@ def test_a_second_run_computes_nothing(copied: Run) -> None:
 
 def test_corrupted_cells_are_reported_by_the_command_and_recomputed(copied: Run) -> None:
     corrupted = copied.cells.files(min(copied.cells.done()))["parquet"]
-    corrupted.write_bytes(corrupted.read_bytes()[:-9])
+    corrupted_content = corrupted.read_bytes()[:-9]
+    corrupted.write_bytes(corrupted_content)
+    me = ProcessIdentity.current()
+    killed = f"{me.host}.{me.boot}.{me.namespace}.{me.pid}.1"
+    left_behind = corrupted.with_name(f".writing.{killed}.0")
+    left_behind.write_text("half of")
     result = call("run", copied.folder)
     assert result.returncode == 0, result.stderr
     lines = result.stderr.splitlines()
     (line,) = (line for line in lines if line.startswith("corrupted files found; recomputing: "))
     assert str(corrupted) in line
+    aside = line.rpartition(" Moved to ")[2]
+    assert (Path(aside) / corrupted.name).read_bytes() == corrupted_content
     assert "24 cells of 6 models: 1 remaining" in result.stderr
     assert "1 cells computed, 12 items in" in result.stderr
     assert len(copied.cells.done()) == 24
+    assert not left_behind.exists(), "what a killed process left is deleted"
 
 
 def test_a_higher_limit_keeps_the_demonstrations(small: Run, make_run: MakeRun) -> None:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from study.errors import StudyError
+from study.processes import ProcessIdentity
 from study.running.events import Event
 from study.running.job_states import RunnerProcess, job_states, record, recorded
 
 
-def test_another_process_of_the_same_number_is_not_the_runner() -> None:
+def test_the_runner_is_this_process_or_a_job_of_a_queue() -> None:
     current = RunnerProcess.current()
-    assert current.pid == os.getpid()
-    assert current.alive() is True
-    assert RunnerProcess(current.host, current.pid, current.born - 1).alive() is False
-    assert RunnerProcess("elsewhere", current.pid, current.born).alive() is None
-    child = subprocess.Popen(["sleep", "0"])
-    child.wait()
-    assert RunnerProcess(current.host, child.pid, 0).alive() is False
-    assert RunnerProcess("h", 5, 0).where == "h, process 5"
-    assert RunnerProcess("h", 5, 0, "slurm 1_2").where == "slurm 1_2"
+    assert current.process == ProcessIdentity.current()
+    assert current.where == f"{current.host}, process {os.getpid()}"
+    assert RunnerProcess.current("slurm 1_2").where == "slurm 1_2"
 
 
 def test_events_are_passed_on_and_the_state_of_each_job_is_recorded(tmp_path: Path) -> None:
@@ -71,12 +67,97 @@ def test_a_state_that_cannot_be_written_does_not_stop_the_job(tmp_path: Path) ->
     record(tmp_path, "m", "running")
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]", json.dumps({"model": "m"})])
-def test_a_corrupted_state_is_an_error(content: str, tmp_path: Path) -> None:
-    record(tmp_path, "m", "running")
-    (tmp_path / "jobs" / "m.json").write_text(content)
-    with pytest.raises(StudyError, match=r"m\.json: found no state of a job; .* Delete it: the"):
+VALID = {
+    "model": "m",
+    "state": "running",
+    "runner": {"host": "h", "pid": 7, "born": 7},
+    "at": 0.0,
+    "failures": ["one", "two"],
+}
+"As an earlier version wrote it."
+
+
+def write(folder: Path, content: bytes | str, name: str = "m") -> None:
+    path = folder / "jobs" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def test_a_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps(VALID))
+    state = job_states(tmp_path)["m"]
+    assert (state.state, state.failures, state.runner.pid) == ("running", ("one", "two"), 7)
+    assert not state.is_copied(tmp_path)
+
+
+RUNNER = {"host": "h", "pid": 7, "born": 7}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "{}",
+        "[]",
+        "null",
+        "",
+        b"\xff\xfe",
+        b"\x00",
+        "[" * 100_000,
+        json.dumps({"model": "m"}),
+        json.dumps({**VALID, "more": 1}),
+        json.dumps({**VALID, "model": 7}),
+        json.dumps({**VALID, "model": ""}),
+        json.dumps({**VALID, "model": "a\x1b[2Jb"}),
+        json.dumps({**VALID, "model": "\ud800"}),
+        json.dumps({**VALID, "model": "another"}),
+        json.dumps({**VALID, "state": "paused"}),
+        json.dumps({**VALID, "at": math.inf}),
+        json.dumps({**VALID, "at": math.nan}),
+        json.dumps({**VALID, "at": 1e300}),
+        json.dumps({**VALID, "at": -1}),
+        json.dumps({**VALID, "at": True}),
+        json.dumps({**VALID, "at": "0"}),
+        json.dumps({**VALID, "failures": "one"}),
+        json.dumps({**VALID, "failures": [1]}),
+        json.dumps({**VALID, "runner": None}),
+        *(
+            json.dumps({**VALID, "runner": {**RUNNER, "pid": pid}})
+            for pid in (0, -1, True, "7", 7.0, 1e3, 10**30, None)
+        ),
+        *(json.dumps({**VALID, "runner": {**RUNNER, "born": born}}) for born in (-1, True, "7")),
+        *(json.dumps({**VALID, "runner": {**RUNNER, "boot": boot}}) for boot in (7, "x", "\n")),
+    ],
+)
+def test_a_corrupted_state_is_one_error(content: bytes | str, tmp_path: Path) -> None:
+    write(tmp_path, content)
+    with pytest.raises(
+        StudyError, match=r"m\.json: found .* what `study run` wrote\. Delete it: the"
+    ):
         job_states(tmp_path)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_what_is_not_a_file_is_one_error(make: Callable[[Path], object], tmp_path: Path) -> None:
+    record(tmp_path, "m", "done")
+    make(tmp_path / "jobs" / "other.json")
+    with pytest.raises(StudyError, match=r"other\.json: found (something that is|a loop of)"):
+        job_states(tmp_path)
+
+
+def test_files_of_another_name_are_no_states(tmp_path: Path) -> None:
+    record(tmp_path, "m", "done")
+    for name in ("notes.txt", ".hidden.json", ".writing.h.0.0.1.1.0"):
+        (tmp_path / "jobs" / name).write_text("{")
+    assert list(job_states(tmp_path)) == ["m"]
+
+
+def test_reasons_are_recorded_in_text_that_prints(tmp_path: Path) -> None:
+    record(tmp_path, "m", "failed", ("a\x1b[2J\nb", "\ud800"))
+    (state,) = job_states(tmp_path).values()
+    assert state.failures == (r"a\x1b[2J\nb", r"\ud800")
+    write(tmp_path, json.dumps({**VALID, "failures": ["\x07"]}))
+    assert job_states(tmp_path)["m"].failures == (r"\x07",)
 
 
 def test_without_jobs_there_are_no_states(tmp_path: Path) -> None:

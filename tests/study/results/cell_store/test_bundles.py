@@ -1,148 +1,108 @@
-"""Bundles: many finished cells in few files, of which intact cells can be recovered."""
+"""Bundles: the packs of a run, of both formats, seen as they are now."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
 from study.errors import StudyError
 from study.results.cell_store import bundles as module
-from study.results.cell_store.bundles import BundledCell, Bundles
-from study.results.cell_store.store import CellStore
-from study.results.schema import ITEMS
+from study.results.cell_store.bundles import Bundles
+from study.results.cell_store.corruption import CorruptedError
+from study.results.cell_store.pack import CellContent
+from tests.study.results.cell_store.cells import key, store_in, write_cells
+from tests.study.results.cell_store.old_packs import write_old_pack
 
 
-def cell(number: int, items: int = 2000) -> BundledCell:
-    scores = np.random.default_rng(number).random(items)
-    table = pa.table({"item": list(range(items)), "score": scores})
-    return f"{number:064}", {"number": number}, table
-
-
-def corrupt(path: Path, *, place: float = 0.3) -> None:
-    content = bytearray(path.read_bytes())
-    content[int(len(content) * place)] ^= 16
-    path.write_bytes(bytes(content))
+@pytest.fixture
+def contents(tmp_path: Path) -> list[CellContent]:
+    store = store_in(tmp_path / "other")
+    write_cells(store, range(6))
+    return [store.content(key(number)) for number in range(6)]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a bundle of six cells."""
-    folder = tmp_path / "packs"
-    assert Bundles(folder).write(map(cell, range(6))) == [f"{i:064}" for i in range(6)]
-    return folder
+    return tmp_path / "packs"
 
 
-def test_written_and_read(folder: Path) -> None:
+def test_without_a_folder_there_is_no_bundle(folder: Path) -> None:
     bundles = Bundles(folder)
-    assert bundles.keys() == {f"{i:064}" for i in range(6)}
-    for number in range(6):
-        key, record, items = cell(number)
-        assert key in bundles
-        assert bundles.has(key)
-        assert bundles.record(key) == record
-        assert bundles.items(key).equals(items)
-        assert bundles.items(key, ["score"]).column_names == ["score"]
-    assert list(bundles.corrupted()) == []
-    (name,) = bundles.names()
-    assert {path.name for path in folder.iterdir()} == {
-        f"{name}.done",
-        f"{name}.items.parquet",
-        f"{name}.records.parquet",
-    }
-
-
-def test_an_unknown_cell(folder: Path, tmp_path: Path) -> None:
-    for bundles in (Bundles(folder), Bundles(tmp_path / "nothing")):
-        assert "1" * 64 not in bundles
-        assert not bundles.has("1" * 64)
-        with pytest.raises(KeyError):
-            bundles.record("1" * 64)
-        with pytest.raises(KeyError):
-            bundles.items("1" * 64)
-
-
-def test_a_bundle_of_another_process_is_seen_when_asked_for_what_is_there_now(
-    folder: Path,
-) -> None:
-    bundles = Bundles(folder)
-    key, record, _ = cell(9)
-    assert key not in bundles
-    Bundles(folder).write([cell(9)])
-    assert key not in bundles, "the last scan"
-    assert bundles.has(key)
-    assert key in bundles
-    assert bundles.record(key) == record
-    assert len(bundles.names()) == 2
-
-
-def test_a_bundle_without_its_marker_does_not_exist(folder: Path) -> None:
-    (marker,) = folder.glob("*.done")
-    marker.unlink()
-    assert Bundles(folder).keys() == set()
-
-
-def test_a_full_bundle_is_followed_by_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MAX_ROWS", 4000)
-    bundles = Bundles(tmp_path)
-    assert bundles.write(map(cell, range(5))) == [f"{i:064}" for i in range(5)]
-    assert len(bundles.names()) == 3
-    assert bundles.keys() == {f"{i:064}" for i in range(5)}
-    assert bundles.items(cell(4)[0]).equals(cell(4)[2])
-    assert bundles.write([]) == []
-    assert len(bundles.names()) == 3
-
-
-def test_of_a_corrupted_bundle_the_intact_cells_can_be_read(folder: Path) -> None:
-    (name,) = Bundles(folder).names()
-    corrupt(folder / f"{name}.items.parquet")
-    bundles = Bundles(folder)
-    assert list(bundles.corrupted()) == [name]
-    intact: dict[str, Any] = {
-        key: (record, items) for key, record, items in bundles.intact_cells(name)
-    }
-    assert 4 <= len(intact) < 6
-    assert len(bundles.keys()) == 6
-    for number in range(6):
-        key, record, items = cell(number)
-        if key in intact:
-            assert intact[key][0] == record
-            assert intact[key][1].equals(items)
-        else:
-            with pytest.raises(StudyError, match=r"found a corrupted file .* `study compact`"):
-                bundles.items(key)
-
-
-@pytest.mark.parametrize("part", ["items", "records"])
-def test_of_a_bundle_cut_short_nothing_can_be_read(part: str, folder: Path) -> None:
-    (name,) = Bundles(folder).names()
-    path = folder / f"{name}.{part}.parquet"
-    path.write_bytes(path.read_bytes()[:-50])
-    assert list(Bundles(folder).corrupted()) == [name]
-    assert list(Bundles(folder).intact_cells(name)) == []
-    store = CellStore(folder.parent / "cells", folder, ITEMS)
-    with pytest.raises(StudyError, match="found a corrupted file"):
-        store.items(cell(0)[0])
-
-
-@pytest.mark.parametrize("content", ["{", "{}"])
-def test_a_marker_without_digests_is_corrupted(content: str, folder: Path) -> None:
-    (name,) = Bundles(folder).names()
-    (folder / f"{name}.done").write_text(content)
-    assert list(Bundles(folder).corrupted()) == [name]
-
-
-def test_a_removed_bundle_is_gone_with_its_cells(folder: Path) -> None:
-    bundles = Bundles(folder)
-    (name,) = bundles.names()
-    assert cell(0)[0] in bundles
-    bundles.items(cell(0)[0])
-    bundles.remove(name)
-    assert list(folder.iterdir()) == []
     assert bundles.keys() == set()
-    assert cell(0)[0] not in bundles
+    assert bundles.pack(key(0)) is None
+    assert not bundles.has(key(0))
+    assert bundles.write([]) == []
+    assert not folder.exists()
+
+
+def test_packs_of_both_formats_are_beside_each_other(
+    folder: Path, contents: list[CellContent]
+) -> None:
+    write_old_pack(folder, "0" * 16, contents[:2])
+    bundles = Bundles(folder)
+    assert bundles.write(contents[2:]) == [key(number) for number in range(2, 6)]
+    assert bundles.keys() == {key(number) for number in range(6)}
+    assert bundles.pack(key(1)) is not bundles.pack(key(2)) is bundles.pack(key(3))
+    assert list(bundles.corrupted()) == []
+
+
+def test_a_pack_of_another_process_is_seen_when_asked_for_what_is_there_now(
+    folder: Path, contents: list[CellContent]
+) -> None:
+    bundles = Bundles(folder)
+    assert bundles.pack(key(0)) is None
+    Bundles(folder).write(contents[:1])
+    assert bundles.pack(key(0)) is None, "the last scan"
+    assert bundles.has(key(0))
+    pack = bundles.pack(key(0))
+    assert pack is not None
+    pack.paths[0].rename(folder.parent / "elsewhere")
+    assert not bundles.has(key(0))
+    assert bundles.pack(key(0)) is None
+
+
+def test_a_full_pack_is_followed_by_another(
+    folder: Path, contents: list[CellContent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(contents[0].record) + len(contents[0].items)
+    monkeypatch.setattr(module, "MAX_BYTES", int(1.5 * size))
+    bundles = Bundles(folder)
+    assert bundles.write(contents[:5]) == [key(number) for number in range(5)]
+    assert len(list(folder.iterdir())) == 3
+    assert bundles.keys() == {key(number) for number in range(5)}
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, StudyError])
+def test_a_pack_that_is_not_finished_does_not_exist(
+    stop: type[BaseException], folder: Path, contents: list[CellContent]
+) -> None:
+    def interrupted() -> Iterator[CellContent]:
+        yield contents[0]
+        (part,) = folder.iterdir()
+        assert part.name.startswith(".")
+        assert Bundles(folder).keys() == set()
+        raise (
+            KeyboardInterrupt
+            if stop is KeyboardInterrupt
+            else StudyError("x", found=1, expected="")
+        )
+
+    with pytest.raises(stop):
+        Bundles(folder).write(interrupted())
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_something_else_in_the_place_of_a_pack_is_corruption(
+    is_folder: bool, folder: Path, contents: list[CellContent]
+) -> None:
+    Bundles(folder).write(contents)
+    path = folder / ("f" * 16)
+    path.mkdir() if is_folder else path.touch()
+    ((pack, error),) = Bundles(folder).corrupted()
+    assert pack.paths == [path]
+    assert str(error).startswith(f"{path}/digests.json: found no such file")
+    with pytest.raises(CorruptedError):
+        Bundles(folder).keys()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from study.errors import StudyError
+from study.results.cell_store.corruption import CorruptedError
+from study.results.cell_store.maintenance import compact
 from study.results.cell_store.store import CellStore
 from study.results.schema import RESPONSES
+from tests.study.results.cell_store.cells import key, record, rows, store_in, write_cells
 
 KEY = "0" * 64
-RECORD = {"score": 0.5, "task": "t"}
+RECORD = {"key": KEY, "score": 0.5, "task": "t"}
 ITEM: dict[str, Any] = {
     "item": 0,
     "prompt_hash": "p",
@@ -32,7 +36,7 @@ ITEM: dict[str, Any] = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> CellStore:
-    return CellStore(tmp_path / "cells", tmp_path / "packs", RESPONSES)
+    return store_in(tmp_path)
 
 
 def test_a_store_without_a_folder_is_empty(store: CellStore) -> None:
@@ -68,14 +72,32 @@ def test_files_are_named_by_key_and_content_and_nothing_else_is_in_the_folder(
     assert names == {f"{KEY}.done", *(path.name for path in files.values())}
 
 
+def test_the_marker_is_written_last(store: CellStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever a cell is interrupted before its marker is there, it is not done; once it is, the
+    cell can be read."""
+    renamed: list[str] = []
+    replace = os.replace
+
+    def checked(source: Path, target: Path) -> None:
+        assert store.done() == set()
+        replace(source, target)
+        renamed.append(target.suffix)
+
+    monkeypatch.setattr(os, "replace", checked)
+    store.write(KEY, RECORD, [ITEM])
+    assert sorted(renamed[:2]) == [".json", ".parquet"]
+    assert renamed[2:] == [".done"]
+    assert store.record(KEY) == RECORD
+
+
 def test_without_its_marker_a_cell_is_not_done(store: CellStore) -> None:
     store.write(KEY, RECORD, [ITEM])
     (store.folder / f"{KEY}.done").unlink()
     assert store.done() == set()
     assert not store.has(KEY)
-    with pytest.raises(StudyError, match=r"\.done: found no such file"):
+    with pytest.raises(CorruptedError, match=r"\.done: found no such file"):
         store.record(KEY)
-    with pytest.raises(StudyError, match=r"\.done: found no such file"):
+    with pytest.raises(CorruptedError, match=r"\.done: found no such file"):
         store.items(KEY)
 
 
@@ -94,19 +116,15 @@ WRITES = """
 import sys
 from pathlib import Path
 
-from study.results.cell_store.store import CellStore
+from tests.study.results.cell_store.cells import store_in
 
-from study.results.schema import RESPONSES
-
-folder = Path(sys.argv[1])
 for number in range(40):
-    store = CellStore(folder, folder.parent / "packs", RESPONSES)
-    store.write(f"{number % 8:064}", {"by": sys.argv[2]}, [])
+    store_in(Path(sys.argv[1])).write(f"{number % 8:064}", {"by": sys.argv[2]}, [])
 """
 
 
 def test_many_processes_write_into_one_folder(store: CellStore) -> None:
-    arguments = [sys.executable, "-c", WRITES, str(store.folder)]
+    arguments = [sys.executable, "-c", WRITES, str(store.folder.parent)]
     processes = [subprocess.Popen([*arguments, str(number)]) for number in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert store.done() == {f"{number:064}" for number in range(8)}
@@ -114,40 +132,93 @@ def test_many_processes_write_into_one_folder(store: CellStore) -> None:
     assert not list(store.folder.glob(".*"))
 
 
+def put(content: bytes) -> Callable[[Path], object]:
+    """Another content for a file."""
+    return lambda path: path.write_bytes(content)
+
+
+def in_place_of(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Something else in the place of a file."""
+
+    def change(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return change
+
+
+OUTSIDE = json.dumps(dict.fromkeys(("parquet", "json"), "/../../../etc/passwd")).encode()
+
+
 @pytest.mark.parametrize(
-    ("suffix", "content", "words"),
+    ("suffix", "change", "words"),
     [
-        ("parquet", b"", r"\.parquet: found 0 bytes with another digest than when .* written"),
-        ("json", b"{}", r"\.json: found 2 bytes with another digest"),
-        ("parquet", None, r"\.parquet: found no such file; expected the file of a finished cell"),
-        ("json", None, r"\.json: found no such file"),
-        ("done", b"{", rf"{KEY}\.done: found no digests"),
-        ("done", b"[]", rf"{KEY}\.done: found no digests"),
-        ("done", b'{"json": "x"}', rf"{KEY}\.done: found no digests"),
+        ("parquet", put(b""), r"\.parquet: found 0 bytes with another digest than when .* written"),
+        ("json", put(b"{}"), r"\.json: found 2 bytes with another digest"),
+        ("parquet", Path.unlink, r"\.parquet: found no such file; expected the file of a finished"),
+        ("json", Path.unlink, r"\.json: found no such file"),
+        ("json", in_place_of(Path.mkdir), r"\.json: found something that is not a file"),
+        ("done", put(b"{"), rf"{KEY}\.done: found no object in JSON"),
+        ("done", put(b"[]"), rf"{KEY}\.done: found no object in JSON"),
+        ("done", put(b"[" * 100_000), rf"{KEY}\.done: found no object in JSON"),
+        ("done", put(b"\xff"), rf"{KEY}\.done: found no object in JSON"),
+        ("done", put(b'{"json": "x"}'), rf"{KEY}\.done: found no digests"),
+        ("done", put(b'{"json": 1, "parquet": null}'), rf"{KEY}\.done: found no digests"),
+        ("done", put(OUTSIDE), rf"{KEY}\.done: found no digests"),
+        ("done", in_place_of(Path.mkdir), r"\.done: found something that is not a file"),
+        ("done", in_place_of(os.mkfifo), r"\.done: found something that is not a file"),
+        ("done", in_place_of(lambda path: path.symlink_to(path)), "found a loop of symbolic links"),
+        ("done", in_place_of(lambda path: path.symlink_to("nothing")), "found no such file"),
     ],
 )
-def test_a_corrupted_cell_is_an_error(
-    suffix: str, content: bytes | None, words: str, store: CellStore
+def test_a_corrupted_cell_is_one_error(
+    suffix: str, change: Callable[[Path], object], words: str, store: CellStore
 ) -> None:
     store.write(KEY, RECORD, [ITEM])
-    store.write("1" * 64, RECORD, [ITEM])
-    path = {**store.files(KEY), "done": store.folder / f"{KEY}.done"}[suffix]
-    if content is None:
-        path.unlink()
-    else:
-        path.write_bytes(content)
-    with pytest.raises(StudyError, match=words) as error:
-        store.record(KEY)
-    assert "Run the study again: the cell is then recomputed" in str(error.value)
-    ((key, same),) = store.corrupted()
-    assert key == KEY
+    write_cells(store, range(1, 2))
+    change({**store.files(KEY), "done": store.folder / f"{KEY}.done"}[suffix])
+    assert store.has(KEY)
+    for read in (store.record, store.items):
+        with pytest.raises(CorruptedError, match=words) as error:
+            read(KEY)
+        assert "Run the study again: the cell is then recovered or" in str(error.value)
+    ((corrupted, same),) = store.corrupted()
+    assert corrupted == KEY
     assert str(same) == str(error.value)
-    store.remove(KEY)
-    assert store.done() == {"1" * 64}
-    assert len(list(store.folder.glob(f"{'1' * 64}.*"))) == 3
-    assert not list(store.folder.glob("1.*"))
-    store.write(KEY, RECORD, [ITEM])
-    assert store.record(KEY) == RECORD
+    assert store.record(key(1)) == record(1)
+
+
+def test_a_cell_is_accepted_under_its_own_key_only(store: CellStore) -> None:
+    """Its three files renamed to another key, with all digests right."""
+    write_cells(store, range(1))
+    for path in list(store.folder.iterdir()):
+        path.rename(path.with_name(path.name.replace(key(0), key(7))))
+    assert store.done() == {key(7)}
+    for read in (store.record, store.items):
+        with pytest.raises(CorruptedError, match=f"found the record of cell '{key(0)}'; expected"):
+            read(key(7))
+    ((corrupted, _),) = store.corrupted()
+    assert corrupted == key(7)
+
+
+def test_the_record_always_holds_the_key(store: CellStore) -> None:
+    store.write(KEY, {"key": "another", "score": 1}, [ITEM])
+    assert store.record(KEY) == {"key": KEY, "score": 1}
+
+
+def test_names_that_are_no_markers_are_no_cells(store: CellStore) -> None:
+    write_cells(store, range(1))
+    for name in ("notes.done", ".done", f"{KEY}.done.old", f".{KEY}.done", f"{'Z' * 64}.done"):
+        (store.folder / name).write_text("{}")
+    assert store.done() == {key(0)}
+
+
+def test_a_cell_that_another_process_has_just_bundled_is_read(store: CellStore) -> None:
+    write_cells(store, range(2))
+    assert store.bundles.pack(key(0)) is None
+    compact(store_in(store.folder.parent))
+    assert store.record(key(0)) == record(0)
+    assert store.items(key(1)).to_pylist() == rows(1)
 
 
 def test_a_removed_cell_leaves_no_file(store: CellStore) -> None:

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import random
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -146,7 +145,7 @@ def test_state_and_cancel_leave_out_what_does_not_run_here(make_run: MakeRun) ->
     here = RunnerProcess.current()
     for name, host, pid, born in (
         ("remote", "elsewhere", 7, 7),
-        ("ended", socket.gethostname(), here.pid, here.born - 1),
+        ("ended", here.host, here.pid, here.born - 1),
     ):
         runner = {"host": host, "pid": pid, "born": born}
         content = {"model": name, "state": "running", "runner": runner, "at": 0.0, "failures": []}
