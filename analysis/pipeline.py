@@ -21,7 +21,6 @@ from analysis.data.scores import Missing, contrasts_of, load_with_missing, with_
 from analysis.report import agreement_text, correlations_text, latex, robustness_text
 from analysis.tables import TABLES
 from study.config.analysis import Contrast
-from study.config.arms import parse_arm
 from study.errors import listed
 from study.results.files import write_whole
 from study.results.run import Run
@@ -138,9 +137,9 @@ def _notes(run: Run, missing: Missing, contrasts: list[Contrast]) -> list[str]:
         count = f"{missing.cells} of {missing.planned}"
         notes.append(f"{count} planned scores are missing: run the study again")
     for contrast in contrasts:
-        arm = parse_arm(contrast.x)
+        arm = run.study.arm(contrast.x)
         control = any(c.x == f"{arm.role}-0shot" and c.y == contrast.y for c in contrasts)
-        if arm.shots and not control:
+        if arm.shots != 0 and not control:
             notes.append(f"{contrast.name} has no zero-shot control: add {arm.role}-0shot to arms")
     skipped = [c.name for c in run.study.contrasts if c not in contrasts]
     notes += [f"{name} skipped: no pair has scores of both arms on a task" for name in skipped]

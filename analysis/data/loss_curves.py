@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.data.runs import opened
+from analysis.data.text_files import read_columns
 from study.results.run import Run
 
 COLUMNS = ["pair", "step", "loss"]
@@ -21,7 +22,7 @@ def loss_curves(run: str | Path | Run) -> pd.DataFrame:
     for pair, entry in opened(run).ledger.tuned.items():
         path = Path(entry["folder"]) / "losses.csv"
         if path.is_file():
-            curves.append(pd.read_csv(path).assign(pair=pair))
+            curves.append(read_columns(path, {"step": "int64", "loss": "float"}).assign(pair=pair))
     if not curves:
         return pd.DataFrame(columns=COLUMNS)
     return pd.concat(curves, ignore_index=True)[COLUMNS]

@@ -106,6 +106,12 @@ class Group:
     "Chance level of each task, by which the scores are normalised."
 
     @property
+    def problem(self) -> str:
+        """Why nothing can be estimated where there is no pair, for notes; '' where there are."""
+        of = f"all {len(self.tasks)} tasks" if len(self.tasks) > 1 else "the task"
+        return "" if self.pairs else f"not estimable: no pair has scores on {of} in both arms"
+
+    @property
     def task(self) -> str:
         """The task's name at the level of tasks, otherwise empty."""
         return self.tasks[0] if self.level == "task" else ""
@@ -114,8 +120,8 @@ class Group:
 def groups(scores: pd.DataFrame, *, x_arm: str, y_arm: str) -> Iterator[Group]:
     """Yield the group of all tasks, of each type, and of each task.
 
-    A group holds the pairs that have all its tasks in both arms. Yields nothing if no pair has both
-    arms on any task.
+    A group holds the pairs that have all its tasks in both arms, which may be none (`problem`).
+    Yields nothing if no pair has both arms on any task.
     """
     points = contrast_points(scores, x_arm=x_arm, y_arm=y_arm, level="task")
     if points.empty:

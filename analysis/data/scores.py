@@ -17,7 +17,6 @@ from analysis.data.items import ItemScores
 from analysis.data.runs import opened
 from analysis.statistics.items.clustered_errors import standard_error
 from study.config.analysis import Contrast
-from study.config.arms import parse_arm
 from study.errors import StudyError
 from study.results.imported import check_unique
 from study.results.run import Run
@@ -47,11 +46,11 @@ def load_scores(run: str | Path | Run) -> pd.DataFrame:
 def load_with_missing(run: str | Path | Run) -> tuple[pd.DataFrame, Missing]:
     """Load the scores, computed and imported, and count the planned scores that are missing."""
     run = opened(run)
-    tables = [imported.rows for imported in run.imports]
+    tables = [imported.rows.assign(_origin=imported.origin) for imported in run.imports]
     missing = Missing(0, 0)
     if run.study.runs:
         computed, missing = _computed(run)
-        tables += [computed] if len(computed) else []
+        tables += [computed.assign(_origin=str(run.folder))] if len(computed) else []
     if not tables:
         folder = run.folder
         command = f"`study run {folder}`" if run.study.runs else f"`study import {folder} FILE`"
@@ -61,8 +60,9 @@ def load_with_missing(run: str | Path | Run) -> tuple[pd.DataFrame, Missing]:
             expected="at least one finished cell or import",
             do=f"Run {command}",
         )
-    check_unique([table.assign(_origin=f"{run.folder}") for table in tables])
-    return pd.concat(tables, ignore_index=True).astype(SCORES), missing
+    check_unique(tables)
+    scores = pd.concat(tables, ignore_index=True).drop(columns="_origin")
+    return scores.astype(SCORES), missing
 
 
 def _computed(run: Run) -> tuple[pd.DataFrame, Missing]:
@@ -100,10 +100,10 @@ def contrasts_of(run: str | Path | Run) -> list[Contrast]:
         arms |= set(imported.rows["arm"])
     contrasts = list(run.study.contrasts)
     for contrast in run.study.contrasts:
-        arm = parse_arm(contrast.x)
+        arm = run.study.arm(contrast.x)
         control = f"{arm.role}-0shot"
         exists = any(c.x == control and c.y == contrast.y for c in contrasts)
-        if arm.shots and not exists and control in arms:
+        if arm.shots != 0 and not exists and control in arms:
             contrasts.append(Contrast(name=f"{contrast.name}-control", x=control, y=contrast.y))
     return contrasts
 

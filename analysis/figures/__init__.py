@@ -24,6 +24,7 @@ from analysis.figures.losses import losses
 from analysis.figures.scatter import scatter_by_type
 from analysis.figures.shots import shots
 from analysis.figures.which_correlation import which_correlation
+from study.config.arms import arm_or_none
 
 
 def always(inputs: Inputs) -> bool:
@@ -58,7 +59,12 @@ FIGURES: tuple[FigureEntry, ...] = (
     FigureEntry(
         "which_correlation", which_correlation, needs("correlations", contrast="contrast_name")
     ),
-    FigureEntry("shots", shots, needs("scores", "contrast")),
+    FigureEntry(
+        "shots",
+        shots,
+        needs("scores", "contrast"),
+        applies=lambda inputs: arm_or_none(inputs.x_arm) is not None,
+    ),
     FigureEntry(
         "losses",
         losses,

@@ -21,7 +21,7 @@ from analysis.figures.plot_style import (
 )
 from analysis.statistics.correlation.correlate import correlate
 from study.config.analysis import Contrast
-from study.config.arms import parse_arm
+from study.config.arms import arm_or_none
 
 COLUMNS = ["label", "shots", "arm", "n_pairs", "estimate", "low", "high"]
 
@@ -30,12 +30,15 @@ def shots_data(scores: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     """Columns `label, shots, arm, n_pairs, estimate, low, high`.
 
     One row per arm that differs from the contrast's x arm in the number of shots alone, against its
-    y arm. (Zero-shot arms have no turns that could differ.)
+    y arm. (Zero-shot arms have no turns that could differ.) No row if the x arm is one of imported
+    scores whose number of shots is unknown.
     """
-    x_arm = parse_arm(contrast.x)
+    x_arm = arm_or_none(contrast.x)
     rows = []
     for name in scores["arm"].unique():
-        arm = parse_arm(name)
+        arm = arm_or_none(name)
+        if x_arm is None or arm is None:
+            continue
         same_turns = arm.shots == 0 or arm.multiturn == x_arm.multiturn
         if arm.role != x_arm.role or arm.template != x_arm.template or not same_turns:
             continue
@@ -90,7 +93,7 @@ def shots(
         )
     axis.set_xticks(range(len(counts)), [str(count) for count in counts])
     axis.set_ylim(top=1.02)
-    axis.set_xlabel(f"demonstrations ({parse_arm(contrast.x).role})")
+    axis.set_xlabel(f"demonstrations ({contrast.x.partition('-')[0]})")
     axis.set_ylabel(f"r with {contrast.y}, across pairs")
     add_legend(figure, panels, axes, loc="outside upper center", ncols=3)
     return figure

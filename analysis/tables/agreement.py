@@ -106,7 +106,7 @@ def _paired_task(
     if both is None or not all(np.isin(side.scores, (0.0, 1.0)).all() for side in both):
         return None
     x, y = both
-    role = contrast.x.split("-")[0]
+    role = scores.loc[scores["arm"] == contrast.x, "role"].iloc[0]
     arms = sorted(scores.loc[(scores["role"] == role) & (scores["task"] == task), "arm"].unique())
     attempts = [sides[0] for arm in arms if (sides := items.both(arm, contrast.y, task, pairs))]
     return paired_items(

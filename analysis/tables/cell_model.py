@@ -97,6 +97,8 @@ def _rows(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
     undefined = np.full(len(fit.names), math.nan)
 
     def coefficients(remaining: NDArray[np.bool_]) -> Floats:
+        if not remaining.any():
+            return undefined
         try:
             replicate = cell_model(cells[remaining], start=fit)
         except ValueError:  # without this family the columns are not independent
@@ -127,13 +129,15 @@ def _rows(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _latent_slope(overall: Group, items: ItemScores | None) -> dict[str, Any]:
     """The slope of true y on true x over pairs' means."""
-    errors = group_error_variance(overall, items)
     row = {
         "effect": "latent",
         "n_pairs": len(overall.pairs),
         "n_tasks": len(overall.tasks),
         "method": "maximum likelihood, known error variances",
     }
+    if overall.problem:
+        return {**row, "note": overall.problem}
+    errors = group_error_variance(overall, items)
     if errors is None:
         return {**row, "note": "not estimable: error variances unknown"}
     latent = latent_scores(overall.x.mean(1), overall.y.mean(1), errors)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from analysis.data.error_variance import group_error_variance
 from analysis.data.items import ItemScores
 from analysis.data.points import Group, groups
-from analysis.statistics.correlation.coefficients import COEFFICIENTS
+from analysis.statistics.correlation.coefficients import COEFFICIENTS, Coefficient
 from analysis.statistics.correlation.correlate import Correlation, correlate
 from analysis.statistics.correlation.estimands import ESTIMANDS, MIN_POINTS
 from analysis.statistics.disattenuation.disattenuate import (
@@ -74,6 +74,9 @@ def _contrast_rows(
 ) -> Iterator[dict[str, Any]]:
     for group in groups(scores, x_arm=contrast.x, y_arm=contrast.y):
         shared = _shared(contrast, group)
+        if group.problem:
+            yield from ({**shared, **_empty_row(name, group.problem)} for name in COEFFICIENTS)
+            continue
         for estimand in ESTIMANDS:
             if estimand != "across_pairs" and len(group.tasks) < MIN_POINTS:
                 continue
@@ -102,6 +105,15 @@ def _shared(contrast: Contrast, group: Group) -> dict[str, Any]:
         "n_pairs": len(group.pairs),
         "n_families": group.families.count,
         "n_tasks": len(group.tasks),
+    }
+
+
+def _empty_row(coefficient: Coefficient, note: str) -> dict[str, Any]:
+    return {
+        "estimand": "across_pairs",
+        "coefficient": coefficient,
+        "corrected": "none",
+        "note": note,
     }
 
 

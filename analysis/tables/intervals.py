@@ -50,6 +50,7 @@ def further_intervals(
         {"contrast": contrast.name, **row}
         for contrast in contrasts
         for group in groups(scores, x_arm=contrast.x, y_arm=contrast.y)
+        if not group.problem
         for row in _rows(group, kinds)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)

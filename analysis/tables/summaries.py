@@ -68,6 +68,12 @@ def summaries(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFra
             "exposures": _tasks_by_exposure(scores, overall.tasks),
         }
         shared = {"n_pairs": len(overall.pairs), "n_families": overall.families.count}
+        if overall.problem:
+            note = {"summary": "mean of all tasks", "note": overall.problem}
+            rows.append(
+                {"contrast": contrast.name, "n_tasks": len(overall.tasks), **shared, **note}
+            )
+            continue
         for row in _rows(overall, partitions, task_jackknife(overall)):
             rows.append({"contrast": contrast.name, **shared, **row})
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -42,27 +42,36 @@ def import_scores(
     params_b: Annotated[
         float, typer.Option(show_default=False, help="With --pair: billions of parameters.")
     ] = float("nan"),
+    score_range: Annotated[
+        tuple[float, float],
+        typer.Option(
+            "--range",
+            metavar="LOWEST HIGHEST",
+            help="Range of the scores whose metric has no known range, such as -1 1 for a metric "
+            "corrected for chance.",
+        ),
+    ] = (0.0, 1.0),
 ) -> None:
     """Import scores from a CSV file or from lm-eval results."""
+    from study.exchange.lm_eval_models import given_pair
     from study.exchange.read_csv import read_csv
-    from study.exchange.read_lm_eval import GivenPair, read_lm_eval
+    from study.exchange.read_lm_eval import read_lm_eval
+    from study.exchange.score_ranges import ScoreRanges
     from study.results.imported import write_import
     from study.results.run import Run
-    from study.results.schema import ROLES
     from study.tasks.prompt_forms import check_arms
 
     opened = Run.open(run)
     check_arms(opened.study)
-    given = GivenPair(pair, role, family, params_b) if pair else None
-    if given and (role not in ROLES or not family):
-        raise StudyError(
-            "--pair",
-            found=f"--role {role!r} and --family {family!r}",
-            expected="--role base or tuned, and --family, with it",
-        )
+    ranges = ScoreRanges.of(opened.study, score_range)
+    given = given_pair(pair, role, family, params_b)
     for file in files:
+        if file.suffix.lower() == ".csv" and given is not None:
+            raise StudyError("--pair", found=f"{file}", expected="lm-eval results with it")
         imported = (
-            read_csv(file) if file.suffix == ".csv" else read_lm_eval(file, opened.study, given)
+            read_csv(file, opened.study, ranges)
+            if file.suffix.lower() == ".csv"
+            else read_lm_eval(file, opened.study, ranges, given)
         )
         write_import(opened.results / "imports", imported, opened.imports)
         opened.reload()
@@ -71,14 +80,25 @@ def import_scores(
 
 def export(
     run: RunFolder,
-    folder: Annotated[Path, typer.Argument(help="Folder to write to; created if missing.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write to: a new one, or one without files.")
+    ],
+    for_spreadsheets: Annotated[
+        bool,
+        typer.Option(
+            "--for-spreadsheets",
+            help="Put an apostrophe before texts of scores.csv that a spreadsheet would take for "
+            "formulas.",
+        ),
+    ] = False,
 ) -> None:
     """Write a study's scores as CSV files and as lm-eval results."""
     from analysis.data.scores import load_scores
     from study.exchange.export import export as export_scores
     from study.results.run import Run
 
-    files = export_scores(load_scores(Run.open(run)), folder)
+    scores = load_scores(Run.open(run))
+    files = export_scores(scores, folder, for_spreadsheets=for_spreadsheets)
     say(f"{len(files)} files in {folder}")
 
 

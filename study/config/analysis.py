@@ -9,7 +9,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from study.config.arms import ArmName
 from study.validation import Name, Strict
 
 
@@ -18,9 +17,9 @@ class Contrast(Strict):
 
     name: Name
     "Name of the contrast in tables."
-    x: ArmName
+    x: str
     "The arm on the horizontal axis, usually the base model with demonstrations."
-    y: ArmName
+    y: str
     "The arm on the vertical axis, usually the tuned model without demonstrations."
 
 

@@ -9,6 +9,9 @@ In: a name such as `base-5shot` or `tuned-0shot-chat`. Out: a frozen `Arm`.
     <any of these>-<form>        in a registered prompt form (study.tasks.prompt_forms)
     <any of these>+<name>        under a registered intervention (study.models.interventions)
 
+Arms of published scores may have other names (`imported_arms` of study.yaml): leaderboards prompt
+each task with a number of demonstrations of its own. Nothing can be evaluated in them.
+
 This module knows the grammar only. Whether a form or an intervention of that name exists, and fits
 the arm, is checked where it is registered, when the study is resolved.
 """
@@ -17,13 +20,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, Tag, model_validator
 
 from study.errors import nearest
-from study.validation import Strict, either_mapping
+from study.validation import Name, Strict, either_mapping
 
 Role = Literal["base", "tuned"]
 ROLES: tuple[Role, ...] = ("base", "tuned")
@@ -109,6 +113,14 @@ def parse_arm(name: str) -> Arm:
     )
 
 
+def arm_or_none(name: str) -> Arm | None:
+    """Parse an arm's name; None if it is no such name."""
+    try:
+        return parse_arm(name)
+    except ValueError:
+        return None
+
+
 def _checked_name(name: str) -> str:
     parse_arm(name)
     return name
@@ -139,3 +151,35 @@ ArmEntry = Annotated[
     Annotated[ArmOptions, Tag("<options>")] | Annotated[ArmName, Tag("<name>")],
     either_mapping("<options>", "<name>"),
 ]
+
+
+class ImportedArm(Strict):
+    """An arm of imported scores."""
+
+    shots: ClassVar[None] = None
+    "Not one number for all tasks, or unknown."
+    role: Role
+    "Which member of the pair was evaluated."
+    description: str = Field(pattern=r"\S")
+    "How it was prompted, for readers."
+
+
+PUBLISHED_ARMS: Mapping[str, ImportedArm] = {
+    "base-icl": ImportedArm(
+        role="base", description="base model with demonstrations, as many as its source chose"
+    ),
+    "tuned": ImportedArm(role="tuned", description="tuned model, prompted as its source chose"),
+}
+"Names that every study knows."
+
+
+def _checked(arms: dict[str, ImportedArm]) -> dict[str, ImportedArm]:
+    for name, arm in arms.items():
+        if arm_or_none(name) is not None:
+            raise ValueError(f"names that say nothing else; {name!r} needs no declaration")
+        if name in PUBLISHED_ARMS and arm.role != PUBLISHED_ARMS[name].role:
+            raise ValueError(f"role {PUBLISHED_ARMS[name].role!r} for {name!r}")
+    return arms
+
+
+ImportedArms = Annotated[dict[Name, ImportedArm], AfterValidator(_checked)]

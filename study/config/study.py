@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, create_model, model_validator
 
 from study.config.analysis import AnalysisChoices, Contrast
-from study.config.arms import ArmEntry, ArmOptions, parse_arm
+from study.config.arms import (
+    PUBLISHED_ARMS,
+    Arm,
+    ArmEntry,
+    ArmOptions,
+    ImportedArm,
+    ImportedArms,
+    parse_arm,
+)
 from study.config.executors import EXECUTOR_KEYS, Resources
 from study.config.pairs import PairEntry
 from study.config.scorers import Answers
@@ -68,6 +76,8 @@ class Study(ExecutorSections):
     "How responses are scored."
     arms: list[ArmEntry] = Field(default_factory=list)
     "Ways of prompting the models; empty in a study of imported scores."
+    imported_arms: ImportedArms = Field(default_factory=dict)
+    "Further arms of imported scores, by name."
     tasks: TaskEntries = Field(default_factory=list)
     "The tasks: a suite, or a list."
     contrasts: list[Contrast] = Field(min_length=1)
@@ -102,7 +112,15 @@ class Study(ExecutorSections):
 
     @model_validator(mode="after")
     def _check_arms_and_contrasts(self) -> Study:
-        if not self._is_complete():
+        complete = self._is_complete()
+        for i, contrast in enumerate(self.contrasts):
+            for axis in ("x", "y"):
+                name = getattr(contrast, axis)
+                try:
+                    self.arm(name)
+                except ValueError as error:
+                    raise ValueError(f"contrasts[{i}].{axis}: {error}, found {name!r}") from None
+        if not complete:
             return self
         arms = self.arm_names()
         if len(set(arms)) != len(arms):
@@ -115,7 +133,7 @@ class Study(ExecutorSections):
             if contrast.x == contrast.y:
                 raise ValueError(f"contrasts[{i}]: two arms, found {contrast.x!r} twice")
             for axis in ("x", "y"):
-                if (arm := getattr(contrast, axis)) not in arms:
+                if (arm := getattr(contrast, axis)) not in {*arms, *self.published_arms}:
                     raise ValueError(
                         f"contrasts[{i}].{axis}: one of the study's arms, {listed(arms)}, "
                         f"found {arm!r}. {nearest(arm, arms)}".strip()
@@ -165,6 +183,16 @@ class Study(ExecutorSections):
         """Names of the arms in the order of the file."""
         return [arm if isinstance(arm, str) else arm.name for arm in self.arms]
 
+    @property
+    def published_arms(self) -> dict[str, ImportedArm]:
+        """Arms that only imported scores can have, by name."""
+        return {**PUBLISHED_ARMS, **self.imported_arms}
+
+    def arm(self, name: str) -> Arm | ImportedArm:
+        """The arm of a name; ValueError if it is neither declared nor the name of an arm that can
+        be evaluated."""
+        return self.published_arms.get(name) or parse_arm(name)
+
     def draws_of(self, arm: str) -> int:
         """Number of draws of an arm; one for an arm without demonstrations."""
         if parse_arm(arm).shots == 0:
@@ -189,7 +217,7 @@ class Study(ExecutorSections):
     def digest(self, *, scoring: bool = True) -> str:
         """sha256 of everything that decides which cells there are; without `scoring`, which
         responses. How results are analysed and where cells are computed is not part of it."""
-        excluded = {"contrasts", "analysis", *EXECUTOR_KEYS}
+        excluded = {"contrasts", "analysis", "imported_arms", *EXECUTOR_KEYS}
         content = self.model_dump(mode="json", exclude=excluded)
         if not scoring:
             content["answers"] = self.answers.generation()

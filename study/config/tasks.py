@@ -5,14 +5,22 @@ In: parts of the study file, or of a suite's file. Out: frozen models of them.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import Field, Tag
+from pydantic import AfterValidator, Field, Tag
 
 from study.validation import MAX_COUNT, Strict, either_mapping
 
 Exposure = Literal["seen_task", "unseen_task", "unseen_type", ""]
 "What the tuning mixture showed of a task; empty where unknown."
+
+
+def checked_range(ends: list[float]) -> list[float]:
+    """The lowest and the highest score of a metric, as given; ValueError if they are no range."""
+    if len(ends) != 2 or not math.isfinite(ends[0]) or not ends[0] < ends[1] <= 1:
+        raise ValueError("[lowest, highest] with the lowest below the highest, and that at most 1")
+    return ends
 
 
 class ListedTask(Strict):
@@ -30,6 +38,8 @@ class ListedTask(Strict):
     "Score of random guessing."
     scale: float = Field(default=1.0, gt=0, le=1_000_000)
     "Factor that turns the metric into a fraction; 0.01 for a metric in percent."
+    range: Annotated[list[float], AfterValidator(checked_range)] | None = None
+    "Lowest and highest score after `scale`, such as [-1, 1] for a metric corrected for chance."
     max_shots: int | None = Field(default=None, ge=0, le=999)
     "Largest number of demonstrations the task supports; by default any number."
     exposure: Exposure = ""

@@ -8,15 +8,17 @@ run computed itself. Duplicate scores are refused, and so are contradicting ones
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import TypedDict
 
+from study.csv_text import number_of, read_csv_table, whole_number_of
 from study.errors import StudyError
 from study.results.files import write_whole
 from study.results.ledger import POSITION
@@ -31,6 +33,14 @@ UNIQUE = (
     ("pair", "params_b", "number of parameters for a pair"),
 )
 "(entity, column, description): values that may not differ between the rows of an entity."
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "float": number_of,
+    "Int64": whole_number_of,
+}
+"By type of a column, what a cell that is not empty says; ValueError if it is not of that type."
 
 
 class ImportedItems(TypedDict):
@@ -57,6 +67,20 @@ class Imported:
     "By task and item, a code (`schema.text_code`) of the text that items share."
 
 
+class _File(BaseModel):
+    """What a file of `results/imports` holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    origin: str
+    digest: str
+    form: str
+    rows: str
+    "The rows as CSV."
+    items: dict[str, ImportedItems]
+    passages: dict[str, dict[int, int]]
+
+
 def write_import(folder: Path, imported: Imported, existing: Iterable[Imported]) -> Path:
     """Commit a source to `results/imports`; StudyError if `existing` imports hold its scores."""
     others = list(existing)
@@ -67,13 +91,12 @@ def write_import(folder: Path, imported: Imported, existing: Iterable[Imported])
             expected="each source once",
             do=f"Delete results/imports/{imported.digest[:16]}.json to import it again",
         )
-    tables = [source.rows.assign(_origin=source.origin) for source in (imported, *others)]
-    check_unique(tables)
+    check_unique([source.rows.assign(_origin=source.origin) for source in (imported, *others)])
     content = {
         "origin": imported.origin,
         "digest": imported.digest,
         "form": imported.form,
-        "rows": imported.rows.to_csv(index=False),
+        "rows": imported.rows.to_csv(index=False, lineterminator="\n"),
         "items": imported.items,
         "passages": imported.passages,
     }
@@ -86,27 +109,44 @@ def read_imports(folder: Path) -> Iterator[Imported]:
     """All imports in a folder, in the order of their digests."""
     for path in sorted(folder.glob("*.json")):
         try:
-            content: dict[str, Any] = json.loads(path.read_text())
-            rows = pd.read_csv(io.StringIO(content["rows"]), keep_default_na=True)
-        except (ValueError, KeyError) as error:
+            yield _read_import(path)
+        except OSError as error:
+            raise StudyError(path, found=error.strerror, expected="a readable file") from None
+        except (ValueError, StudyError) as error:
+            reason = str(error)
+            if isinstance(error, ValidationError):
+                fault = error.errors()[0]
+                reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
             raise StudyError(
                 path,
-                found=f"no import ({error})",
+                found=f"no import ({reason})",
                 expected="what `study import` wrote",
                 do="Delete it and import its source again",
             ) from None
-        passages = {
-            task: {int(item): code for item, code in codes.items()}
-            for task, codes in content["passages"].items()
-        }
-        yield Imported(
-            origin=content["origin"],
-            digest=content["digest"],
-            form=content["form"],
-            rows=typed(rows),
-            items=content["items"],
-            passages=passages,
-        )
+
+
+def _read_import(path: Path) -> Imported:
+    file = _File.model_validate_json(path.read_bytes())
+    table = read_csv_table("rows", file.rows.encode())
+    if set(table.columns) != set(SCORES):
+        raise ValueError("the columns of its rows are others")
+    for number, items in file.items.items():
+        choices = items["item"] if items["choice"] is None else items["choice"]
+        known = number.isdecimal() and int(number) < len(table.rows)
+        if not known or not len(items["item"]) == len(items["score"]) == len(choices):
+            raise ValueError(f"the items of row {number} do not fit it")
+    columns = {
+        name: [PARSERS[SCORES[name]](row[index]) if row[index] else None for row in table.rows]
+        for index, name in enumerate(table.columns)
+    }
+    return Imported(
+        origin=file.origin,
+        digest=file.digest,
+        form=file.form,
+        rows=typed(pd.DataFrame(columns)),
+        items=file.items,
+        passages=file.passages,
+    )
 
 
 def typed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The contract between `study` and `analysis`: columns of the files, and what a score means.
 
-A *score* is a fraction between 0 and 1, higher is better: the metric's mean over a cell's items.
+A *score* is at most 1, higher is better: the metric's mean over a cell's items. It is a fraction
+between 0 and 1 unless the metric's range says otherwise: one corrected for chance may be negative.
 `chance` is the score of random guessing; `stderr` covers the sampling of items alone. A
 *chance-normalised* score is (score - chance) / (1 - chance): 0 at chance, 1 for all correct.
 """

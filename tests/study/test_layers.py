@@ -13,7 +13,16 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = (
-    {"errors", "validation", "yaml_files", "processes", "hardware", "data", "inference"},
+    {
+        "errors",
+        "validation",
+        "yaml_files",
+        "csv_text",
+        "processes",
+        "hardware",
+        "data",
+        "inference",
+    },
     {"config"},
     {"results"},
     {"zoo"},
@@ -26,7 +35,11 @@ LAYERS = (
     {"cli"},
 )
 "From the ground up; rooms of one layer do not import each other, the ground layer excepted."
-GROUND = {"validation": {"errors", "yaml_files"}, "yaml_files": {"errors"}}
+GROUND = {
+    "validation": {"errors", "yaml_files"},
+    "yaml_files": {"errors"},
+    "csv_text": {"errors"},
+}
 "What the rooms of the ground layer import of it."
 MAX_ROOMS = 9
 WIDE = {"study", "study/zoo", "analysis/figures"}
@@ -102,6 +115,7 @@ LIGHT_ROOMS = (
     "study.errors",
     "study.validation",
     "study.yaml_files",
+    "study.csv_text",
 )
 LIGHT = {"numpy", "pandas", "pyarrow", "pydantic", "typing_extensions", "yaml"}
 

@@ -52,6 +52,17 @@ COLUMNS = [
     "note",
 ]
 EQUIVALENCE = "equivalence to 0"
+CHECKS = (
+    "as measured",
+    "given size",
+    "within families",
+    "between families",
+    "winsorised",
+    "off floor, ceiling",
+    "other families",
+    EQUIVALENCE,
+)
+"Checks of every contrast."
 CEILING = 0.95
 WINSORISED = 0.1
 "Share that is winsorised at either end."
@@ -75,6 +86,9 @@ def robustness(
 
 
 def _checks(group: Group, bound: float) -> Iterator[dict[str, Any]]:
+    if group.problem:
+        yield from (empty_row(check, group.families, group.problem) for check in CHECKS)
+        return
     x, y, families = group.x.mean(1), group.y.mean(1), group.families
     log_size = np.log(group.params_b)
     yield correlation_row("as measured", x, y, families)

@@ -25,9 +25,12 @@ def over_control_row(group: Group, control: Group) -> dict[str, Any]:
     """
     pairs = [pair for pair in group.pairs if pair in control.pairs]
     tasks = [task for task in group.tasks if task in control.tasks]
+    families = group.families.select(np.isin(group.pairs, pairs))
+    if not pairs or not tasks:
+        note = "not estimable: no pair has scores in both contrasts on the same tasks"
+        return empty_row("over its control", families, note)
     x, y = _means(group, group.x, pairs, tasks), _means(group, group.y, pairs, tasks)
     zero_shot = _means(control, control.x, pairs, tasks)
-    families = group.families.select(np.isin(group.pairs, pairs))
     jackknife = family_jackknife(
         lambda rest: (
             fisher_z(pearson(x[rest], y[rest])) - fisher_z(pearson(zero_shot[rest], y[rest]))

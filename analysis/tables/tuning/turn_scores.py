@@ -11,8 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.data.runs import opened
+from analysis.data.text_files import read_columns
 from study.results.run import Run
 
+FILE = {"source": "str", "score": "float", "marked": "int64"}
+"Columns of the file that training writes, with their types."
 COLUMNS = ["mixture", "indicator", "source", "score", "marked"]
 
 
@@ -24,5 +27,6 @@ def turn_scores(run: str | Path | Run) -> pd.DataFrame:
         mixture, indicator = entry["mixture"], entry["indicator"]
         if path.is_file() and (mixture, indicator) not in seen:
             seen.add((mixture, indicator))
-            parts.append(pd.read_csv(path).assign(mixture=mixture, indicator=indicator))
+            scores = read_columns(path, FILE)
+            parts.append(scores.assign(mixture=mixture, indicator=indicator))
     return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)

@@ -95,6 +95,8 @@ def check_arms(study: Study) -> None:
     for i, contrast in enumerate(study.contrasts):
         keys += [(f"contrasts[{i}].x", contrast.x), (f"contrasts[{i}].y", contrast.y)]
     for key, name in keys:
+        if key.startswith("contrasts") and name in study.published_arms:
+            continue
         try:
             check_arm(name)
         except ValueError as error:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from analysis import load_scores
 from analysis.statistics.families import Families
 from analysis.statistics.power import power
+from study.cli.main import app
 from study.cli.result_commands import power as power_command
+from study.errors import StudyError
 from study.results.schema import SCORES
 from tests.conftest import ROOT, StudyCommand
 from tests.study.exchange.score_files import score_rows, write_csv
@@ -55,3 +58,21 @@ def test_power_of_a_study(capsys: pytest.CaptureFixture[str]) -> None:
     related = power(Families.of([f"f{i % 17}" for i in range(85)]), items=100)
     assert related.independent == pytest.approx(85 / 3)
     assert (related.rows["power"] < alone.rows["power"] + 1e-9).all()
+
+
+def test_options_of_import_and_export(folder: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path, score_rows(score=-0.2).assign(metric="mine", source="=1+1"))
+    runner = CliRunner()
+    with pytest.raises(StudyError, match="--range LOWEST HIGHEST"):
+        runner.invoke(app, ["import", str(folder), str(file)], catch_exceptions=False)
+    for option in (["--pair", "p"], ["--role", "base"]):
+        command = ["import", str(folder), str(file), *option]
+        with pytest.raises(StudyError, match="--pair: found"):
+            runner.invoke(app, command, catch_exceptions=False)
+    imported = runner.invoke(app, ["import", str(folder), str(file), "--range", "-1", "1"])
+    assert imported.exit_code == 0, imported.output
+    assert load_scores(folder)["score"].min() == -0.2
+    out = tmp_path / "out"
+    exported = runner.invoke(app, ["export", str(folder), str(out), "--for-spreadsheets"])
+    assert exported.exit_code == 0, exported.output
+    assert ",'=1+1\n" in (out / "scores.csv").read_text()

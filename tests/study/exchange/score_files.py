@@ -12,9 +12,18 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from study.config.study import Study
+from study.exchange.lm_eval_models import GivenPair
+from study.exchange.read_csv import read_csv
+from study.exchange.read_lm_eval import read_lm_eval
+from study.exchange.score_ranges import ScoreRanges
 from study.results.imported import Imported, write_import
 from study.results.run import Run
 
+PUBLISHED = Study(
+    name="published", contrasts=[{"name": "in-context", "x": "base-5shot", "y": "tuned-5shot"}]
+)
+"A study of imported scores that declares nothing."
 CONTRAST = {"name": "in-context", "x": "base-5shot", "y": "tuned-5shot"}
 BASE = "meta-llama/Llama-3.2-1B"
 
@@ -59,6 +68,18 @@ def score_rows(**changes: Any) -> pd.DataFrame:
     return rows
 
 
+def imported_csv(path: Path, study: Study = PUBLISHED) -> Imported:
+    """What `study import` reads of a CSV file."""
+    return read_csv(path, study, ScoreRanges.of(study))
+
+
+def imported_lm_eval(
+    path: Path, study: Study = PUBLISHED, given: GivenPair | None = None
+) -> Imported:
+    """What `study import` reads of lm-eval's results."""
+    return read_lm_eval(path, study, ScoreRanges.of(study), given)
+
+
 def write_csv(folder: Path, rows: pd.DataFrame, name: str = "scores.csv") -> Path:
     """Write rows as a CSV file."""
     rows.to_csv(folder / name, index=False)
@@ -88,6 +109,6 @@ def write_lm_eval_results(folder: Path, **changes: Any) -> Path:
         "lm_eval_version": "0.4.13",
         **changes,
     }
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "results_2026-01-01T00-00-00.json").write_text(json.dumps(content))
     return folder

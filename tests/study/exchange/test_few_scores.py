@@ -12,8 +12,13 @@ from analysis import load_scores
 from analysis.pipeline import analyze_run
 from analysis.tables.correlations import correlations
 from study.config.analysis import Contrast
-from study.exchange.read_csv import read_csv
-from tests.study.exchange.score_files import CONTRAST, add_import, score_rows, write_csv
+from tests.study.exchange.score_files import (
+    CONTRAST,
+    add_import,
+    imported_csv,
+    score_rows,
+    write_csv,
+)
 
 
 def _two_tasks() -> pd.DataFrame:
@@ -53,7 +58,7 @@ NUMBERS = (
 def test_a_number_that_cannot_be_estimated_says_why(
     case: str, folder: Path, tmp_path: Path
 ) -> None:
-    run = add_import(folder, read_csv(write_csv(tmp_path, CASES[case]())))
+    run = add_import(folder, imported_csv(write_csv(tmp_path, CASES[case]())))
     assert "in-context" in analyze_run(run)
     for name, number in NUMBERS:
         table = pd.read_csv(folder / "tables" / f"{name}.csv", keep_default_na=True)
@@ -68,6 +73,6 @@ def test_a_number_that_cannot_be_estimated_says_why(
 def test_a_tuned_model_without_its_base_is_not_counted(folder: Path, tmp_path: Path) -> None:
     rows = score_rows()
     rows = rows[~((rows.pair == "p5") & (rows.role == "base"))]
-    run = add_import(folder, read_csv(write_csv(tmp_path, rows)))
+    run = add_import(folder, imported_csv(write_csv(tmp_path, rows)))
     frame = correlations(load_scores(run), [Contrast(**CONTRAST)])
     assert frame["n_pairs"].eq(5).all()

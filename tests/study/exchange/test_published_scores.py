@@ -10,9 +10,13 @@ import pytest
 from analysis import load_scores
 from analysis.pipeline import write_tables
 from analysis.tables.correlations import correlations
-from study.exchange.read_csv import read_csv
 from tests.conftest import ROOT
-from tests.study.exchange.score_files import add_import, write_csv, write_imported_study
+from tests.study.exchange.score_files import (
+    add_import,
+    imported_csv,
+    write_csv,
+    write_imported_study,
+)
 
 # Pearson and Spearman correlations across pairs, by task (tests/data/README.md).
 PUBLISHED = {
@@ -37,6 +41,14 @@ PUBLISHED = {
 }
 
 
+MIXED = {"base": "base-icl", "tuned": "tuned"}
+"Arms of a table in which each task has its own number of demonstrations."
+
+
+def _arm(name: str, role: str, shots: float) -> str:
+    return MIXED[role] if name == "openllm_v1" else f"{role}-{int(shots)}shot"
+
+
 def _long_form(name: str) -> pd.DataFrame:
     """A published table with a row for each score, primary pairs only."""
     table = pd.read_csv(ROOT / "tests" / "data" / f"{name}_pairs.csv")
@@ -50,7 +62,7 @@ def _long_form(name: str) -> pd.DataFrame:
             "params_b": table["params_b"],
             "model": table[f"{side}_model"],
             "role": role,
-            "arm": [f"{role}-{int(n)}shot" for n in table[f"n_shot_{side}"]],
+            "arm": [_arm(name, role, n) for n in table[f"n_shot_{side}"]],
             "task": table["task"],
             "task_type": table["task_type"],
             "score": table[f"{side}_score"],
@@ -68,16 +80,19 @@ def _long_form(name: str) -> pd.DataFrame:
 def test_published_correlations(name: str, tmp_path: Path) -> None:
     """As computed, and for the smaller table as written with all others."""
     scores = _long_form(name)
-    shots = sorted({arm.split("-")[1] for arm in scores["arm"]})
+    shots = sorted({arm.split("-")[1] for arm in scores["arm"] if arm not in MIXED.values()})
     contrasts = [{"name": n, "x": f"base-{n}", "y": f"tuned-{n}"} for n in shots]
+    if name == "openllm_v1":
+        contrasts = [{"name": "leaderboard", "x": MIXED["base"], "y": MIXED["tuned"]}]
     folder = write_imported_study(tmp_path / "published", contrasts)
-    run = add_import(folder, read_csv(write_csv(tmp_path, scores)))
+    run = add_import(folder, imported_csv(write_csv(tmp_path, scores)))
     if name == "swallow_v1":
         write_tables(run)
         path = folder / "tables" / "correlations.csv"
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
     else:
         frame = correlations(load_scores(run), run.study.contrasts)
+        assert frame.loc[frame["level"] == "overall", "n_pairs"].eq(81).all()
     frame = frame[(frame["level"] == "task") & (frame["corrected"] == "none")]
     for task, expected in PUBLISHED[name].items():
         rows = frame[frame["task"].str.lower().str.startswith(task.lower())]

@@ -97,11 +97,55 @@ def test_rows_without_a_draw_are_duplicates_of_each_other() -> None:
         check_unique([rows, rows])
 
 
-@pytest.mark.parametrize("content", ["{", "{}", json.dumps({"origin": "o"})])
-def test_a_corrupted_import_is_an_error(content: str, tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text(content)
+def _corrupted(**changes: Any) -> bytes:
+    """The file of an import with other values."""
+    rows = imported().rows.to_csv(index=False)
+    content = {"origin": "o", "digest": "d", "form": "f", "rows": rows, "items": {}, "passages": {}}
+    return json.dumps({**content, **changes}).encode()
+
+
+ITEMS = {"item": [0], "score": [1.0], "choice": None}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        json.dumps({"origin": "o"}).encode(),
+        _corrupted(rows="pair\np\n"),
+        _corrupted(rows=7),
+        _corrupted(rows=imported().rows.to_csv(index=False).replace("1.5", "1_5")),
+        _corrupted(rows=imported().rows.to_csv(index=False).replace(",0,", ",half,")),
+        _corrupted(items={"1": ITEMS}),
+        _corrupted(items={"-1": ITEMS}),
+        _corrupted(items={"0": {**ITEMS, "score": []}}),
+        _corrupted(items={"0": {"item": [0]}}),
+        _corrupted(passages=[]),
+    ],
+)
+def test_a_corrupted_import_is_an_error(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(StudyError, match=r"x\.json: found no import .*Delete it and import"):
         list(read_imports(tmp_path))
+
+
+def test_an_import_that_cannot_be_read_is_not_corrupted(tmp_path: Path) -> None:
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(StudyError, match="found Is a directory; expected a readable file"):
+        list(read_imports(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["NA", "nan", "007", "2.10", "true", "1e5", "", 'a,"b'])
+def test_names_are_read_as_they_were_written(name: str, tmp_path: Path) -> None:
+    source = imported(model=name, source=name)
+    write_import(tmp_path, source, ())
+    (copy,) = read_imports(tmp_path)
+    assert copy.rows["model"].tolist() == [name]
+    pd.testing.assert_frame_equal(copy.rows, source.rows, check_exact=True)
 
 
 def test_types_and_columns_are_those_of_the_schema() -> None:
