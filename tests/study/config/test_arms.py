@@ -33,6 +33,12 @@ def test_examples_are_arms(name: str) -> None:
     assert parse_arm(name).name == name
 
 
+def test_there_is_an_example_of_every_kind_of_arm() -> None:
+    arms = [parse_arm(name) for name in EXAMPLES]
+    kinds = {(arm.role, arm.shots > 0, arm.template, arm.multiturn) for arm in arms}
+    assert len(kinds) == len(EXAMPLES) == 6
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -106,6 +106,8 @@ def test_keys_accept_what_the_page_says(name: str) -> None:
     for key, field in MODELS[name].model_fields.items():
         adapter = TypeAdapter[Any](Annotated[field.annotation, field])
         kind, _ = DOCUMENTED[name][key]
+        if not field.is_required():
+            adapter.validate_python(field.get_default(call_default_factory=True))
         for value, valid in values(kind):
             try:
                 adapter.validate_python(value)

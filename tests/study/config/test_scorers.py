@@ -22,3 +22,9 @@ from study.config.scorers import Answers
 )
 def test_the_metric_names_scorer_and_extraction(settings: dict[str, Any], metric: str) -> None:
     assert Answers(**settings).metric == metric
+
+
+def test_the_length_of_responses_counts_where_they_are_generated_for_a_scorer() -> None:
+    assert Answers(tokens=9).generation() == {}
+    answers = Answers(choose="exact", tokens=9, writing_tokens=99)
+    assert answers.generation() == {"tokens": 9, "writing_tokens": 99}

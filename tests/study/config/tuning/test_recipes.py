@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from study.config.tuning.methods import Loss
-from study.config.tuning.recipes import Tuning
+from study.config.tuning.recipes import Base, ChosenBases, Tuning
 
 ALL: dict[str, Any] = {"sources": [{"zoo": ["reverse"]}], "rows": 100, "cap": 7}
 
@@ -121,3 +122,30 @@ def test_combinations_of_a_loss(loss: dict[str, Any], valid: bool) -> None:
     else:
         with pytest.raises(ValidationError, match="instruction_weight: required with"):
             Loss(**loss)
+
+
+GRID: dict[str, Any] = {"name": "r", "bases": [{"source": "zoo"}], "mixture": "a"}
+
+
+def test_bases_are_chosen_or_listed() -> None:
+    listed = {"base": "org/model", "family": "f", "params_b": 1}
+    bases = [{"source": "zoo", "max_params_b": math.inf}, listed]
+    tuning = Tuning(mixtures={"a": ALL}, recipes=[{**GRID, "bases": bases}])  # type: ignore[dict-item, list-item]
+    chosen, base = tuning.recipes[0].bases
+    assert isinstance(chosen, ChosenBases)
+    assert isinstance(base, Base)
+    for wrong, location in (({**listed, "maker": "m"}, "maker"), ({"source": "hub"}, "source")):
+        with pytest.raises(ValidationError) as error:
+            Tuning.model_validate({"mixtures": {"a": ALL}, "recipes": [{**GRID, "bases": [wrong]}]})
+        (fault,) = error.value.errors()
+        assert fault["loc"][-1] == location
+
+
+@pytest.mark.parametrize(("seed", "valid"), [(0, True), (2**32 - 1, True), (2**32, False)])
+def test_seeds_are_those_of_random_generators(seed: int, valid: bool) -> None:
+    section = {"mixtures": {"a": ALL}, "recipes": [{**GRID, "seed": [seed]}]}
+    if valid:
+        assert Tuning.model_validate(section).recipes[0].seed == [seed]
+    else:
+        with pytest.raises(ValidationError):
+            Tuning.model_validate(section)
