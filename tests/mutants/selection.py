@@ -18,8 +18,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     "study/planning": ("tests/study/planning",),
 }
 "Packages, and the tests that are run on their mutants."
-DESELECTED = ("tests/study/config/test_study.py::test_commands_exit_with_one_error_and_code_2",)
-"Tests that take longer than all others of a package, since they start processes."
+DESELECTED = (
+    "tests/study/config/test_study.py::test_commands_exit_with_one_error_and_code_2",
+    "tests/study/planning/cost/test_workload.py::test_the_work_is_what_a_run_measures",
+    "tests/study/planning/test_staged_run.py",
+)
+"Tests that take longer than most others of a package together, since they start processes."
 
 
 def stages(root: Path, package: str, module: str) -> Iterator[list[str]]:

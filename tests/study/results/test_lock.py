@@ -128,3 +128,98 @@ def test_a_lock_of_the_first_version_keeps_its_revisions(tmp_path: Path) -> None
     assert upgraded.tasks["t"] == TASK
     upgrade_lock(path)
     assert read_lock(path) == upgraded
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "valid"),
+    [
+        (("models", "a", "files", "model.safetensors", "size"), 0, True),
+        (("models", "a", "files", "model.safetensors", "size"), 2**63 - 1, True),
+        (("models", "a", "files", "model.safetensors", "size"), 2**63, False),
+        (("models", "a", "files", "model.safetensors", "mtime_ns"), -1, True),
+        (("models", "a", "files", "model.safetensors", "mtime_ns"), 1.5, False),
+        *((("models", "a", part), A, True) for part in ("weights", "tokenizer", "generation")),
+        *((("models", "a", part), "a" * 65, False) for part in ("weights", "tokenizer")),
+        (("models", "a", "generation"), None, False),
+        (("models", "a", "revision"), None, True),
+        (("models", "a", "revision"), "d" * 39, False),
+        (("models", "a", "revision"), "d" * 41, False),
+        (("models", "a", "revision"), "g" * 40, False),
+        (("tasks", "t", "revision"), "d" * 40, True),
+        (("tasks", "t", "revision"), "main", False),
+        (("tasks", "t", "data_set"), None, True),
+        (("tasks", "t", "data_set"), 5, False),
+        (("tasks", "t", "version"), 1, False),
+        (("tasks", "t", "items"), "e", False),
+        (("tasks", "t", "n_items"), 0, True),
+        (("tasks", "t", "n_items"), -1, False),
+        (("tasks", "t", "n_items"), True, False),
+    ],
+    ids=str,
+)
+def test_values_of_a_lock(where: tuple[str, ...], value: Any, valid: bool, tmp_path: Path) -> None:
+    path = tmp_path / "study.lock.json"
+    content = part = _written(path)
+    for name in where[:-1]:
+        part = part[name]
+    part[where[-1]] = value
+    path.write_text(json.dumps(content))
+    if valid:
+        read_lock(path)
+    else:
+        with pytest.raises(StudyError, match=rf"no lock \({where[0]}\.{where[1]}.*{where[-1]}"):
+            read_lock(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        ("/".join(["n" * 199] * 5), True),
+        ("/".join(["n" * 200] * 5), False),
+        ("", False),
+        ("a\tb", False),
+        ("ü/x y", True),
+    ],
+)
+def test_names_in_a_lock(name: str, valid: bool, tmp_path: Path) -> None:
+    path = tmp_path / "study.lock.json"
+    content = _written(path)
+    content["models"][name] = content["models"].pop("a")
+    path.write_text(json.dumps(content))
+    if valid:
+        assert set(read_lock(path).models) == {name}
+    else:
+        with pytest.raises(StudyError, match=r"found no lock \(models\.") as error:
+            read_lock(path)
+        assert len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize("version", [1, 3, "2", True, 2.0, [2], None])
+def test_the_version_is_the_number_2(version: Any, tmp_path: Path) -> None:
+    path = tmp_path / "study.lock.json"
+    path.write_text(json.dumps({"version": version, "models": {}, "tasks": {}}))
+    message = "earlier version" if version is None else r"found no lock \(version "
+    with pytest.raises(StudyError, match=message):
+        read_lock(path)
+    path.write_text(json.dumps({"version": 2}))
+    assert read_lock(path) == Lock()
+
+
+@pytest.mark.parametrize(
+    "content", [None, {"version": 2}, {"models": []}, {"models": {"a": 1}}, {"models": {}}]
+)
+def test_what_is_upgraded(content: dict[str, Any] | None, tmp_path: Path) -> None:
+    path = tmp_path / "study.lock.json"
+    if content is not None:
+        path.write_text(json.dumps(content))
+    before = path.read_bytes() if content is not None else None
+    if content in ({"models": []}, {"models": {"a": 1}}):
+        with pytest.raises(StudyError, match=r"found no lock \(models"):
+            upgrade_lock(path)
+        assert path.read_bytes() == before
+        return
+    upgrade_lock(path)
+    if content == {"models": {}}:
+        assert read_lock(path) == Lock()
+    else:
+        assert (path.read_bytes() if path.exists() else None) == before
