@@ -6,6 +6,7 @@ In: a name such as `base-5shot` or `tuned-0shot-chat`. Out: a frozen `Arm`.
     tuned-<k>shot                the tuned model, k demonstrations, plain text
     tuned-<k>shot-chat           with its chat template, each demonstration a turn
     tuned-<k>shot-chat-oneturn   with its chat template, all demonstrations in one user turn
+    <the last two>-thinking      the model thinks before it answers, within a budget of tokens
     <any of these>-<form>        in a registered prompt form (study.tasks.prompt_forms)
     <any of these>+<name>        under a registered intervention (study.models.interventions)
 
@@ -21,13 +22,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, Tag, model_validator
 
 from study.errors import nearest
-from study.validation import Name, Strict, either_mapping
+from study.validation import MAX_COUNT, Name, Strict, either_mapping
 
 Role = Literal["base", "tuned"]
 ROLES: tuple[Role, ...] = ("base", "tuned")
@@ -60,7 +61,8 @@ def _checked_arguments(value: Any) -> dict[str, Scalar]:
 TemplateArguments = Annotated[dict[str, Scalar], PlainValidator(_checked_arguments)]
 "Arguments of a chat template by name; whether a template reads them is checked when it is known."
 _NAME = re.compile(
-    r"(?P<role>base|tuned)-(?P<shots>0|[1-9][0-9]{0,2})shot(?P<chat>-chat(?P<oneturn>-oneturn)?)?"
+    r"(?P<role>base|tuned)-(?P<shots>0|[1-9][0-9]{0,2})shot"
+    r"(?P<chat>-chat(?P<oneturn>-oneturn)?(?P<thinking>-thinking)?)?"
     r"(?:-(?P<form>[a-z][a-z0-9_]*))?(?P<interventions>(?:\+[a-z][a-z0-9_]*)*)"
 )
 
@@ -82,12 +84,17 @@ class Arm:
     "Name of a prompt form; None is lm-eval's own prompt."
     interventions: tuple[str, ...] = ()
     "Names of interventions on the model, in the order in which they are entered."
+    thinks: bool = False
+    "Whether the model thinks before it answers."
+    thinking_tokens: int = 0
+    "The budget of thinking; known from the arm's options, not from its name."
 
     def identity(self) -> dict[str, object]:
         """The parts of the arm that can move a score; its name and role cannot."""
         turns = {"multiturn": self.multiturn} if self.template and self.shots else {}
         form = {"form": self.form} if self.form else {}
-        return {"shots": self.shots, "template": self.template, **turns, **form}
+        thinking = {"thinking_tokens": self.thinking_tokens} if self.thinks else {}
+        return {"shots": self.shots, "template": self.template, **turns, **form, **thinking}
 
 
 def parse_arm(name: str) -> Arm:
@@ -95,7 +102,7 @@ def parse_arm(name: str) -> Arm:
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(
-            "an arm's name, <base|tuned>-<k>shot[-chat[-oneturn]][-<form>], for example "
+            "an arm's name, <base|tuned>-<k>shot[-chat[-oneturn][-thinking]][-<form>], for example "
             f"{', '.join(EXAMPLES[:5])}. {nearest(name, EXAMPLES)}".strip()
         )
     role: Role = "base" if match["role"] == "base" else "tuned"
@@ -110,6 +117,7 @@ def parse_arm(name: str) -> Arm:
         multiturn=not match["oneturn"],
         form=match["form"],
         interventions=tuple(match["interventions"].split("+")[1:]),
+        thinks=bool(match["thinking"]),
     )
 
 
@@ -137,18 +145,39 @@ class ArmOptions(Strict):
     "Demonstration draws of this arm; by default those of the study."
     template_arguments: TemplateArguments = Field(default_factory=dict)
     "Arguments of the chat template in this arm; they override those of the pair."
+    thinking_tokens: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    "Largest number of tokens that the model thinks before it answers, in a thinking arm."
 
     @model_validator(mode="after")
     def _check_template(self) -> ArmOptions:
-        if self.template_arguments and not parse_arm(self.name).template:
+        arm = parse_arm(self.name)
+        if self.template_arguments and not arm.template:
             raise ValueError(
                 f"template_arguments: an arm with a chat template (-chat), found {self.name!r}"
             )
+        if arm.thinks and self.thinking_tokens is None:
+            raise ValueError(f"thinking_tokens: the budget of {self.name}, found none")
+        if self.thinking_tokens is not None and not arm.thinks:
+            raise ValueError(
+                "thinking_tokens: a thinking arm, such as tuned-0shot-chat-thinking, "
+                f"found {self.name!r}"
+            )
         return self
+
+    def arm(self) -> Arm:
+        """The arm with its budget of thinking."""
+        return replace(parse_arm(self.name), thinking_tokens=self.thinking_tokens or 0)
+
+
+def _needs_no_options(name: str) -> str:
+    if parse_arm(name).thinks:
+        raise ValueError(f"a budget: {{name: {name}, thinking_tokens: 1024}}")
+    return name
 
 
 ArmEntry = Annotated[
-    Annotated[ArmOptions, Tag("<options>")] | Annotated[ArmName, Tag("<name>")],
+    Annotated[ArmOptions, Tag("<options>")]
+    | Annotated[ArmName, AfterValidator(_needs_no_options), Tag("<name>")],
     either_mapping("<options>", "<name>"),
 ]
 

@@ -199,12 +199,16 @@ class Study(ExecutorSections):
             return 1
         return self.arm_options(arm).draws or self.draws
 
+    def parsed_arms(self) -> list[Arm]:
+        """The arms in the order of the file, with their budgets of thinking."""
+        return [self.arm_options(name).arm() for name in self.arm_names()]
+
     def arm_options(self, arm: str) -> ArmOptions:
         """The options of an arm; the defaults if the file gives its name alone."""
         for entry in self.arms:
             if isinstance(entry, ArmOptions) and entry.name == arm:
                 return entry
-        return ArmOptions(name=arm)
+        return ArmOptions.model_construct(name=arm)
 
     def marker(self) -> str:
         """The context indicator's marker; the caller checks that there is exactly one."""

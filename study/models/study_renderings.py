@@ -2,18 +2,20 @@
 
 In: a study with its pairs, facts about their models. Out: a `Rendering` for each pair and arm, or
 why there is none, which concerns that model alone. Arguments of the arm override those of the pair;
-a template gets those that it reads.
+a template gets those that it reads. In a thinking arm the template's switch is on; in any other
+arm, a model that may think must have been told not to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from study.config.arms import Arm, Scalar, parse_arm
+from study.config.arms import Arm, Scalar
 from study.config.study import Study
 from study.errors import StudyError, listed, nearest
 from study.models.pairs import ModelRef, Pair
 from study.models.template_rendering import Rendering, argument_names, read_arguments
+from study.models.thinking import UndecidedThinking, switched_on, thinks, undecided_thinking
 from study.models.tokenizers import cached_tokenizer, model_rendering
 from study.models.weights import ModelFacts
 
@@ -24,29 +26,43 @@ Renderings = dict[tuple[str, str], Rendering | str]
 def study_renderings(
     study: Study, pairs: Sequence[Pair], models: Mapping[ModelRef, ModelFacts | str]
 ) -> Renderings:
-    """All renderings; StudyError for an argument that no template reads."""
-    arms = [arm for arm in map(parse_arm, study.arm_names()) if arm.template]
+    """All renderings; StudyError for an argument that no template reads, and for models that might
+    think in an arm that does not allow for it."""
     renderings: Renderings = {}
     given: dict[str, list[Rendering | str]] = {}
-    for pair in pairs:
-        facts = models[pair.tuned]
-        for arm in arms:
-            options = study.arm_options(arm.name)
-            arguments = {**pair.template_arguments, **options.template_arguments}
-            result = facts if isinstance(facts, str) else _rendering(study, facts, arm, arguments)
+    for arm in study.parsed_arms():
+        if not arm.template:
+            continue
+        options = study.arm_options(arm.name).template_arguments
+        undecided: dict[str, UndecidedThinking] = {}
+        for pair in pairs:
+            facts = models[pair.tuned]
+            result: Rendering | str = facts if isinstance(facts, str) else ""
+            if not isinstance(facts, str):
+                result = _rendering(study, facts, arm, pair.template_arguments, options)
             renderings[pair.name, arm.name] = result
-            for name in arguments:
+            for name in {**pair.template_arguments, **options}:
                 given.setdefault(name, []).append(result)
+            if not arm.thinks and isinstance(result, Rendering):
+                problem = undecided_thinking(result)
+                undecided |= {pair.tuned.name: problem} if problem else {}
+        if undecided:
+            raise _undecided_error(study, arm, undecided)
     for name, results in given.items():
         _check_argument(study, name, results)
     return renderings
 
 
 def _rendering(
-    study: Study, facts: ModelFacts, arm: Arm, arguments: Mapping[str, Scalar]
+    study: Study,
+    facts: ModelFacts,
+    arm: Arm,
+    of_pair: Mapping[str, Scalar],
+    of_arm: Mapping[str, Scalar],
 ) -> Rendering | str:
-    try:
+    def rendering(*layers: Mapping[str, Scalar]) -> Rendering:
         tokenizer = cached_tokenizer(facts.folder, facts.overrides)
+        arguments = {name: value for layer in layers for name, value in layer.items()}
         return model_rendering(
             facts.folder,
             facts.overrides,
@@ -54,8 +70,48 @@ def _rendering(
             arguments=read_arguments(tokenizer, arguments),
             turns=1 + arm.shots if arm.multiturn else 1,
         )
+
+    try:
+        result = rendering(of_pair, of_arm)
+        if not arm.thinks:
+            return result
+        result = rendering(of_pair, switched_on(result), of_arm)
     except StudyError as error:  # the tokenizers of other models may be usable
         return str(error)
+    if thinks(result):
+        return result
+    return (
+        f"{facts.folder}: found a chat template without thinking, or with thinking switched off; "
+        f"expected one that can think, because of the arm {arm.name}"
+    )
+
+
+def _undecided_error(
+    study: Study, arm: Arm, undecided: Mapping[str, UndecidedThinking]
+) -> StudyError:
+    """The error that names models and arm, and both ways out; some models have only the second."""
+    switchable = {name: problem.off for name, problem in undecided.items() if problem.off}
+    always = [name for name in undecided if name not in switchable]
+    thinking_arm = arm.name.replace("-chat", "-chat-thinking", 1)
+    ways = []
+    if switchable:
+        name = next(name for off in switchable.values() for name in off)
+        ways.append(
+            f"Switch thinking off with `template_arguments: {{{name}: false}}` on the pair or the "
+            "arm"
+        )
+    if always:
+        ways.append(f"Exclude {listed(always)}, whose chat template has no switch")
+    ways.append(
+        f"Replace the arm by `{{name: {thinking_arm}, thinking_tokens: 1024}}`, a thinking arm "
+        "(tasks with generated responses only)"
+    )
+    return study.error(
+        "arms",
+        found=f"{arm.name}, in which {listed(undecided)} may think before the answer",
+        expected="a decision whether they think",
+        do=". Or: ".join(ways),
+    )
 
 
 def _check_argument(study: Study, name: str, results: Sequence[Rendering | str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from study.config.arms import ROLES, Arm, parse_arm
+from study.config.arms import ROLES, Arm
 from study.models.pairs import ModelRef, Pair
 from study.planning.cells.cell import Cell
 from study.planning.cells.factory import CellFactory, Position
@@ -65,7 +65,7 @@ def make_plan(
     `evaluated`: identities of responses that exist, for cells whose models are no longer available.
     """
     study = resolved.study
-    arms = [parse_arm(name) for name in study.arm_names()]
+    arms = study.parsed_arms()
     skipped = tuple(_skipped(resolved, arms))
     excluded = {(entry.arm, entry.task) for entry in skipped}
     factory = CellFactory(resolved, arms, evaluated or {})

@@ -96,10 +96,31 @@ def resolve_study(
     for task in resolved.tasks:
         _read_items(resolved, library, task.task)
         _check_fields(resolved, task)
+        _check_thinking(resolved, task)
     if resolved.scorer is not None:
         tasks = tuple(_with_scorer(resolved, resolved.scorer, task) for task in resolved.tasks)
         resolved.tasks = tasks
     return resolved
+
+
+def _check_thinking(resolved: ResolvedStudy, task: ListedTask) -> None:
+    """StudyError if a thinking arm meets a task without generated responses: the log-likelihood of
+    a choice has no place for thinking before it."""
+    if resolved.scorer is not None:  # its responses are generated
+        return
+    loaded = resolved.loaded.get(task.task)
+    configured = resolved.entries[task.task].config.get("output_type", "generate_until")
+    kind = loaded.OUTPUT_TYPE if loaded else configured
+    for arm in resolved.study.parsed_arms():
+        if arm.thinks and kind != "generate_until":
+            raise resolved.study.error(
+                "arms",
+                found=f"{arm.name}, a thinking arm, and {task.task}, whose choices are compared by "
+                "their log-likelihood",
+                expected="tasks with generated responses in a study with a thinking arm",
+                do="Give the arm a study of its own, or set `answers.choose` to have responses to "
+                "multiple-choice tasks generated",
+            )
 
 
 def _entry(study: Study, library: TaskLibrary, task: ListedTask) -> TaskEntry:

@@ -82,7 +82,9 @@ ITEMS: dict[str, str] = {"item": "int64", "score": "float64", "choice": "int64"}
 # Per item of a cell's responses. Lists run over the requests of the item, which for most tasks are
 # its choices: `logprobs` are natural logarithms summed over the tokens of a continuation, `greedy`
 # says whether greedy search would give it, `tokens`, `bytes` and `characters` are its lengths.
-# `texts` are the generated responses, several if the task repeats its request.
+# `texts` are the generated responses, several if the task repeats its request; in a thinking arm
+# without their thinking, of which `thinking_tokens` is the length and `thinking_exhausted` says
+# whether it used up its budget.
 RESPONSES: dict[str, str] = {
     "item": "int64",
     "prompt_hash": "string",
@@ -94,6 +96,8 @@ RESPONSES: dict[str, str] = {
     "bytes": "list<int64>",
     "characters": "list<int64>",
     "texts": "list<string>",
+    "thinking_tokens": "list<int64>",
+    "thinking_exhausted": "list<bool>",
 }
 
 # Per item of a task, so that one can read what was asked.

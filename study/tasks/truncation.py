@@ -19,6 +19,7 @@ from pathlib import Path
 
 from study.config.arms import Arm
 from study.models.template_rendering import ChatTemplate, Rendering, chat_template
+from study.models.thinking import reserved_tokens
 from study.models.tokenizers import (
     TokenizerOverrides,
     cached_tokenizer,
@@ -54,6 +55,11 @@ class PromptVariant:
     overrides: TokenizerOverrides | None = field(default=None, compare=False)
     "What a recipe changes about the tokenizer."
 
+    @property
+    def thinking(self) -> int:
+        """Tokens of the window that are reserved for thinking."""
+        return reserved_tokens(self.rendering, self.arm.thinking_tokens)
+
 
 def kept_demonstrations(
     variants: frozenset[PromptVariant],
@@ -83,12 +89,13 @@ def kept_digest(kept: tuple[int, ...] | None) -> str | None:
     return None if kept is None else hashlib.sha256(repr(kept).encode()).hexdigest()
 
 
-def prompt_limit(window: int, task: LmEvalTask) -> int:
-    """Maximum tokens of a prompt with its answer; generated responses need part of the window."""
+def prompt_limit(window: int, task: LmEvalTask, thinking: int = 0) -> int:
+    """Maximum tokens of a prompt with its answer; generated responses need part of the window, and
+    so do the tokens of thinking before them."""
     if task.OUTPUT_TYPE != "generate_until":
         return window
     generation = task.config.generation_kwargs or {}
-    return window - int(generation.get("max_gen_toks", MAX_GENERATED_TOKENS))
+    return window - int(generation.get("max_gen_toks", MAX_GENERATED_TOKENS)) - thinking
 
 
 def _answer(task: LmEvalTask, document: Document, *, longest: bool) -> str:
@@ -105,7 +112,7 @@ def _surely_fits(
     demonstrations: Demonstrations,
 ) -> bool:
     """Whether one of the two bounds shows that all prompts fit."""
-    limit = prompt_limit(variant.window, task)
+    limit = prompt_limit(variant.window, task, variant.thinking)
     items = [(doc.text, _answer(task, doc, longest=True)) for doc in documents]
     shown = [(doc.text, _answer(task, doc, longest=False)) for doc in demonstrations.documents]
     description = str(task.config.description or "")
@@ -138,7 +145,7 @@ def _fitting(
     tokenizer = cached_tokenizer(variant.folder, variant.overrides)
     template = chat_template(variant.rendering) if variant.rendering else None
     task.sampler = fixed_sampler(demonstrations)
-    limit = prompt_limit(variant.window, task)
+    limit = prompt_limit(variant.window, task, variant.thinking)
     fits = list(most)
     remaining = list(range(len(documents)))
     while remaining:

@@ -14,6 +14,7 @@ from study.config.scorers import TASK_METRIC
 from study.config.tasks import ListedTask
 from study.models.interventions import intervention
 from study.models.template_rendering import Rendering
+from study.models.thinking import thinking_markers
 from study.models.weights import ModelFacts
 from study.planning.resolve_study import ResolvedStudy
 from study.results.identity import Identity
@@ -74,6 +75,8 @@ def prompts_identity(
     }
     if rendering is not None:
         identity["rendering"] = rendering.identity()
+    if arm.thinks and rendering is not None and (markers := thinking_markers(rendering)):
+        identity["thinking_markers"] = markers.identity()
     if resolved.scorer is not None:
         identity["generation"] = study.answers.generation()
     if form is not None or study.answers.choose != TASK_METRIC:

@@ -8,7 +8,8 @@ text has nearly as many tokens as its pieces. Without the tokenizer, four charac
 token; without the data, the suite's numbers are used, and `assumed` counts these cells.
 
 What requests share is computed once (study.inference): a cell's demonstrations once, every item's
-question once, and its choices. Models that cannot be packed cost more than this.
+question once, and its choices. Models that cannot be packed cost more than this. Thinking counts
+with its whole budget.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class WorkCounter:
         before = sizes.description + arm.shots * sizes.demonstration + turns + extra
         requests = sizes.items * sizes.choices
         prompts = requests * (before + sizes.question) + sizes.items * sizes.answers
-        computed = before + sizes.items * (sizes.computed + one_turn)
+        computed = before + sizes.items * (sizes.computed + one_turn + arm.thinking_tokens)
         return requests, prompts, computed, sizes
 
     def _extra_tokens(self, facts: ModelFacts | None, arm: Arm) -> float:

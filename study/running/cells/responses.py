@@ -11,9 +11,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from study.models.thinking import reserved_tokens
 from study.planning.cells.cell import Cell
 from study.results.schema import RESPONSES
 from study.running.cells.prompts import AuditError, Prompts
+from study.running.cells.queries import query_model
 from study.tasks.items import Document
 from study.tasks.lm_eval.types import LmEvalModel, LmEvalRequest, LmEvalTask
 from study.tasks.truncation import prompt_limit
@@ -46,7 +48,8 @@ def collect_responses(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Query the model; returns the audit of the cell and a row of `schema.RESPONSES` per item."""
     requests = [request for item_requests in prompts.requests for request in item_requests]
-    audit = audit_tokens(lm, requests, cell, prompt_limit(lm.max_length, task))
+    reserved = reserved_tokens(cell.rendering, cell.arm.thinking_tokens)
+    audit = audit_tokens(lm, requests, cell, prompt_limit(lm.max_length, task, reserved))
     items = list(zip(documents, prompts.requests, prompts.shots, strict=True))
     truncated = []
     for document, item_requests, shots in items:
@@ -55,7 +58,7 @@ def collect_responses(
             raise AuditError(
                 f"item {document.index}: its {shots} demonstrations exceed the context window"
             )
-    _query(lm, requests)
+    thinking = query_model(lm, requests, cell)
     lengths = _continuation_lengths(lm, requests)
     rows = [
         {
@@ -64,6 +67,7 @@ def collect_responses(
             "shots": shots,
             "truncated": is_truncated,
             **_response(item_requests, lengths),
+            **thinking.columns(item_requests),
         }
         for (document, item_requests, shots), is_truncated in zip(items, truncated, strict=True)
     ]
@@ -75,20 +79,9 @@ def collect_responses(
         "bos_count": audit.bos_count,
         "longest_tokens": audit.longest,
         "tokens": audit.tokens,
+        **thinking.summary(),
     }
     return results, rows
-
-
-def _query(lm: LmEvalModel, requests: list[LmEvalRequest]) -> None:
-    """Set the responses of all requests, one call per kind of request."""
-    for kind in dict.fromkeys(request.request_type for request in requests):
-        same_kind = [request for request in requests if request.request_type == kind]
-        repeated = [request for request in same_kind for _ in range(request.repeats or 1)]
-        for request in same_kind:
-            request.resps = []
-        responses = getattr(lm, kind)(repeated, disable_tqdm=True)
-        for request, response in zip(repeated, responses, strict=True):
-            request.resps.append(response)
 
 
 def audit_tokens(

@@ -90,6 +90,22 @@ class LmEvalTask(Protocol):
         """How values of each metric are aggregated over items."""
 
 
+class ThinkingResponse(Protocol):
+    """A response without its thinking (study.inference)."""
+
+    @property
+    def text(self) -> str:
+        """The answer."""
+
+    @property
+    def thinking_tokens(self) -> int:
+        """Length of the thinking, with its markers."""
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the budget ran out."""
+
+
 class LmEvalModel(Protocol):
     """A loaded model (study.inference.SharedPrefixLM)."""
 
@@ -104,6 +120,14 @@ class LmEvalModel(Protocol):
 
     def continuation_lengths(self, requests: Sequence[LmEvalRequest]) -> list[int]:
         """Number of tokens that `loglikelihood` scores for every request."""
+
+    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
+        """The text generated after each context, up to the first stop string."""
+
+    def generate_thinking(
+        self, requests: Sequence[Any], format: Any, budget: int, disable_tqdm: bool = False
+    ) -> Sequence[ThinkingResponse]:
+        """The answer to each context after at most `budget` tokens of thinking."""
 
     def report(self) -> dict[str, Any]:
         """Which path the requests since the last report took, and what the probe measured."""

@@ -58,6 +58,23 @@ def test_names_that_are_no_arms(name: str, message: str) -> None:
         parse_arm(name)
 
 
+def test_thinking_is_part_of_the_name_and_its_budget_an_option() -> None:
+    arm = parse_arm("tuned-5shot-chat-oneturn-thinking-lettered")
+    assert (arm.thinks, arm.multiturn, arm.form, arm.thinking_tokens) == (
+        True,
+        False,
+        "lettered",
+        0,
+    )
+    options = ArmOptions(name="tuned-0shot-chat-thinking", thinking_tokens=64)
+    assert options.arm().thinking_tokens == 64
+    assert options.arm().identity()["thinking_tokens"] == 64
+    other = ArmOptions(name="tuned-0shot-chat-thinking", thinking_tokens=65)
+    assert other.arm().identity() != options.arm().identity()
+    assert not parse_arm("tuned-0shot-chat").thinks
+    assert parse_arm("base-0shot-thinking").form == "thinking", "a form, which does not exist"
+
+
 def test_the_identity_has_only_what_can_move_a_score() -> None:
     def identity(name: str) -> dict[str, object]:
         return parse_arm(name).identity()

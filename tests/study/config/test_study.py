@@ -32,6 +32,18 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": ({"armz": []}, ["armz: found an unknown key", "Did you mean 'arms'?"]),
     "no name": ({"name": ...}, ["name: found nothing", "required"]),
     "name with a space": ({"name": "a b"}, ["name: found 'a b'", "pattern"]),
+    "thinking without a budget": (
+        {"arms": ["tuned-0shot-chat-thinking"]},
+        ["arms[0]", "a budget: {name: tuned-0shot-chat-thinking, thinking_tokens: 1024}"],
+    ),
+    "options without a budget": (
+        {"arms": [{"name": "tuned-0shot-chat-thinking", "draws": 1}]},
+        ["arms[0]", "thinking_tokens: the budget of tuned-0shot-chat-thinking, found none"],
+    ),
+    "a budget without thinking": (
+        {"arms": [{"name": "tuned-0shot-chat", "thinking_tokens": 9}]},
+        ["arms[0]", "thinking_tokens: a thinking arm, such as tuned-0shot-chat-thinking"],
+    ),
     "date as text": ({"date": "2026-01-01"}, ["date: found '2026-01-01'", "a valid date"]),
     "date as number": ({"date": 5}, ["date: found 5", "a valid date"]),
     "template arguments of a base arm": (

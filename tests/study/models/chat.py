@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from study.config.arms import Scalar
-from study.models.pairs import zoo
+from study.models.pairs import Pair, zoo
 from study.models.template_rendering import Messages, chat_template, rendering
 from study.models.tokenizers import load_tokenizer
 
@@ -39,8 +39,18 @@ def pair_with(folder: Path, name: str, template: str, **keys: Any) -> dict[str, 
     tuned = folder / name / "tuned"
     shutil.copytree(pair.tuned.path, tuned)
     (tuned / "chat_template.jinja").write_text(template)
-    listed = {"base": pair.base.path, "tuned": str(tuned), "name": name, "family": "f"}
-    return {**listed, "params_b": pair.params_b, **keys}
+    return {**pair_of(pair, tuned, name), **keys}
+
+
+def pair_of(pair: Pair, tuned: Path, name: str) -> dict[str, Any]:
+    """A pair of the zoo with another tuned model, listed in full as in a study file."""
+    return {
+        "base": pair.base.path,
+        "tuned": str(tuned),
+        "name": name,
+        "family": "f",
+        "params_b": pair.params_b,
+    }
 
 
 def render(

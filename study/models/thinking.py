@@ -1,0 +1,200 @@
+"""Thinking: whether a chat template makes its model think before it answers, and how to decide it.
+
+In: a `Rendering`. Out: the markers around the thinking; the switches of the template; why a model
+would think in an arm that does not allow for it. Decided from the prompt that the template renders
+for one user turn, with every value of its switches, because templates have nothing else in common:
+
+    the prompt ends with an opening marker     the model thinks (DeepSeek-R1, QwQ, Qwen3-Thinking)
+    the prompt holds an opening marker         it asks for thinking (SmolLM3, Magistral, Phi-4)
+    a switch changes the prompt                the model thinks unless told not to (Qwen3, GLM-4.5)
+    the prompt ends with a closing marker      the model does not think
+
+A template that only removes thinking from earlier turns is not one that thinks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import cache
+
+from study.config.arms import Scalar
+from study.models.template_rendering import Rendering, argument_names, render_messages
+
+
+@dataclass(frozen=True)
+class ThinkingMarkers:
+    """The text around a model's thinking."""
+
+    opening: str
+    closing: str
+    forced: str
+    "What is appended when the budget is exhausted: the closing marker as the model writes it."
+
+    def identity(self) -> dict[str, str]:
+        """All parts as JSON."""
+        return {"opening": self.opening, "closing": self.closing, "forced": self.forced}
+
+
+def _tags(opening: str, closing: str) -> ThinkingMarkers:
+    return ThinkingMarkers(opening, closing, f"\n{closing}\n\n")
+
+
+HARMONY = ThinkingMarkers(
+    "<|channel|>analysis<|message|>",
+    "<|channel|>final<|message|>",
+    "<|end|><|start|>assistant<|channel|>final<|message|>",
+)
+"gpt-oss: thinking and answer are messages of their own, in channels that the prompt names."
+MARKERS = (
+    HARMONY,
+    _tags("<think>", "</think>"),  # most models
+    _tags("<thinking>", "</thinking>"),
+    _tags("<thought>", "</thought>"),  # EXAONE Deep
+    _tags("<seed:think>", "</seed:think>"),  # Seed-OSS
+    _tags("[THINK]", "[/THINK]"),  # Magistral
+    _tags("◁think▷", "◁/think▷"),  # Kimi
+    _tags("<|channel>thought", "<channel|>"),  # Gemma 4
+    _tags("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
+    _tags("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
+    _tags("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1
+    _tags("Here is my thought process:", "Here is my response:"),  # Granite 3.2
+)
+"Markers of published models; those of a template are the first that occur in it."
+BOOLEAN_SWITCHES = frozenset(
+    {"enable_thinking", "thinking", "think", "enable_reasoning", "reasoning"}
+)
+"Template arguments that switch thinking on with true and off with false."
+_SWITCH_NAME = re.compile("think|reason", re.IGNORECASE)
+_MESSAGES = [{"role": "user", "content": "a"}]
+
+
+class PromptState(Enum):
+    """What the prompt for one user turn says about thinking."""
+
+    OPEN = auto()
+    "It ends with an opening marker."
+    ASKS = auto()
+    "It holds an opening marker."
+    CLOSED = auto()
+    "It ends with a closing marker."
+    SILENT = auto()
+
+
+@dataclass(frozen=True)
+class UndecidedThinking:
+    """A model that thinks, or may think, in an arm that does not allow for it."""
+
+    off: dict[str, Scalar]
+    "Template arguments that switch thinking off; empty if nothing does."
+
+
+@cache
+def thinking_markers(rendering: Rendering) -> ThinkingMarkers | None:
+    """The markers of a template; None if it knows none."""
+    if "<|channel|>" in rendering.template and "analysis" in rendering.template:
+        return HARMONY
+    for text in (_prompt(rendering) or "", rendering.template):
+        for markers in MARKERS:
+            if markers.opening in text or markers.closing in text:
+                return markers
+    return None
+
+
+@cache
+def undecided_thinking(rendering: Rendering) -> UndecidedThinking | None:
+    """Why the model would think, or might, with these template arguments; None if it does not."""
+    if not _may_think(rendering):
+        return None
+    for name in sorted(argument_names(rendering) & BOOLEAN_SWITCHES):
+        if not _may_think(_with_argument(rendering, name, False)):
+            return UndecidedThinking({name: False})
+    return UndecidedThinking({})
+
+
+def switched_on(rendering: Rendering) -> dict[str, Scalar]:
+    """Template arguments that switch thinking on, where the template has such a switch."""
+    return {
+        name: True
+        for name in sorted(argument_names(rendering) & BOOLEAN_SWITCHES)
+        if _changes(rendering, name, True, False)
+    }
+
+
+def thinks(rendering: Rendering) -> bool:
+    """Whether a thinking arm can have these prompts: the markers are known, and thinking is not
+    switched off."""
+    if thinking_markers(rendering) is None or _state(rendering) is PromptState.CLOSED:
+        return False
+    given = dict(rendering.arguments)
+    return not any(
+        given.get(name) == "false" and _changes(rendering, name, True, False)
+        for name in BOOLEAN_SWITCHES
+    )
+
+
+def begun_thinking(rendering: Rendering, text: str) -> str | None:
+    """The marker that shows that a response holds thinking; None if there is none."""
+    own = thinking_markers(rendering)
+    if own is not None and " " not in own.closing and own.closing in text:  # words occur anywhere
+        return own.closing
+    begun = (markers.opening for markers in MARKERS if text.lstrip().startswith(markers.opening))
+    return next(begun, None)
+
+
+def reserved_tokens(rendering: Rendering | None, thinking_tokens: int) -> int:
+    """Tokens of the context window that thinking with this budget takes at most: the budget, and
+    the marker that is appended when it is exhausted, of which a token has at least one byte."""
+    markers = thinking_markers(rendering) if rendering and thinking_tokens else None
+    return thinking_tokens + len(markers.forced.encode()) if markers else 0
+
+
+def _may_think(rendering: Rendering) -> bool:
+    if thinking_markers(rendering) is HARMONY:
+        return True
+    if _state(rendering) in (PromptState.OPEN, PromptState.ASKS):
+        return True
+    given = dict(rendering.arguments)
+    for name in argument_names(rendering):
+        if not _SWITCH_NAME.search(name):
+            continue
+        if name not in given and _prompt(rendering) != _prompt(
+            _with_argument(rendering, name, False)
+        ):
+            return True
+        if given.get(name) == "true" and _changes(rendering, name, True, False):
+            return True
+    return False
+
+
+def _state(rendering: Rendering) -> PromptState:
+    markers, prompt = thinking_markers(rendering), _prompt(rendering)
+    if markers is None or prompt is None:
+        return PromptState.SILENT
+    if prompt.rstrip().endswith(markers.closing):
+        return PromptState.CLOSED
+    if prompt.rstrip().endswith(markers.opening):
+        return PromptState.OPEN
+    return PromptState.ASKS if markers.opening in prompt else PromptState.SILENT
+
+
+def _changes(rendering: Rendering, name: str, first: Scalar, second: Scalar) -> bool:
+    """Whether two values of an argument give different prompts."""
+    prompts = (_prompt(_with_argument(rendering, name, value)) for value in (first, second))
+    return len(set(prompts)) > 1
+
+
+def _with_argument(rendering: Rendering, name: str, value: Scalar) -> Rendering:
+    arguments = {**dict(rendering.arguments), name: json.dumps(value)}
+    return replace(rendering, arguments=tuple(sorted(arguments.items())))
+
+
+@cache
+def _prompt(rendering: Rendering) -> str | None:
+    """The prompt for one user turn; None if the template refuses the arguments."""
+    try:
+        return render_messages(rendering, _MESSAGES, add_generation_prompt=True)
+    except Exception:  # the Jinja code of a template may raise anything
+        return None
