@@ -15,11 +15,11 @@ from typing import Any
 
 from study.config.arms import Scalar
 from study.errors import StudyError
-from study.models.chat_templates import set_template
+from study.models.chat_templates.published import set_template
+from study.models.chat_templates.rendering import Rendering, chat_template, rendering
 from study.models.folders.files import readable_files
 from study.models.folders.loading import loaded
 from study.models.folders.opened_files import only_known_files
-from study.models.template_rendering import Rendering, chat_template, rendering
 
 
 @dataclass(frozen=True)

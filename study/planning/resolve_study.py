@@ -13,11 +13,11 @@ from pathlib import Path
 from study.config.study import Study
 from study.config.tasks import Exposure, ListedTask
 from study.errors import StudyError, listed, nearest
+from study.models.chat_templates.rendering import Rendering
+from study.models.chat_templates.study_renderings import study_renderings
 from study.models.folders.loader import check_loadable
 from study.models.pair_checks import check_pairs
 from study.models.pairs import ModelRef, Pair, study_pairs
-from study.models.study_renderings import study_renderings
-from study.models.template_rendering import Rendering
 from study.models.tokenizers import TokenizerOverrides
 from study.models.weights import ModelFacts, model_facts
 from study.results.lock import FILE_NAME as LOCK_NAME

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.config.arms import Arm
-from study.models.template_rendering import ChatTemplate, Rendering, chat_template
-from study.models.thinking import reserved_tokens
+from study.models.chat_templates.rendering import ChatTemplate, Rendering, chat_template
+from study.models.chat_templates.thinking import reserved_tokens
 from study.models.tokenizers import (
     TokenizerOverrides,
     cached_tokenizer,

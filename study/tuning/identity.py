@@ -18,8 +18,8 @@ from typing import Any
 
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
+from study.models.chat_templates.rendering import Rendering
 from study.models.pairs import ModelRef
-from study.models.template_rendering import Rendering
 from study.models.tokenizers import TokenizerOverrides, model_rendering
 from study.models.weights import ModelFacts
 from study.results.identity import canonical

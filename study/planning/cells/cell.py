@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from study.config.arms import Arm
 from study.config.tasks import ListedTask
+from study.models.chat_templates.rendering import Rendering
 from study.models.pairs import ModelRef
-from study.models.template_rendering import Rendering
 from study.results.identity import Identity
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from study.config.arms import Arm
 from study.config.scorers import TASK_METRIC
 from study.config.tasks import ListedTask
+from study.models.chat_templates.rendering import Rendering
+from study.models.chat_templates.thinking import thinking_markers
 from study.models.interventions import intervention
-from study.models.template_rendering import Rendering
-from study.models.thinking import thinking_markers
 from study.models.weights import ModelFacts
 from study.planning.resolve_study import ResolvedStudy
 from study.results.identity import Identity

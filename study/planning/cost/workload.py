@@ -22,7 +22,7 @@ from typing import Any
 
 from study.config.arms import Arm
 from study.config.tasks import ListedTask
-from study.models.template_rendering import Rendering
+from study.models.chat_templates.rendering import Rendering
 from study.models.tokenizers import cached_tokenizer, template_tokens, token_counts
 from study.models.weights import ModelFacts
 from study.planning.cells.cell import Cell

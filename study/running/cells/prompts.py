@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from study.models.template_rendering import ChatTemplate
+from study.models.chat_templates.rendering import ChatTemplate
 from study.planning.cells.cell import Cell
 from study.planning.cost.estimate import CACHED_REQUESTS
 from study.tasks.demonstrations import Demonstrations, fixed_sampler

@@ -12,7 +12,7 @@ from statistics import fmean
 from types import SimpleNamespace
 from typing import Any
 
-from study.models.thinking import begun_thinking, thinking_markers
+from study.models.chat_templates.thinking import begun_thinking, thinking_markers
 from study.planning.cells.cell import Cell
 from study.running.cells.prompts import AuditError
 from study.tasks.lm_eval.types import LmEvalModel, LmEvalRequest, ThinkingResponse

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from study.models.thinking import reserved_tokens
+from study.models.chat_templates.thinking import reserved_tokens
 from study.planning.cells.cell import Cell
 from study.results.schema import RESPONSES
 from study.running.cells.prompts import AuditError, Prompts

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.hardware import computing_device
+from study.models.chat_templates.rendering import chat_template
 from study.models.interventions import intervention
-from study.models.template_rendering import chat_template
 from study.planning.cells.cell import Cell
 from study.planning.cost.throughput import Timings
 from study.results.identity import canonical, check_unchanged

@@ -21,9 +21,9 @@ import numpy as np
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.errors import StudyError
+from study.models.chat_templates.rendering import Rendering, read_arguments
 from study.models.folders.loading import load_model
 from study.models.pairs import located
-from study.models.template_rendering import Rendering, read_arguments
 from study.models.tokenizers import TokenizerOverrides, cached_tokenizer, model_rendering
 from study.models.weights import ModelFacts, model_facts
 from study.tuning.data.rendering import (

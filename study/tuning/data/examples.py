@@ -17,7 +17,7 @@ import numpy as np
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.errors import StudyError
-from study.models.template_rendering import Rendering
+from study.models.chat_templates.rendering import Rendering
 from study.tuning.data.label_weights import label_weights
 from study.tuning.data.marking import Marking, mark_turns
 from study.tuning.data.mixing import Row, mix_rows

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from study.models.template_rendering import Rendering, render_messages
+from study.models.chat_templates.rendering import Rendering, render_messages
 from study.tuning.data.sources import Turn
 
 TEMPLATE, INSTRUCTION, OUTPUT = 0, 1, 2

@@ -7,8 +7,8 @@ import datetime as dt
 from functools import cache
 from typing import Any
 
-from study.models.chat_templates import set_template
-from study.models.template_rendering import Rendering, rendering
+from study.models.chat_templates.published import set_template
+from study.models.chat_templates.rendering import Rendering, rendering
 
 TEXT = [
     "Below is an instruction. Write a response that completes it. user assistant system",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from study.models.chat_templates import TEMPLATES
+from study.models.chat_templates.published import TEMPLATES
 from study.results.run import Run
 from study.tuning.identity import (
     FINISHED_STEPS,

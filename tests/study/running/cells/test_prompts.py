@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from study.inference import SharedPrefixLM
-from study.models.template_rendering import chat_template
+from study.models.chat_templates.rendering import chat_template
 from study.planning.cells.cell import Cell
 from study.running.cells import prompts as module
 from study.running.cells.prompts import AuditError, PromptCache, Prompts, render_prompts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.study.models.chat import pair_of
+from tests.study.models.chat_templates.chat import pair_of
 
 ZOO = "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|> ' }}" + (
     "{% if '</think>' in message['content'] %}{{ message['content'].split('</think>')[-1] }}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from study.models.chat_templates import TEMPLATES
+from study.models.chat_templates.published import TEMPLATES
 from study.tuning.data.rendering import (
     INSTRUCTION,
     OUTPUT,

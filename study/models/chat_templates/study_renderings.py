@@ -13,9 +13,14 @@ from collections.abc import Mapping, Sequence
 from study.config.arms import Arm, Scalar
 from study.config.study import Study
 from study.errors import StudyError, listed, nearest
+from study.models.chat_templates.rendering import Rendering, argument_names, read_arguments
+from study.models.chat_templates.thinking import (
+    UndecidedThinking,
+    switched_on,
+    thinks,
+    undecided_thinking,
+)
 from study.models.pairs import ModelRef, Pair
-from study.models.template_rendering import Rendering, argument_names, read_arguments
-from study.models.thinking import UndecidedThinking, switched_on, thinks, undecided_thinking
 from study.models.tokenizers import cached_tokenizer, model_rendering
 from study.models.weights import ModelFacts
 

@@ -12,7 +12,7 @@ from study.planning.cells.cell import Cell
 from study.planning.plan_study import PlannedStudy
 from tests.conftest import MakeRun
 from tests.in_process import plan
-from tests.study.models.chat import TURNS, pair_with
+from tests.study.models.chat_templates.chat import TURNS, pair_with
 
 STYLED = "{{ style }} {{ tone }}: " + TURNS
 PLAIN = ["base-0shot", "tuned-0shot-chat"]

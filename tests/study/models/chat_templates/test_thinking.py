@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from study.config.arms import Scalar
-from study.models.template_rendering import Rendering, rendering
-from study.models.thinking import (
+from study.models.chat_templates.rendering import Rendering, rendering
+from study.models.chat_templates.thinking import (
     HARMONY,
     MARKERS,
     UndecidedThinking,
@@ -17,8 +17,8 @@ from study.models.thinking import (
     thinks,
     undecided_thinking,
 )
-from tests.study.models import thinking_templates as templates
-from tests.study.models.chat import DATE, tokenizer_with
+from tests.study.models.chat_templates import thinking_templates as templates
+from tests.study.models.chat_templates.chat import DATE, tokenizer_with
 
 TAGS = next(markers for markers in MARKERS if markers.opening == "<think>")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from study.config.arms import Scalar
+from study.models.chat_templates.rendering import Messages, chat_template, rendering
 from study.models.pairs import Pair, zoo
-from study.models.template_rendering import Messages, chat_template, rendering
 from study.models.tokenizers import load_tokenizer
 
 TUNED = Path(zoo()[0].tuned.path)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from study.errors import StudyError
-from study.models.chat_templates import TEMPLATES, set_template
+from study.models.chat_templates.published import TEMPLATES, set_template
 from study.models.tokenizers import load_tokenizer
-from tests.study.models.chat import MESSAGES, TUNED, render
+from tests.study.models.chat_templates.chat import MESSAGES, TUNED, render
 
 RENDERED = {
     "tulu": "<|system|>\nS\n<|user|>\nU\n<|assistant|>\nA{eos}\n<|user|>\nV\n<|assistant|>\n",

@@ -21,7 +21,7 @@ from enum import Enum, auto
 from functools import cache
 
 from study.config.arms import Scalar
-from study.models.template_rendering import Rendering, argument_names, render_messages
+from study.models.chat_templates.rendering import Rendering, argument_names, render_messages
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pytest
 from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_NAMESPACE
 
 from study.errors import StudyError
-from study.models.chat_templates import TEMPLATES
-from study.models.template_rendering import (
+from study.models.chat_templates.published import TEMPLATES
+from study.models.chat_templates.rendering import (
     GLOBALS,
     RANDOM_FILTERS,
     _compiled,
@@ -18,7 +18,7 @@ from study.models.template_rendering import (
     rendering,
 )
 from tests.conftest import ROOT
-from tests.study.models.chat import DATE, MESSAGES, render, tokenizer_with
+from tests.study.models.chat_templates.chat import DATE, MESSAGES, render, tokenizer_with
 
 DATED = (
     "{% if strftime_now is defined %}Today is {{ strftime_now('%d %b %Y') }}. {% endif %}"
@@ -123,4 +123,4 @@ def test_templates_are_rendered_in_one_place() -> None:
         for path in (ROOT / package).rglob("*.py")
         if re.search(r"\.apply_chat_template\(|render_jinja_template\(", path.read_text())
     ]
-    assert calls == ["study/models/template_rendering.py"]
+    assert calls == ["study/models/chat_templates/rendering.py"]
