@@ -26,6 +26,11 @@ def default_devices() -> list[str]:
 
     if torch.cuda.is_available():
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return cpu_devices()
+
+
+def cpu_devices() -> list[str]:
+    """A CPU worker per core."""
     return ["cpu"] * len(os.sched_getaffinity(0))
 
 

@@ -7,12 +7,13 @@ messages.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from study.planning.plan import Job
 from study.planning.plan_study import PlannedStudy
 from study.running.events import Event
 
@@ -89,9 +90,9 @@ def show(events: Iterable[Event], planned: PlannedStudy, say: Say) -> list[str]:
     return failures
 
 
-def show_scores(events: Iterable[Event], planned: PlannedStudy, say: Say) -> list[str]:
+def show_scores(events: Iterable[Event], jobs: Sequence[Job], say: Say) -> list[str]:
     """Show the scoring of stored responses; returns the failures as messages."""
-    total = len(planned.unscored())
+    total = sum(len(job.cells) for job in jobs)
     say(f"{total} cells to score")
     failures: list[str] = []
     cells = 0

@@ -64,15 +64,18 @@ def score(run: RunFolder) -> None:
     """Score the responses that are stored and not scored yet; needs no model. `study run` does so
     too."""
     from study.cli.progress import show_scores
+    from study.hardware import cpu_devices
     from study.planning.ledger_rows import write_ledger
     from study.planning.plan_study import plan_study
     from study.results.run import Run
-    from study.running.score_study import score_study
+    from study.running.executors.local import LocalExecutor
 
     stop_on_sigterm()
-    planned = plan_study(Run.open(run), on_step=say)
+    executor = LocalExecutor(Run.open(run), cpu_devices())
+    planned = plan_study(executor.run, on_step=say)
     write_ledger(planned.resolved, planned.plan)
-    exit_if_failed(show_scores(score_study(planned), planned, say))
+    jobs = planned.unscored()
+    exit_if_failed(show_scores(executor.submit(jobs, planned), jobs, say))
 
 
 def tune(run: RunFolder, device: Devices = None, stall_minutes: StallMinutes = 60.0) -> None:

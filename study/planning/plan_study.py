@@ -45,33 +45,30 @@ class PlannedStudy:
 
     def evaluated(self) -> frozenset[str]:
         """Keys of the cells for which no model is needed any more: done, or only to be scored."""
-        return self.done | {str(cell.key) for cell in self.unscored()}
+        unscored = (cell for job in self.unscored() for cell in job.cells)
+        return self.done | {str(cell.key) for cell in unscored}
 
-    def unscored(self) -> list[Cell]:
-        """The cells whose responses exist and are not scored."""
-        return [
-            cell
-            for job in self.plan.jobs
-            for cell in job.cells
-            if cell.key not in self.done and cell.responses in self.responses
-        ]
+    def unscored(self) -> list[Job]:
+        """The jobs with their cells whose responses exist and are not scored."""
+        return self._jobs(
+            lambda cell: cell.key not in self.done and cell.responses in self.responses
+        )
 
     def remaining(self, *, without: Collection[str | None] = ()) -> list[Job]:
-        """The jobs with their cells that can be evaluated now and have not been, `without` some."""
-        jobs = []
-        for job in self.plan.jobs:
-            cells = tuple(
-                cell
-                for cell in job.cells
-                if cell.key
+        """The jobs with their cells that can be run now and are not done, `without` some."""
+        return self._jobs(
+            lambda cell: (
+                cell.key is not None
                 and cell.key not in self.done
-                and cell.responses not in self.responses
                 and cell.key not in without
                 and (cell.needs is None or cell.needs in self.responses)
             )
-            if cells:
-                jobs.append(replace(job, cells=cells))
-        return jobs
+        )
+
+    def _jobs(self, wanted: Callable[[Cell], bool]) -> list[Job]:
+        """The jobs that have such cells, with these alone."""
+        jobs = ((job, tuple(filter(wanted, job.cells))) for job in self.plan.jobs)
+        return [replace(job, cells=cells) for job, cells in jobs if cells]
 
     def missing(self) -> Iterator[tuple[str, str, str]]:
         """(model, cell, reason) for each model or task that is not available, each reason once.

@@ -1,7 +1,7 @@
-"""From a planned study to an executor: what remains is scored, run, or submitted.
+"""From a planned study to an executor: what remains is run, or submitted.
 
 In: a `PlannedStudy` and an executor. Out: events, beginning with one failure for each model or task
-that is not available. Responses that exist are scored here; models are loaded for the others only.
+that is not available.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from study.planning.plan import Job
 from study.planning.plan_study import PlannedStudy
 from study.running.events import Event
 from study.running.executors.base import Executor
-from study.running.score_study import score_study
 
 
 def dispatch(planned: PlannedStudy, executor: Executor) -> Iterator[Event]:
@@ -29,7 +28,6 @@ def dispatch(planned: PlannedStudy, executor: Executor) -> Iterator[Event]:
 def _events(planned: PlannedStudy, executor: Executor) -> Iterator[Event]:
     for model, cell, reason in planned.missing():
         yield Event("failed", model, cell, reason)
-    yield from score_study(planned)
     yield from executor.execute(planned)
 
 

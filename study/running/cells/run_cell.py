@@ -56,13 +56,24 @@ class CellRunner:
         self._tasks = TaskCache(run, library)
         self._prompts = PromptCache()
 
-    def run_cell(self, model: LoadedModel, cell: Cell, timings: Timings) -> int:
-        """Evaluate a cell, unless its responses exist, and score it; returns the number of its
-        items."""
-        assert cell.responses is not None
-        if not self.run.responses.has(cell.responses):
-            self._evaluate(model, cell, timings)
+    def needs_model(self, cell: Cell) -> bool:
+        """Whether there are neither scores nor responses of a cell yet."""
+        return not self.run.cells.has(str(cell.key)) and not self.run.responses.has(
+            str(cell.responses)
+        )
+
+    def score(self, cell: Cell) -> int:
+        """Score a cell whose responses exist; returns the number of its items, 0 if it is done."""
+        if self.run.cells.has(str(cell.key)):
+            return 0
         return score_cell(self.run, self._tasks, cell)
+
+    def run_cell(self, model: LoadedModel, cell: Cell, timings: Timings) -> int:
+        """Evaluate a cell, unless its responses exist by now, and score it; returns the number of
+        its items."""
+        if self.needs_model(cell):
+            self._evaluate(model, cell, timings)
+        return self.score(cell)
 
     def _evaluate(self, model: LoadedModel, cell: Cell, timings: Timings) -> None:
         """Commit the responses of a cell."""

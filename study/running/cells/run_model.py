@@ -1,5 +1,7 @@
 """One model's job: load the model once, evaluate its cells, and commit each when it is done.
 
+Cells whose responses exist are scored first; if there are no others, no model is loaded.
+
 In: a `Job`, a `Run`, a device. Out: cells in the store, and an event for each thing that happens.
 This is the same for every executor; where jobs run is decided in `executors/`.
 """
@@ -7,14 +9,16 @@ This is the same for every executor; where jobs run is decided in `executors/`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from study.errors import StudyError
 from study.hardware import device_kind
 from study.models.folders.loader import FolderLoader
 from study.models.weights import ModelFacts, folder_facts, model_facts
+from study.planning.cells.cell import Cell
 from study.planning.cost.throughput import Timings
 from study.planning.plan import Job
 from study.results.identity import check_unchanged
@@ -60,7 +64,11 @@ class ModelRunner:
         """
         name = job.model.name
         yield Event("loading", name)
-        if job.tuned is not None:
+        evaluated = [cell for cell in job.cells if not self._cells.needs_model(cell)]
+        if (yield from self._attempt(name, evaluated, self._cells.score)):
+            return
+        remaining = [cell for cell in job.cells if cell not in evaluated]
+        if job.tuned is not None and (remaining or not job.cells):
             try:
                 self._tune(job.tuned, name)
             except Exception as error:  # data and architectures may raise anything
@@ -69,7 +77,7 @@ class ModelRunner:
                 yield Event("failed", name, reason=_reason(error))
                 return
             yield Event("tuned", name)
-        if not job.cells:
+        if not remaining:
             yield Event("finished", name)
             return
         timings = self._new_timings()
@@ -79,24 +87,33 @@ class ModelRunner:
             yield Event("failed", name, reason=_reason(error))
             return
         yield Event("loaded", name)
-        for cell in job.cells:
+        run_cell = partial(self._cells.run_cell, model, timings=timings)
+        if (yield from self._attempt(name, remaining, run_cell)):
+            return
+        del model, run_cell
+        timings.finish()
+        with suppress(StudyError):  # a full disk is reported by the cells
+            timings.write(self.run.results, name)
+        yield Event("finished", name)
+
+    def _attempt(
+        self, name: str, cells: list[Cell], run: Callable[[Cell], int]
+    ) -> Generator[Event, None, bool]:
+        """Run cells of a model one after the other; returns whether the job has failed as a whole.
+        The failure of a cell does not stop the rest."""
+        for cell in cells:
             try:
-                finished = self.run.cells.has(str(cell.key))
-                items = 0 if finished else self._cells.run_cell(model, cell, timings)
+                items = run(cell)
             except StudyError as error:  # what cannot be written now cannot be written later
                 yield Event("failed", name, reason=str(error))
-                return
+                return True
             except Exception as error:  # a task's own code may raise anything
                 if self._device_lost():
                     raise DeviceLostError from error
                 yield Event("failed", name, cell.describe(), _reason(error))
             else:
                 yield Event("cell", name, cell.describe(), items=items)
-        del model
-        timings.finish()
-        with suppress(StudyError):  # a full disk is reported by the cells
-            timings.write(self.run.results, name)
-        yield Event("finished", name)
+        return False
 
     def _new_timings(self) -> Timings:
         import torch

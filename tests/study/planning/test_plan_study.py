@@ -70,8 +70,8 @@ def test_refreshed_reads_what_is_done_now(
     planned.resolved.run.cells.remove(str(cell.key))
     assert planned.n_done == 24
     assert planned.refreshed().n_done == 23
-    assert _remaining(planned.refreshed()) == [], "its responses need no model to be scored"
-    assert planned.refreshed().unscored() == [cell]
+    assert _remaining(planned.refreshed()) == [cell.key]
+    assert [job.cells for job in planned.refreshed().unscored()] == [(cell,)]
     planned.resolved.run.responses.remove(str(cell.responses))
     assert _remaining(planned.refreshed()) == [cell.key]
     assert planned.refreshed().unscored() == []
