@@ -8,6 +8,7 @@ Nothing is scored here: responses are committed first.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ class TokenAudit:
     too_long: frozenset[int]
     "`id` of requests that exceed the context window."
     first_token_ids: list[int]
+    digest: str
+    "sha256 over the token ids of all prompts, in order."
     bos_count: int
     longest: int
     "Tokens of the longest request."
@@ -76,6 +79,7 @@ def collect_responses(
         "effective_shots": {"least": min(prompts.shots), "most": max(prompts.shots)},
         "truncated_items": sum(truncated),
         "first_token_ids": audit.first_token_ids,
+        "token_digest": audit.digest,
         "bos_count": audit.bos_count,
         "longest_tokens": audit.longest,
         "tokens": audit.tokens,
@@ -115,7 +119,8 @@ def audit_tokens(
         if length > limit:
             too_long.add(id(request))
     first = ids[contexts[0]][:RECORDED_TOKENS]
-    return TokenAudit(frozenset(too_long), first, max(counts), longest, tokens)
+    digest = hashlib.sha256(json.dumps([ids[context] for context in contexts]).encode()).hexdigest()
+    return TokenAudit(frozenset(too_long), first, digest, max(counts), longest, tokens)
 
 
 def _is_scored(request: LmEvalRequest) -> bool:

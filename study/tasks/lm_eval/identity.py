@@ -39,6 +39,7 @@ WITHOUT_EFFECT = frozenset(
         "task_alias",
         "tag",
         "num_fewshot",  # the arm decides
+        "metadata",  # for functions that make documents; lm-eval adds the path of the file
         "unsafe_code",
         "should_decontaminate",
         "doc_to_decontamination_query",
