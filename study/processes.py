@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,12 +80,27 @@ class ProcessIdentity:
             return False
         return True if self.boot and self.namespace else None
 
-    def terminate(self) -> bool:
-        """Send SIGTERM to this process and no other; False if nothing was sent.
+    def works_in(self, folder: Path) -> bool | None:
+        """Whether it is running and keeps this folder open; None if that cannot be seen."""
+        alive = self.alive()
+        if not alive:
+            return alive
+        try:
+            wanted = folder.stat()
+            descriptors = list(Path(f"/proc/{self.pid}/fd").iterdir())
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return None  # another user's
+        for descriptor in descriptors:
+            with suppress(OSError):  # it has just been closed
+                if os.path.samestat(descriptor.stat(), wanted):
+                    return True
+        return False
 
-        PermissionError if it belongs to another user.
-        """
-        if self.pid <= 1 or self.pid == os.getpid() or not self.alive():
+    def terminate(self, folder: Path) -> bool:
+        """Send SIGTERM to this process if it keeps this folder open; False if nothing was sent."""
+        if self.pid <= 1 or self.pid == os.getpid() or not self.works_in(folder):
             return False
         try:
             descriptor = os.pidfd_open(self.pid)
@@ -92,11 +108,11 @@ class ProcessIdentity:
             return False  # it has just ended
         try:
             # While the descriptor is open, it refers to one process. Is it still the right one?
-            if not self.alive():
+            if not self.works_in(folder):
                 return False
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-        except ProcessLookupError:
-            return False
+        except OSError:
+            return False  # it has just ended, or is another user's
         finally:
             os.close(descriptor)
         return True

@@ -180,7 +180,7 @@ def _is_abandoned(path: Path) -> bool:
             namespace, pid, born = map(int, numbers)
             writer = ProcessIdentity(host, boot, namespace, pid, born)
             here = ProcessIdentity.current()
-            if (writer.boot, writer.namespace) == (here.boot, here.namespace):
+            if boot and (boot, namespace) == (here.boot, here.namespace):
                 alive = writer.alive()
                 if alive is not None:
                     return not alive

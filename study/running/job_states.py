@@ -7,9 +7,10 @@ failed.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Generator, Iterable
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -92,21 +93,36 @@ class JobState(_Recorded):
     runner: RunnerProcess
     at: float = Field(ge=0, le=MAX_SECONDS)
     "Seconds since 1970."
-    results: _Text = ""
-    "The folder of the results, as the runner sees it; earlier versions did not record it."
     failures: tuple[Annotated[str, AfterValidator(printable)], ...]
     "What failed, with the reasons."
 
-    def is_copied(self, results: Path) -> bool:
-        """Whether the state came into these results with a copy of a run of this machine."""
-        is_local = self.runner.host == ProcessIdentity.current().host
-        return is_local and self.results not in ("", str(results.resolve()))
+
+def jobs_folder(results: Path) -> Path:
+    """The folder of the states, which every process that runs jobs of the run keeps open."""
+    return results / "jobs"
+
+
+@contextmanager
+def keep_open(results: Path) -> Iterator[None]:
+    """Keep the folder of the states open: by this, not by what a file says, `study cancel`
+    recognises a process of the run."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # where nothing can be written, no cell can either
+            jobs_folder(results).mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(jobs_folder(results), os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+        yield
 
 
 def recorded(
     events: Iterable[Event], results: Path, queue_job: str = ""
 ) -> Generator[Event, None, None]:
     """Pass events on, and record the beginning and the end of each job."""
+    with keep_open(results):
+        yield from _recorded(events, results, queue_job)
+
+
+def _recorded(events: Iterable[Event], results: Path, queue_job: str) -> Iterator[Event]:
     failures: dict[str, list[str]] = {}
     for event in events:
         if event.kind == "note":
@@ -127,7 +143,7 @@ def recorded(
 
 def job_states(results: Path) -> dict[str, JobState]:
     """The last recorded state by model; StudyError if a file is corrupted."""
-    folder = results / "jobs"
+    folder = jobs_folder(results)
     paths = [folder / name for name in names_in(folder) if _is_state(name)]
     return {state.model: state for state in map(_read, paths)}
 
@@ -178,8 +194,7 @@ def record(
             state=phase,
             runner=RunnerProcess.current(queue_job),
             at=time.time(),
-            results=str(results.resolve()),
             failures=tuple(printable(failure) for failure in failures),
         )
         content = state.model_dump_json(indent=1) + "\n"
-        write_whole(results / "jobs" / _file(model), content.encode())
+        write_whole(jobs_folder(results) / _file(model), content.encode())

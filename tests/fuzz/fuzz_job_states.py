@@ -1,4 +1,4 @@
-"""States of jobs: whatever they say, no process is signalled that is not certainly the runner."""
+"""States of jobs: whatever they say, no process is sent a signal that does not run the study."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.fuzz.mutations import as_json, changed_bytes, changed_content
 
 FILE = "results/jobs/org-model.json"
 PARENT = os.getppid()
-"A process of this machine that runs no job, under whose number the valid state is."
+"A process of this machine, which runs no job; the valid state says that it does."
 
 
 class JobStates(Fuzzer):
@@ -56,16 +56,14 @@ class JobStates(Fuzzer):
             print("\n".join(executor.cancel()))
         said = json.loads((folder / FILE).read_bytes())
         assert _says(state, said), f"{said} was read as {state}"
-        valid = json.loads(self.data)
-        runner = {**said["runner"], "queue_job": ""}
-        allowed = said["state"] == "running" and runner == valid["runner"]
-        assert not sent or allowed, f"sent {sent} for {said}"
+        assert not sent, f"{sent} for {said}"
 
 
 def _says(state: JobState, said: dict[str, Any]) -> bool:
     """Whether a state is what the file says, without anything converted."""
     read = state.model_dump(mode="json", exclude_unset=True)
-    read["failures"] = said.get("failures")  # what does not print is escaped
+    read["failures"] = said["failures"]  # what does not print is escaped
+    read["at"] = type(said["at"])(read["at"])  # an integer is a number of seconds, too
     return repr(_sorted(read)) == repr(_sorted(said))
 
 

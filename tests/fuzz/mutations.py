@@ -177,6 +177,8 @@ def _perturb(parent: Any, key: Any, random: Random) -> str:
     value = parent[key]
     if isinstance(value, bool):
         parent[key] = random.choice((not value, int(value), str(value).lower()))
+    elif isinstance(value, int) and abs(value) > 10**300:
+        return _replace(parent, key, random)  # no float is so large
     elif isinstance(value, int | float):
         factors = (value + 1, value - 1, -value, value * 1000, value / 3, float(value), str(value))
         parent[key] = random.choice(factors)

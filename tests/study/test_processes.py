@@ -78,9 +78,17 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
 
 
 @pytest.fixture
-def child() -> Iterator[subprocess.Popen[str]]:
-    """A process that would end on any signal."""
-    process = subprocess.Popen(["sleep", "60"], text=True)
+def folder(tmp_path: Path) -> Path:
+    """The folder that the child keeps open."""
+    return tmp_path
+
+
+@pytest.fixture
+def child(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that keeps a folder open, and would end on any signal."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    process = subprocess.Popen(["sleep", "60"], text=True, pass_fds=[descriptor])
+    os.close(descriptor)
     yield process
     process.kill()
     process.wait()
@@ -114,11 +122,26 @@ def test_a_process_is_known_by_more_than_its_number(child: subprocess.Popen[str]
     assert runs.alive() is False
 
 
-def test_a_process_is_sent_sigterm_once(child: subprocess.Popen[str]) -> None:
+def test_a_process_is_sent_sigterm_once(child: subprocess.Popen[str], folder: Path) -> None:
     runs = identity(child)
-    assert runs.terminate()
+    assert runs.works_in(folder) is True
+    assert runs.terminate(folder)
     assert child.wait(10) == -signal.SIGTERM
-    assert not runs.terminate()
+    assert runs.works_in(folder) is False
+    assert not runs.terminate(folder)
+
+
+def test_a_process_that_does_not_work_in_the_folder_is_sent_nothing(
+    child: subprocess.Popen[str], folder: Path
+) -> None:
+    """Whatever a file says of it."""
+    runs = identity(child)
+    (folder / "other").mkdir()
+    for other in (folder / "other", folder / "nothing", folder.parent):
+        assert runs.works_in(other) is False
+        assert not runs.terminate(other)
+    assert replace(runs, host="elsewhere").works_in(folder) is None
+    assert child.poll() is None
 
 
 @pytest.mark.parametrize(
@@ -138,7 +161,10 @@ def test_a_process_is_sent_sigterm_once(child: subprocess.Popen[str]) -> None:
     ],
 )
 def test_no_other_process_is_sent_a_signal(
-    change: dict[str, int | str], child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+    change: dict[str, int | str],
+    child: subprocess.Popen[str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not even if everything but one part is right."""
     sent: list[int] = []
@@ -149,13 +175,15 @@ def test_no_other_process_is_sent_a_signal(
     runs = identity(child)
     if change.get("pid") == os.getpid():
         runs = ProcessIdentity.current()
-    assert not replace(runs, **change).terminate()
+    descriptor = os.open(folder, os.O_RDONLY)
+    assert not replace(runs, **change).terminate(folder)
+    os.close(descriptor)
     assert sent == []
     assert runs.alive()
 
 
 def test_a_number_that_is_reused_just_now_is_not_sent_a_signal(
-    child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+    child: subprocess.Popen[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the look at the process and the signal, it ends and another gets its number."""
     runs, opened = identity(child), os.pidfd_open
@@ -165,5 +193,5 @@ def test_a_number_that_is_reused_just_now_is_not_sent_a_signal(
         return opened(pid)
 
     monkeypatch.setattr(os, "pidfd_open", reused)
-    assert not runs.terminate()
+    assert not runs.terminate(folder)
     assert child.poll() is None

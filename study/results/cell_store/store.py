@@ -78,7 +78,7 @@ class CellStore:
         write_whole(self._marker(key), json.dumps(digests).encode())
 
     def record(self, key: str) -> dict[str, Any]:
-        """A finished cell's record; CorruptedError if it or the cell's items are corrupted."""
+        """A finished cell's record; CorruptedError if it is corrupted or another cell's."""
 
         def own_record() -> dict[str, Any]:
             return read_record(self.content(key).record, key, self._marker(key))
@@ -86,7 +86,8 @@ class CellStore:
         return self._read(key, lambda pack: pack.record(key), own_record)
 
     def items(self, key: str, columns: list[str] | None = None) -> pa.Table:
-        """A finished cell's items, or some columns; CorruptedError if it is corrupted."""
+        """A finished cell's items, or some columns; CorruptedError if they or its record are
+        corrupted."""
 
         def own_items() -> pa.Table:
             return read_table(self.content(key).items, self._marker(key), columns)

@@ -24,7 +24,7 @@ from study.planning.plan_study import PlannedStudy
 from study.running.events import Event
 from study.running.executors.base import ActiveJob, Executor, Finding, findings, with_work
 from study.running.executors.worker_pool import WorkerPool
-from study.running.job_states import JobState, job_states, recorded
+from study.running.job_states import JobState, job_states, jobs_folder, recorded
 
 
 class LocalExecutor(Executor):
@@ -61,16 +61,12 @@ class LocalExecutor(Executor):
 
     @override
     def cancel(self) -> Iterator[str]:
+        folder = jobs_folder(self.run.results)
         runners = {state.runner for state in self._running()}
         for runner in sorted(runners, key=lambda runner: (runner.host, runner.pid)):
-            try:
-                sent = runner.process.terminate()
-            except PermissionError:
-                yield f"process {runner.pid} belongs to another user, who can cancel it"
-                continue
-            if sent:
+            if runner.process.terminate(folder):
                 yield f"sent SIGTERM to process {runner.pid}"
-            elif runner.process.alive() is not False:  # otherwise it has just ended
+            elif runner.process.works_in(folder) is not False:  # otherwise it has just ended
                 yield f"process {runner.pid} may still run on {runner.host}; cancel it there"
 
     @override
@@ -97,8 +93,7 @@ class LocalExecutor(Executor):
             for state in job_states(results).values()
             if state.state == "running"
             and not state.runner.queue_job
-            and not state.is_copied(results)
-            and state.runner.process.alive() is not False
+            and state.runner.process.works_in(jobs_folder(results)) is not False
         ]
 
 

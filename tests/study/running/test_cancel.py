@@ -18,7 +18,13 @@ from study.errors import StudyError
 from study.processes import ProcessIdentity
 from study.results.run import Run
 from study.running.cancel import cancel
-from study.running.job_states import JobState, RunnerProcess, record
+from study.running.job_states import (
+    JobState,
+    RunnerProcess,
+    jobs_folder,
+    keep_open,
+    record,
+)
 from tests.conftest import MakeRun
 
 
@@ -28,9 +34,12 @@ def run(make_run: MakeRun) -> Run:
 
 
 @pytest.fixture
-def process() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that runs jobs."""
-    process = subprocess.Popen(["sleep", "60"])
+def process(run: Run) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs jobs: it keeps the folder of their states open."""
+    jobs_folder(run.results).mkdir(parents=True)
+    descriptor = os.open(jobs_folder(run.results), os.O_RDONLY)
+    process = subprocess.Popen(["sleep", "60"], pass_fds=[descriptor])
+    os.close(descriptor)
     yield process
     process.kill()
     process.wait()
@@ -80,7 +89,8 @@ def test_a_number_that_is_none_of_a_process_is_an_error(pid: Any, run: Run) -> N
 def test_the_first_process_and_the_command_itself_are_never_sent_a_signal(run: Run) -> None:
     write_state(run, "first", pid=1)
     write_state(run, "this")
-    (message,) = cancel(run)
+    with keep_open(run.results):
+        (message,) = cancel(run)
     assert message.startswith(f"process {os.getpid()} may still run on ")
 
 
@@ -112,16 +122,27 @@ def test_a_copy_of_a_run_does_not_cancel_the_original(
     assert process.poll() is None
 
 
-def test_a_process_of_another_user_is_left_to_that_user(
+def test_a_process_that_is_named_and_does_not_run_the_study_is_sent_nothing(run: Run) -> None:
+    """A file may say of any process that it runs a job."""
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        write_state(run, "m", **runner_of(other))
+        assert list(cancel(run)) == ["nothing to cancel: no model is queued or running"]
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_process_of_which_nothing_can_be_seen_is_left_to_its_user(
     run: Run, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(identity: ProcessIdentity) -> bool:
-        raise PermissionError
-
     write_state(run, "m", **runner_of(process))
-    monkeypatch.setattr(ProcessIdentity, "terminate", refuse)
-    expected = f"process {process.pid} belongs to another user, who can cancel it"
+    monkeypatch.setattr(ProcessIdentity, "works_in", lambda identity, folder: None)
+    host = RunnerProcess.current().host
+    expected = f"process {process.pid} may still run on {host}; cancel it there"
     assert list(cancel(run)) == [expected]
+    assert process.poll() is None
 
 
 def test_states_are_what_is_recorded(run: Run) -> None:

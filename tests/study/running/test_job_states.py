@@ -13,7 +13,13 @@ import pytest
 from study.errors import StudyError
 from study.processes import ProcessIdentity
 from study.running.events import Event
-from study.running.job_states import RunnerProcess, job_states, record, recorded
+from study.running.job_states import (
+    RunnerProcess,
+    job_states,
+    jobs_folder,
+    record,
+    recorded,
+)
 
 
 def test_the_runner_is_this_process_or_a_job_of_a_queue() -> None:
@@ -55,6 +61,15 @@ def test_events_are_passed_on_and_the_state_of_each_job_is_recorded(tmp_path: Pa
     assert states["e"].runner == RunnerProcess.current("slurm 7_1")
 
 
+def test_a_process_that_runs_jobs_keeps_the_folder_of_their_states_open(tmp_path: Path) -> None:
+    me, folder = ProcessIdentity.current(), jobs_folder(tmp_path)
+    events = recorded([Event("loading", "m"), Event("finished", "m")], tmp_path)
+    next(events)
+    assert me.works_in(folder) is True
+    assert list(events)
+    assert me.works_in(folder) is False
+
+
 def test_a_later_job_of_a_model_has_no_failures_of_an_earlier_one(tmp_path: Path) -> None:
     events = [Event("failed", "m", reason="first"), Event("loading", "m"), Event("finished", "m")]
     list(recorded(events, tmp_path))
@@ -87,7 +102,6 @@ def test_a_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     write(tmp_path, json.dumps(VALID))
     state = job_states(tmp_path)["m"]
     assert (state.state, state.failures, state.runner.pid) == ("running", ("one", "two"), 7)
-    assert not state.is_copied(tmp_path)
 
 
 RUNNER = {"host": "h", "pid": 7, "born": 7}

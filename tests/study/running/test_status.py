@@ -6,7 +6,7 @@ import json
 import time
 
 from study.results.run import Run
-from study.running.job_states import RunnerProcess, job_states, record
+from study.running.job_states import RunnerProcess, job_states, keep_open, record
 from study.running.status import MISSING, JobStatus, job_statuses, status_text
 from tests.finished_runs import remove_cell
 
@@ -38,7 +38,8 @@ def test_what_the_records_of_jobs_say_of_a_model_that_is_not_done(copied: Run) -
     waits = status_of(copied, model)
     assert (waits.state, waits.done, waits.why) == ("waits", waits.cells - 1, "")
     record(copied.results, model, "running")
-    runs = status_of(copied, model)
+    with keep_open(copied.results):
+        runs = status_of(copied, model)
     assert (runs.state, runs.where) == ("runs", RunnerProcess.current().where)
     assert runs.why.startswith("since 20")
     record(copied.results, model, "done")
@@ -49,7 +50,8 @@ def test_what_the_records_of_jobs_say_of_a_model_that_is_not_done(copied: Run) -
     content = json.loads(path.read_text())
     content["runner"]["born"] -= 1
     path.write_text(json.dumps(content))
-    stopped = status_of(copied, model)
+    with keep_open(copied.results):
+        stopped = status_of(copied, model)
     assert (stopped.state, stopped.why) == ("waits", "the run was interrupted")
 
 
