@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow.parquet as pq
@@ -11,6 +14,7 @@ import pytest
 
 from study.models import interventions
 from study.models.interventions import Intervention
+from study.models.pairs import zoo
 from study.results.run import Run
 from tests.conftest import MakeRun
 from tests.in_process import evaluate_all
@@ -114,3 +118,38 @@ def test_interventions_change_the_forward_passes_of_their_arm_only(
     assert model["interventions"] == [{"name": "scaled", "scale": 0.25}]
     plain = run.cells.record(keys["base-0shot"])["identity"]["responses"]["model"]
     assert "interventions" not in plain
+
+
+def test_models_with_one_template_and_other_special_tokens_do_not_share_prompts(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    """The second of two models in one process gets the prompts that it gets alone."""
+    pair = zoo()[0]
+    folders = {"end": "<eos>", "other": "<unk>"}
+    for name, eos in folders.items():
+        shutil.copytree(pair.tuned.path, tmp_path / name)
+        path = tmp_path / name / "tokenizer_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token": eos}))
+
+    def hashes(*names: str) -> dict[str, set[str]]:
+        listed = {"family": "f", "params_b": pair.params_b, "base": pair.base.path}
+        run = evaluate_all(
+            make_run(
+                "-".join(names),
+                pairs=[{**listed, "name": name, "tuned": str(tmp_path / name)} for name in names],
+                arms=["tuned-1shot-chat", "base-1shot"],
+                contrasts=[{"name": "c", "x": "base-1shot", "y": "tuned-1shot-chat"}],
+                tasks={"suite": "zoo_mc", "only": ["zoo_colour_mc"]},
+                draws=1,
+                limit=3,
+            )
+        )
+        return {
+            row["pair"]: set(run.responses.items(row["responses"])["prompt_hash"].to_pylist())
+            for row in run.ledger.rows
+            if row["role"] == "tuned"
+        }
+
+    together = hashes("end", "other")
+    assert together == {**hashes("end"), **hashes("other")}
+    assert not together["end"] & together["other"]
