@@ -124,10 +124,10 @@ def test_models_with_one_template_and_other_special_tokens_do_not_share_prompts(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
     """The second of two models in one process gets the prompts that it gets alone."""
-    pair = zoo()[0]
-    folders = {"end": "<eos>", "other": "<unk>"}
-    for name, eos in folders.items():
-        shutil.copytree(pair.tuned.path, tmp_path / name)
+    pair, *others = zoo()
+    source = {"end": pair, "other": next(p for p in others if p.params_b == pair.params_b)}
+    for name, eos in {"end": "<eos>", "other": "<unk>"}.items():
+        shutil.copytree(source[name].tuned.path, tmp_path / name)
         path = tmp_path / name / "tokenizer_config.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token": eos}))
 
