@@ -35,11 +35,13 @@ class PartialCommits:
         """`place` is the provenance of what this process generates; `clock` counts seconds."""
         self._store, self._key, self._monitor, self._clock = store, key, monitor, clock
         self._partial = store.read(key)
-        self.resumed = {
-            "requests": sum(map(bool, self._partial.tokens.values())) + len(self._partial.texts),
-            "provenance": list(self._partial.provenance),
-        }
-        "What an earlier process had generated, for the record."
+        requests = sum(map(bool, self._partial.tokens.values())) + len(self._partial.texts)
+        self.resumed: dict[str, Any] | None = None
+        """What an earlier process had generated, for the record: the number of requests, finished
+        or not, and its provenance; None if there is nothing."""
+        if requests:
+            provenance = list(self._partial.provenance)
+            self.resumed = {"requests": requests, "provenance": provenance}
         if place not in self._partial.provenance:
             self._partial.provenance.append(place)
         self._committed = clock()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +19,12 @@ from study.models.chat_templates.rendering import chat_template
 from study.models.interventions import intervention
 from study.planning.cells.cell import Cell
 from study.planning.cost.throughput import Timings
+from study.results.cell_store.partial_responses import PartialResponseStore
 from study.results.identity import canonical, check_unchanged
 from study.results.provenance import source, versions
 from study.results.run import Run
 from study.running.cells.forward_monitor import ForwardPassMonitor
+from study.running.cells.partial_commits import PartialCommits
 from study.running.cells.prompts import AuditError, PromptCache, Prompts, render_prompts
 from study.running.cells.responses import collect_responses
 from study.running.cells.score_cell import score_cell
@@ -50,11 +52,19 @@ class CellRunner:
     """Evaluates cells one after the other; tasks and prompts are cached between them."""
 
     def __init__(
-        self, run: Run, library: TaskLibrary, device: str, monitor: ForwardPassMonitor
+        self,
+        run: Run,
+        library: TaskLibrary,
+        device: str,
+        monitor: ForwardPassMonitor,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.run, self.device, self.monitor = run, device, monitor
+        """`clock` counts the seconds between commits of partial responses."""
+        self.run, self.device, self.monitor, self._clock = run, device, monitor, clock
         self._tasks = TaskCache(run, library)
         self._prompts = PromptCache()
+        self._partial = PartialResponseStore(run.results)
+        self._partial.sweep(run.responses.has)
 
     def needs_model(self, cell: Cell) -> bool:
         """Whether there are neither scores nor responses of a cell yet."""
@@ -96,7 +106,9 @@ class CellRunner:
         prompts, n_rendered = self._cached_prompts(lm, task, documents, demonstrations, cell)
         rendered = time.perf_counter()
         self.monitor.reset()
-        with _interventions(lm, cell):
+        place = {"versions": versions(), "hardware": computing_device(self.device)}
+        commits = PartialCommits(self._partial, cell.responses, place, self.monitor, self._clock)
+        with _interventions(lm, cell), commits.resume(lm):
             results, rows = collect_responses(lm, task, documents, prompts, cell)
         if self.monitor.computed_nan():
             raise AuditError("the model computes NaN")
@@ -104,12 +116,16 @@ class CellRunner:
             **self._description(model, cell),
             **results,
             "scoring": lm.report(),
+            "resumed": commits.resumed,
             **_demonstration_record(cell, demonstrations, pool),
             "provenance": self._provenance(lm, cell, time.perf_counter() - started),
         }
         self.run.responses.write(cell.responses, record, rows)
+        commits.remove()
         timings.rendered += n_rendered
         timings.render_seconds += rendered - started
+        if commits.resumed:  # the time taken is not that of all requests
+            return
         timings.add(
             cell.arm.name,
             time.perf_counter() - rendered,

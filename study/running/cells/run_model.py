@@ -46,15 +46,17 @@ class ModelRunner:
         on_tuning: Callable[[str, str], object] = lambda model, step: None,
         spread: bool = False,
         start_seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_pass` is called at every forward pass, `on_tuning` with a model and the current step
         of its training. `spread` distributes a model over all GPUs. `start_seconds` is how long it
-        took to start the process, for the next plan."""
+        took to start the process, for the next plan. `clock` counts the seconds between commits of
+        partial responses."""
         self.run, self.device, self.spread = run, device, spread
         self.start_seconds, self.on_tuning = start_seconds, on_tuning
         self._monitor = ForwardPassMonitor(on_pass)
         self._library = task_library(run.study)
-        self._cells = CellRunner(run, self._library, device, self._monitor)
+        self._cells = CellRunner(run, self._library, device, self._monitor, clock)
 
     def run_job(self, job: Job, *, memory_share: float = 1.0) -> Iterator[Event]:
         """Evaluate the cells of a job, except those that another run has finished meanwhile.
