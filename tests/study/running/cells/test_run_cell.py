@@ -127,8 +127,8 @@ def test_models_with_one_template_and_other_special_tokens_do_not_share_prompts(
     pair, *others = zoo()
     source = {"end": pair, "other": next(p for p in others if p.params_b == pair.params_b)}
     for name, eos in {"end": "<eos>", "other": "<unk>"}.items():
-        shutil.copytree(source[name].tuned.path, tmp_path / name)
-        path = tmp_path / name / "tokenizer_config.json"
+        shutil.copytree(source[name].tuned.path, tmp_path / "models" / name)
+        path = tmp_path / "models" / name / "tokenizer_config.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token": eos}))
 
     def hashes(*names: str) -> dict[str, set[str]]:
@@ -136,7 +136,10 @@ def test_models_with_one_template_and_other_special_tokens_do_not_share_prompts(
         run = evaluate_all(
             make_run(
                 "-".join(names),
-                pairs=[{**listed, "name": name, "tuned": str(tmp_path / name)} for name in names],
+                pairs=[
+                    {**listed, "name": name, "tuned": str(tmp_path / "models" / name)}
+                    for name in names
+                ],
                 arms=["tuned-1shot-chat", "base-1shot"],
                 contrasts=[{"name": "c", "x": "base-1shot", "y": "tuned-1shot-chat"}],
                 tasks={"suite": "zoo_mc", "only": ["zoo_colour_mc"]},
