@@ -21,8 +21,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from study.errors import StudyError
-from study.results.files import unwritable, write_whole
+from study.results.cell_store.corruption import Aside
+from study.results.files import NoFileError, read_regular, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class PartialResponseStore:
 
     def __init__(self, results: Path) -> None:
         self.folder = results / "responses" / "partial"
-        self._corrupted = results / "corrupted"
+        self._results = results
 
     def write(self, key: str, partial: PartialResponses) -> None:
         """Replace what is stored under a key; StudyError if it cannot be written."""
@@ -76,20 +76,12 @@ class PartialResponseStore:
         """
         path = self._file(key)
         try:
-            return _parsed(path.read_bytes(), key)
-        except FileNotFoundError:
+            return _parsed(read_regular(path), key)
+        except (NoFileError, _RejectedError) as error:
+            if os.path.lexists(path):
+                log.warning("%s: %s; generating its responses anew", path, error)
+                Aside(self._results).move([path])
             return PartialResponses()
-        except (IsADirectoryError, _RejectedError) as error:
-            log.warning("%s: %s; generating its responses anew", path, _reason(error))
-            self._move_aside(path)
-            return PartialResponses()
-        except OSError as error:
-            raise StudyError(
-                path,
-                found=error.strerror or str(error),
-                expected="a file that can be read",
-                do="Nothing was changed. Remove the cause, then run the same command again",
-            ) from error
 
     def remove(self, key: str) -> None:
         """Delete what is stored under a key, if there is anything."""
@@ -108,20 +100,6 @@ class PartialResponseStore:
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}{SUFFIX}"
-
-    def _move_aside(self, path: Path) -> None:
-        target = self._corrupted / path.name
-        number = 0
-        while target.exists():
-            number += 1
-            target = self._corrupted / f"{path.name}.{number}"
-        try:
-            self._corrupted.mkdir(parents=True, exist_ok=True)
-            path.rename(target)
-        except FileNotFoundError:
-            return  # another process has just moved it
-        except OSError as error:
-            raise unwritable(target, error) from error
 
 
 class _RejectedError(Exception):
@@ -153,7 +131,3 @@ def _parsed(content: bytes, key: str) -> PartialResponses:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
-
-
-def _reason(error: Exception) -> str:
-    return "a folder" if isinstance(error, IsADirectoryError) else str(error)
