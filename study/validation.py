@@ -64,7 +64,7 @@ class Strict(BaseModel):
             if cls.multiline & {name, *ALL_FIELDS}:
                 _check_lines(text)
             else:
-                _check_line(text)
+                check_line(text)
         return value
 
 
@@ -78,7 +78,8 @@ def _texts(value: Any) -> Iterator[str]:
         yield from _texts([*value.keys(), *value.values()])
 
 
-def _check_line(text: str) -> None:
+def check_line(text: str) -> str:
+    """A text of one line that may be part of a path; ValueError for any other."""
     if not text.isprintable() or text != text.strip() or not text:
         raise ValueError(
             f"a text of one line, without control characters and surrounding spaces, found {text!r}"
@@ -89,6 +90,7 @@ def _check_line(text: str) -> None:
             f"a text of at most {MAX_TEXT} characters, {MAX_PART} bytes between slashes, "
             f"found {len(text)} characters"
         )
+    return text
 
 
 def _check_lines(text: str) -> None:
@@ -127,18 +129,32 @@ def either_mapping(mapping: str, otherwise: str, key: str | None = None) -> Disc
 
 def validated(kind: type[Model], path: Path) -> Model:
     """Read a YAML file as `kind`; StudyError for the first fault."""
-    content = read_mapping(path)
+    return validated_content(kind, read_mapping(path), path)
+
+
+def validated_content(kind: type[Model], content: dict[str, Any], path: Path) -> Model:
+    """The content of a file as `kind`; StudyError for the first fault."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        # An unknown key first: it is often the reason why another one is missing.
-        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        # An unknown key first: it is often the reason why another one is missing. Of the types that
+        # a value may have, the one that most of it fits says what is wrong with the rest.
+        faults = sorted(
+            error.errors(),
+            key=lambda fault: (
+                fault["type"] != "extra_forbidden",
+                -len(_location(content, fault["loc"])),
+            ),
+        )
         raise _study_error(path, content, kind, faults[0]) from None
 
 
 def _study_error(path: Path, content: Any, kind: type[BaseModel], fault: Any) -> StudyError:
     """One of pydantic's faults as a StudyError."""
-    key, value = _location(content, fault["loc"]), fault["input"]
+    location, value = _location(content, fault["loc"]), fault["input"]
+    if fault["type"] == "missing":
+        location.append(fault["loc"][-1])
+    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location).lstrip(".")
     if fault["type"] == "extra_forbidden":
         allowed = list(_model_at(kind, fault["loc"][:-1]).model_fields)
         return StudyError(
@@ -149,7 +165,6 @@ def _study_error(path: Path, content: Any, kind: type[BaseModel], fault: Any) ->
             do=nearest(fault["loc"][-1], allowed),
         )
     if fault["type"] == "missing":
-        key = f"{key}.{fault['loc'][-1]}".lstrip(".")
         return StudyError(path, key, found="nothing", expected="a value: this key is required")
     if fault["type"] == "value_error":
         # A whole section is not printed: the message names the parts that contradict each other.
@@ -164,19 +179,16 @@ def _study_error(path: Path, content: Any, kind: type[BaseModel], fault: Any) ->
     return StudyError(path, key, found=repr(value), expected=expected, do=nearest(value, allowed))
 
 
-def _location(content: Any, loc: tuple[Any, ...]) -> str:
+def _location(content: Any, loc: tuple[Any, ...]) -> list[str | int]:
     """Where a fault is, without what pydantic adds to its location: tags and types of unions, the
     place in a list that stands for a single value."""
-    key = ""
+    location = []
     for part in loc:
-        if isinstance(content, dict) and part in content:
-            key += f".{part}"
-        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
-            key += f"[{part}]"
-        else:
-            continue
-        content = content[part]
-    return key.lstrip(".")
+        in_list = isinstance(content, list) and isinstance(part, int) and part < len(content)
+        if in_list or (isinstance(content, dict) and part in content):
+            location.append(part)
+            content = content[part]
+    return location
 
 
 def _is_tag(part: Any) -> bool:

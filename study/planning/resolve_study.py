@@ -23,7 +23,7 @@ from study.models.weights import ModelFacts, model_facts
 from study.results.lock import FILE_NAME as LOCK_NAME
 from study.results.run import Run
 from study.scorers import Scorer, study_scorer
-from study.tasks.items import TaskItems, task_items
+from study.tasks.items import TaskItems
 from study.tasks.lm_eval.library import TaskEntry, TaskLibrary, is_staged, task_library
 from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import check_arms
@@ -247,12 +247,14 @@ def _read_items(resolved: ResolvedStudy, library: TaskLibrary, name: str) -> Non
         resolved.items[name] = f"the data set {data_set} is not on this machine"
         return
     try:
-        task = library.load(name)
-        items = task_items(task, name, shares_split=entry.shares_split)
+        task, items = library.load_items(name, resolved.study.file)
+    except StudyError as error:
+        if entry.file is not None:
+            raise
+        resolved.items[name] = str(error)  # of lm-eval's own tasks, the others may be usable
+    else:
         locked = resolved.run.lock.tasks.get(name)
         if locked and locked.items != items.digest:
             resolved.items[name] = _differs_from_lock(f"task {name}", "items", resolved.run)
         else:
             resolved.items[name], resolved.loaded[name] = items, task
-    except Exception as error:  # a task's own code may raise anything
-        resolved.items[name] = f"{type(error).__name__}: {error}"

@@ -32,7 +32,6 @@ from study.models.weights import locked_model, unchanged
 from study.results.lock import Lock, LockedTask, upgrade_lock, write_lock
 from study.results.run import Run
 from study.scorers import study_scorer
-from study.tasks.items import task_items
 from study.tasks.lm_eval.library import TaskLibrary, task_library
 from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import check_arms
@@ -104,8 +103,7 @@ def not_locked(run: Run) -> list[str]:
 def _staged_task(library: TaskLibrary, name: str, study: Study) -> LockedTask:
     """Load a task, which fetches its data and metrics that are not lm-eval's own."""
     entry = library.entry(name, study.file)
-    task = library.load(name)
-    items = task_items(task, name, shares_split=entry.shares_split)
+    task, items = library.load_items(name, study.file)
     return LockedTask(
         data_set=entry.config.get("dataset_path"),
         revision=_data_revision(task),

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from study.tasks.leakage import reserve_pool, text_key
 from study.tasks.lm_eval.identity import (
@@ -78,7 +79,10 @@ class TaskItems:
 
 
 def task_items(task: LmEvalTask, name: str, *, shares_split: bool) -> TaskItems:
-    """Render a task's documents and divide them into items and pool."""
+    """Render a task's documents and divide them into items and pool.
+
+    ValueError if there is no item, or if one cannot be asked or scored.
+    """
     evaluated = _documents(task, task.eval_docs)
     key = text_key(evaluated)
     if shares_split:
@@ -86,6 +90,8 @@ def task_items(task: LmEvalTask, name: str, *, shares_split: bool) -> TaskItems:
     else:
         items = evaluated
         pool = _documents(task, _evenly_spaced(list(task.fewshot_docs() or ())))
+    if not items:
+        raise ValueError("there is no document to evaluate")
     item_keys = {key(item) for item in items}
     kept: dict[object, Document] = {}
     for document in pool:
@@ -112,11 +118,36 @@ def task_items(task: LmEvalTask, name: str, *, shares_split: bool) -> TaskItems:
 def _documents(task: LmEvalTask, raw: Iterable[LmEvalDocument]) -> list[Document]:
     documents = []
     for index, doc in enumerate(raw):
-        choices = tuple(task.doc_to_choice(doc)) if task.config.doc_to_choice is not None else ()
-        text = "\n".join(choices) if task.multiple_input else str(task.doc_to_text(doc))
+        shown = task.doc_to_choice(doc) if task.config.doc_to_choice is not None else []
+        text = "" if task.multiple_input else task.doc_to_text(doc)
         target = task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc)
+        _check_rendered(task, index, text, shown, target)
+        choices = tuple(shown)
+        text = "\n".join(choices) if task.multiple_input else str(text)
         documents.append(Document(index, text, choices, str(target), doc))
     return documents
+
+
+def _check_rendered(task: LmEvalTask, index: int, text: Any, choices: Any, target: Any) -> None:
+    """ValueError for what lm-eval would score as something else, or as wrong always."""
+    if not isinstance(choices, list | tuple) or not all(map(_is_text, choices)):
+        raise ValueError(f"document {index}: choices are a list of texts, found {choices!r:.200}")
+    if not _is_text(text):
+        raise ValueError(f"document {index}: the question is a text, found {text!r:.200}")
+    if task.OUTPUT_TYPE != "multiple_choice" or task.config.process_results is not None:
+        return
+    for answer in target if isinstance(target, list) else [target]:
+        is_index = isinstance(answer, int) and not isinstance(answer, bool)
+        if answer not in (range(len(choices)) if is_index else choices):
+            raise ValueError(
+                f"document {index}: the target is one of {len(choices)} choices or its index, "
+                f"found {answer!r:.200}"
+            )
+
+
+def _is_text(value: Any) -> bool:
+    """Whether lm-eval writes a value as it is; it parses texts of digits as integers."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _evenly_spaced(documents: list[LmEvalDocument]) -> list[LmEvalDocument]:

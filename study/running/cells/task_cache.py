@@ -11,7 +11,7 @@ import pyarrow as pa
 from study.planning.cells.cell import Cell
 from study.results.run import Run
 from study.scorers import study_scorer
-from study.tasks.items import Document, TaskItems, task_items
+from study.tasks.items import Document, TaskItems
 from study.tasks.lm_eval.library import TaskLibrary
 from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import PromptContext, prompt_form
@@ -32,9 +32,7 @@ class TaskCache:
     def task(self, name: str) -> tuple[LmEvalTask, TaskItems]:
         """The lm-eval task without a form, and its items."""
         if name not in self._loaded:
-            entry = self._library.entry(name, self._run.study.file)
-            task = self._library.load(name)
-            self._loaded[name] = task, task_items(task, name, shares_split=entry.shares_split)
+            self._loaded[name] = self._library.load_items(name, self._run.study.file)
         return self._loaded[name]
 
     def prompted(self, cell: Cell) -> tuple[LmEvalTask, TaskItems]:

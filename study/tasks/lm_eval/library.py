@@ -7,16 +7,25 @@ silently change what a cell measures (`demonstrates_itself`, `fixes_zero_shots`)
 
 from __future__ import annotations
 
+import copy
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from study.config.study import Study
-from study.errors import StudyError, nearest
+from study.errors import StudyError, nearest, printable
+from study.tasks.items import TaskItems, task_items
+from study.tasks.lm_eval.task_files import TaskFiles, read_task_files
 from study.tasks.lm_eval.types import LmEvalTask
 from study.zoo import TASKS
+
+MAX_REASON = 500
+"Characters of what lm-eval or a task's own code says about a fault."
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class TaskEntry:
 
     name: str
     config: dict[str, Any]
+    file: Path | None = None
+    "Its file, if it is in a folder of the study."
 
     @property
     def evaluated_split(self) -> str | None:
@@ -86,23 +97,45 @@ class TaskLibrary:
     """lm-eval's tasks, the zoo's, and those in a study's own folders."""
 
     def __init__(self, folders: tuple[Path, ...] = ()) -> None:
-        self._folders = [str(folder) for folder in (TASKS, *folders)]
+        self._folders = folders
+
+    @cached_property
+    def _files(self) -> TaskFiles:
+        """The task files of the study's folders."""
+        return read_task_files(self._folders)
 
     @cached_property
     def _local(self) -> Any:
         """The tasks of the zoo and of the study's folders; read in milliseconds."""
-        return _task_manager(self._folders, include_defaults=False)
+        return self._with_files(_task_manager(include_defaults=False))
 
     @cached_property
     def _all(self) -> Any:
         """All tasks, with lm-eval's own 13,000, whose files take seconds to read."""
-        return _task_manager(self._folders, include_defaults=True)
+        return self._with_files(_task_manager(include_defaults=True))
+
+    def _with_files(self, manager: Any) -> Any:
+        """A task manager that also knows the tasks of the study's folders."""
+        from lm_eval.tasks._index import Entry, Kind
+
+        kinds = {"task": Kind.TASK, "group": Kind.GROUP, "class": Kind.PY_TASK}
+        manager = copy.copy(manager)
+        manager._index = {
+            **manager.task_index,
+            **{
+                name: Entry(name, kinds[files[0].kind], files[0].path, files[0].config)
+                for name, files in self._files.by_name.items()
+            },
+        }
+        return manager
 
     def _manager(self, name: str) -> Any:
         return self._local if name in self._local.task_index else self._all
 
     def entry(self, name: str, where: str | Path) -> TaskEntry:
-        """A task's configuration; StudyError, which names the file `where`, if there is none."""
+        """A task's configuration; StudyError, which names the file `where`, if there is none, or
+        the task's own file if that is invalid."""
+        file = self._files.file(name)
         manager = self._manager(name)
         indexed = manager.task_index.get(name)
         if indexed is None:
@@ -111,7 +144,7 @@ class TaskLibrary:
                 "tasks",
                 found=repr(name),
                 expected="the name of an lm-eval task",
-                do=nearest(name, manager.all_tasks),
+                do=f"{nearest(name, manager.task_index)} {self._files.hint()}".strip(),
             )
         if indexed.kind.name != "TASK":
             raise StudyError(
@@ -121,7 +154,7 @@ class TaskLibrary:
                 expected="a single task written as YAML",
                 do="List its tasks instead",
             )
-        return TaskEntry(name, indexed.cfg or {})
+        return TaskEntry(name, indexed.cfg or {}, file.path if file else None)
 
     def local_tasks(self) -> list[str]:
         """Names of the tasks of the zoo and of the study's folders."""
@@ -129,9 +162,40 @@ class TaskLibrary:
         return [name for name, indexed in index.items() if indexed.kind.name == "TASK"]
 
     def load(self, name: str) -> LmEvalTask:
-        """The lm-eval task with its data; raises whatever the data set's library raises."""
-        task: LmEvalTask = self._manager(name).load([name])["tasks"][name]
+        """The lm-eval task with its data; StudyError if it cannot be loaded."""
+        with self.faults(name):
+            task: LmEvalTask = self._manager(name).load([name])["tasks"][name]
+            metrics = task._metric_fn_list
+            absent = [metric for metric, function in metrics.items() if function is None]
+            if absent and task.config.process_results is None:
+                raise LookupError(f"no function for the metric {absent[0]}")
         return task
+
+    def load_items(self, name: str, where: str | Path) -> tuple[LmEvalTask, TaskItems]:
+        """The lm-eval task, and its items and pool; StudyError if they cannot be rendered."""
+        entry = self.entry(name, where)
+        task = self.load(name)
+        with self.faults(name):
+            return task, task_items(task, name, shares_split=entry.shares_split)
+
+    @contextmanager
+    def faults(self, name: str) -> Iterator[None]:
+        """Context in which a task's code runs: whatever it raises becomes a StudyError that names
+        the task and its file, and what is printed is dropped."""
+        files = self._files.by_name.get(name)
+        where = files[0].path if files else "lm-eval"
+        try:
+            with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+                yield
+        except StudyError:
+            raise
+        except (Exception, SystemExit) as error:  # a task's own code may raise anything
+            raise StudyError(
+                where,
+                f"task {name}",
+                found=printable(f"{type(error).__name__}: {error}", MAX_REASON),
+                expected="a task that can be loaded and rendered",
+            ) from error
 
 
 def task_library(study: Study) -> TaskLibrary:
@@ -147,8 +211,10 @@ def task_library(study: Study) -> TaskLibrary:
     return TaskLibrary(folders)
 
 
-def _task_manager(folders: list[str], *, include_defaults: bool) -> Any:
-    """lm-eval's task manager, without its log, and with cached prompt templates.
+@cache
+def _task_manager(*, include_defaults: bool) -> Any:
+    """lm-eval's task manager with the zoo's tasks, without its log, and with cached prompt
+    templates.
 
     lm-eval compiles a task's template again for every document and every demonstration, which
     takes far longer than rendering it.
@@ -159,7 +225,7 @@ def _task_manager(folders: list[str], *, include_defaults: bool) -> Any:
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     if not hasattr(utils.env.from_string, "cache_info"):
         utils.env.from_string = lru_cache(maxsize=4096)(utils.env.from_string)
-    return TaskManager(include_path=list(folders), include_defaults=include_defaults)
+    return TaskManager(include_path=str(TASKS), include_defaults=include_defaults)
 
 
 def is_staged(entry: TaskEntry) -> bool:

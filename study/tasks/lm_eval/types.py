@@ -32,6 +32,7 @@ class LmEvalConfig(Protocol):
     doc_to_target: Any
     description: Any
     generation_kwargs: dict[str, Any] | None
+    process_results: Any
     repeats: int
 
 
@@ -51,6 +52,8 @@ class LmEvalTask(Protocol):
     multiple_input: Any
     sampler: LmEvalSampler
     _instances: Sequence[LmEvalRequest]
+    _metric_fn_list: dict[str, Any]
+    "Functions of metrics by name; None where the task has a function for its results."
 
     @property
     def eval_docs(self) -> Iterable[LmEvalDocument]:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from study.planning.cost.workload import WorkCounter
 from study.tasks.items import MAX_POOL, TaskItems, _evenly_spaced, task_items
 from study.tasks.leakage import RESERVED_SHARE, normalised
 from study.tasks.lm_eval.library import TaskLibrary
+from tests.conftest import MakeRun
+from tests.in_process import evaluate_all, plan
 
 
 def _items(library: TaskLibrary, name: str) -> TaskItems:
@@ -51,6 +54,56 @@ def test_documents_with_the_text_of_an_item_leave_the_pool(small_library: TaskLi
     assert not evaluated & {normalised(document.text) for document in items.pool}
     assert len(items.pool) == 7
     assert not items.reserved
+
+
+TWINS = """
+import datasets
+
+def load(**_):
+    texts = [f"is {i} good?" for i in range(40)] + [f"IS {i}, good" for i in range(20)]
+    rows = [{"text": text, "label": 0} for text in texts]
+    return datasets.DatasetDict(test=datasets.Dataset.from_list(rows))
+"""
+"Forty questions, half of them in a second spelling."
+
+
+def test_no_reserved_demonstration_has_the_text_of_an_item(tmp_path: Path) -> None:
+    (tmp_path / "twins.py").write_text(TWINS)
+    (tmp_path / "twins.yaml").write_text(
+        "task: twins\ncustom_dataset: !function twins.load\ntest_split: test\n"
+        "output_type: multiple_choice\ndoc_to_text: text\ndoc_to_choice: ['yes', 'no']\n"
+        "doc_to_target: label\n"
+    )
+    library = TaskLibrary((tmp_path,))
+    _, items = library.load_items("twins", tmp_path)
+    evaluated = [normalised(item.text) for item in items.items]
+    assert items.reserved
+    assert items.pool
+    assert not {normalised(document.text) for document in items.pool} & set(evaluated)
+    assert items.removed > 0
+
+
+ONE_TASK = {
+    "pairs": [{"source": "zoo", "pair": ["llama-early-xs"]}],
+    "tasks": {"suite": "zoo_mc", "only": ["zoo_colour_mc"]},
+    "draws": 1,
+}
+
+
+def test_the_first_items_are_evaluated(make_run: MakeRun) -> None:
+    """What is planned, keyed and scored are the items up to the limit, no more and no fewer."""
+    keys = set()
+    for limit in (1, 7):
+        folder = make_run(f"limit{limit}", **ONE_TASK, limit=limit)
+        planned = plan(folder)
+        cells = [cell for job in planned.plan.jobs for cell in job.cells]
+        work = WorkCounter(planned.resolved)
+        assert [work.work(cell, 1.0).items for cell in cells] == [limit] * len(cells)
+        run = evaluate_all(folder)
+        for cell in cells:
+            assert run.cells.items(str(cell.key))["item"].to_pylist() == list(range(limit))
+        keys |= {cell.key for cell in cells}
+    assert len(keys) == 2 * len(cells)
 
 
 def test_the_digest_covers_the_items(library: TaskLibrary, small_library: TaskLibrary) -> None:

@@ -45,12 +45,13 @@ def _task_pool(
             f"{key}: {name}", found="a task without a training split", expected="tasks with one"
         )
     task = tasks.load(name)
-    test_questions = {normalised(str(task.doc_to_text(doc))) for doc in task.eval_docs}
-    examples = [
-        _example(source, task, doc)
-        for doc in task.training_docs()
-        if normalised(str(task.doc_to_text(doc))) not in test_questions
-    ]
+    with tasks.faults(name):
+        test_questions = {normalised(str(task.doc_to_text(doc))) for doc in task.eval_docs}
+        examples = [
+            _example(source, task, doc)
+            for doc in task.training_docs()
+            if normalised(str(task.doc_to_text(doc))) not in test_questions
+        ]
     if not examples:
         raise study.error(
             f"{key}: {name}",
