@@ -1,22 +1,23 @@
 """Tokenizers: loading the one that reads a model's prompts, and counting its tokens.
 
 In: a model's folder, and what a recipe changes about the base's tokenizer. Out: a transformers
-tokenizer, what its chat template is rendered from, token ids, counts.
+tokenizer, its chat template, token ids, counts.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from study.config.arms import Scalar
-from study.errors import StudyError
 from study.models.chat_templates.published import set_template
-from study.models.chat_templates.rendering import Rendering, chat_template, rendering
+from study.models.chat_templates.rendering import (
+    Rendering,
+    TokenizerTemplate,
+    chat_template,
+    short_conversation,
+)
 from study.models.folders.files import readable_files
 from study.models.folders.loading import loaded
 from study.models.folders.opened_files import only_known_files
@@ -62,29 +63,19 @@ def cached_tokenizer(folder: Path, overrides: TokenizerOverrides | None = None) 
     return load_tokenizer(folder, overrides)
 
 
-def model_rendering(
-    folder: Path,
-    overrides: TokenizerOverrides | None = None,
-    *,
-    date: dt.date,
-    arguments: Mapping[str, Scalar],
-    turns: int = 1,
-) -> Rendering:
-    """What the chat template of the model in `folder` is rendered from; see `rendering`.
+_templates: dict[tuple[str, TokenizerOverrides | None], TokenizerTemplate] = {}
+"By tokenizer digest and overrides: models of a family mostly have one tokenizer, which is large."
 
-    StudyError also if the template cannot render a conversation with `turns` user turns.
-    """
-    tokenizer = cached_tokenizer(folder, overrides)
-    result = rendering(tokenizer, date=date, arguments=arguments, where=str(folder))
-    try:
-        template_tokens(folder, result, turns, overrides)
-    except Exception as error:  # the Jinja code of a template may raise anything
-        raise StudyError(
-            folder,
-            found=f"a chat template that fails: {type(error).__name__}: {error}",
-            expected=f"one that renders {turns} user turns" if turns > 1 else "one that renders",
-        ) from None
-    return result
+
+def tokenizer_template(
+    digest: str, folder: Path, overrides: TokenizerOverrides | None = None
+) -> TokenizerTemplate:
+    """The chat template of the tokenizer in `folder`, whose digest is `digest`, and the special
+    tokens that it may print. StudyError if the tokenizer cannot be loaded."""
+    if (digest, overrides) not in _templates:
+        tokenizer = load_tokenizer(folder, overrides)
+        _templates[digest, overrides] = TokenizerTemplate.of(tokenizer)
+    return _templates[digest, overrides]
 
 
 def encode_prompts(tokenizer: Any, prompts: list[str]) -> list[list[int]]:
@@ -120,7 +111,5 @@ def template_tokens(
 ) -> int:
     """Tokens of a conversation with `turns` user turns, each message being 'a'."""
     tokenizer = cached_tokenizer(folder, overrides)
-    messages = [
-        {"role": role, "content": "a"} for _ in range(turns) for role in ("user", "assistant")
-    ]
-    return len(encode_prompts(tokenizer, [chat_template(rendering)(messages[:-1])])[0])
+    text = chat_template(rendering)(short_conversation(turns))
+    return len(encode_prompts(tokenizer, [text])[0])

@@ -130,7 +130,12 @@ def _surely_fits(
     in_tokens = token_counts(variant.tokenizer, variant.folder, pieces, variant.overrides)
     template = 0
     if variant.rendering is not None:
-        template = template_tokens(variant.folder, variant.rendering, turns, variant.overrides)
+        template = template_tokens(
+            variant.folder,
+            variant.rendering,
+            turns if variant.arm.multiturn else 1,
+            variant.overrides,
+        )
     return total(in_tokens, template) <= limit
 
 

@@ -19,8 +19,9 @@ from typing import Any
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.models.chat_templates.rendering import Rendering
+from study.models.chat_templates.study_renderings import model_rendering
 from study.models.pairs import ModelRef
-from study.models.tokenizers import TokenizerOverrides, model_rendering
+from study.models.tokenizers import TokenizerOverrides
 from study.models.weights import ModelFacts
 from study.results.identity import canonical
 from study.results.run import Run
@@ -85,7 +86,7 @@ def _seed_model_identity(recipe: Recipe, facts: ModelFacts, study: Study) -> dic
 def recipe_rendering(recipe: Recipe, base: ModelFacts, study: Study) -> Rendering:
     """What the chat template of the training is rendered from."""
     return model_rendering(
-        base.folder,
+        base,
         TokenizerOverrides(recipe.template, recipe.marker_token, study.trust_remote_code),
         date=study.date,
         arguments=recipe.template_arguments,

@@ -73,27 +73,43 @@ class Rendering:
         }
 
 
-def template_text(tokenizer: Any) -> str | None:
-    """The text of the chat template that the tokenizer applies by default; None without one."""
-    template = getattr(tokenizer, "chat_template", None)
-    if isinstance(template, dict):
-        template = template.get("default")
-    return str(template) if template else None
+@dataclass(frozen=True)
+class TokenizerTemplate:
+    """What a tokenizer contributes to a rendering."""
+
+    text: str | None
+    "The chat template that the tokenizer applies by default; None if it has none."
+    special_tokens: Mapping[str, str]
+    "By name, all special tokens that transformers passes to templates."
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> TokenizerTemplate:
+        """The template of a transformers tokenizer."""
+        template = getattr(tokenizer, "chat_template", None)
+        if isinstance(template, dict):
+            template = template.get("default")
+        special_tokens = {name: str(text) for name, text in tokenizer.special_tokens_map.items()}
+        return cls(str(template) if template else None, special_tokens)
+
+    def read(self, arguments: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Those of the arguments that the template reads."""
+        names = template_names(self.text, "chat template").arguments if self.text else ()
+        return {name: value for name, value in arguments.items() if name in names}
 
 
 def rendering(
-    tokenizer: Any,
+    source: TokenizerTemplate,
     *,
     date: dt.date,
     arguments: Mapping[str, Scalar],
     where: str = "chat template",
 ) -> Rendering:
-    """What the tokenizer's chat template is rendered from, with these template arguments.
+    """What a tokenizer's chat template is rendered from, with these template arguments.
 
     StudyError, naming `where`, if there is no template, if it is not valid, if it reads a clock or
     draws at random, or if it does not read one of the arguments.
     """
-    template = template_text(tokenizer)
+    template = source.text
     if template is None:
         raise StudyError(where, found="no chat template", expected="a tokenizer that has one")
     names = template_names(template, where)
@@ -113,9 +129,7 @@ def rendering(
                 do=nearest(name, names.arguments),
             )
     special_tokens = {
-        name: str(text)
-        for name, text in tokenizer.special_tokens_map.items()
-        if name in names.special_tokens
+        name: text for name, text in source.special_tokens.items() if name in names.special_tokens
     }
     return Rendering(
         template,
@@ -123,13 +137,6 @@ def rendering(
         tuple((name, json.dumps(arguments[name])) for name in sorted(arguments)),
         date if names.reads_clock else None,
     )
-
-
-def read_arguments(tokenizer: Any, arguments: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Those of the arguments that the tokenizer's chat template reads."""
-    template = template_text(tokenizer)
-    read = template_names(template, "chat template").arguments if template else frozenset()
-    return {name: value for name, value in arguments.items() if name in read}
 
 
 def argument_names(rendering: Rendering) -> frozenset[str]:
@@ -161,6 +168,12 @@ def template_names(template: str, where: str) -> TemplateNames:
         reads_clock=CLOCK in read,
         forbidden=tuple(sorted(forbidden)),
     )
+
+
+def short_conversation(turns: int) -> list[dict[str, str]]:
+    """`turns` user turns, the last one without an answer, each message being 'a'."""
+    roles = ("user", "assistant") * turns
+    return [{"role": role, "content": "a"} for role in roles[:-1]]
 
 
 def chat_template(rendering: Rendering) -> ChatTemplate:

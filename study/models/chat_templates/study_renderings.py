@@ -8,12 +8,19 @@ arm, a model that may think must have been told not to.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 
 from study.config.arms import Arm, Scalar
 from study.config.study import Study
 from study.errors import StudyError, listed, nearest
-from study.models.chat_templates.rendering import Rendering, argument_names, read_arguments
+from study.models.chat_templates.rendering import (
+    Rendering,
+    argument_names,
+    chat_template,
+    rendering,
+    short_conversation,
+)
 from study.models.chat_templates.thinking import (
     UndecidedThinking,
     switched_on,
@@ -21,7 +28,7 @@ from study.models.chat_templates.thinking import (
     undecided_thinking,
 )
 from study.models.pairs import ModelRef, Pair
-from study.models.tokenizers import cached_tokenizer, model_rendering
+from study.models.tokenizers import TokenizerOverrides, tokenizer_template
 from study.models.weights import ModelFacts
 
 Renderings = dict[tuple[str, str], Rendering | str]
@@ -58,6 +65,33 @@ def study_renderings(
     return renderings
 
 
+def model_rendering(
+    facts: ModelFacts,
+    overrides: TokenizerOverrides | None = None,
+    *,
+    date: dt.date,
+    arguments: Mapping[str, Scalar],
+    turns: int = 1,
+) -> Rendering:
+    """What a model's chat template is rendered from; see `rendering`.
+
+    StudyError also if the tokenizer cannot be loaded, or the template cannot render a conversation
+    with `turns` user turns.
+    """
+    source = tokenizer_template(facts.tokenizer, facts.folder, overrides)
+    where = str(facts.folder)
+    result = rendering(source, date=date, arguments=arguments, where=where)
+    try:
+        chat_template(result)(short_conversation(turns))
+    except Exception as error:  # the Jinja code of a template may raise anything
+        raise StudyError(
+            where,
+            found=f"a chat template that fails: {type(error).__name__}: {error}",
+            expected=f"one that renders {turns} user turns" if turns > 1 else "one that renders",
+        ) from None
+    return result
+
+
 def _rendering(
     study: Study,
     facts: ModelFacts,
@@ -65,22 +99,21 @@ def _rendering(
     of_pair: Mapping[str, Scalar],
     of_arm: Mapping[str, Scalar],
 ) -> Rendering | str:
-    def rendering(*layers: Mapping[str, Scalar]) -> Rendering:
-        tokenizer = cached_tokenizer(facts.folder, facts.overrides)
-        arguments = {name: value for layer in layers for name, value in layer.items()}
+    def rendered(*layers: Mapping[str, Scalar]) -> Rendering:
+        source = tokenizer_template(facts.tokenizer, facts.folder, facts.overrides)
         return model_rendering(
-            facts.folder,
+            facts,
             facts.overrides,
             date=study.date,
-            arguments=read_arguments(tokenizer, arguments),
+            arguments=source.read({name: layer[name] for layer in layers for name in layer}),
             turns=1 + arm.shots if arm.multiturn else 1,
         )
 
     try:
-        result = rendering(of_pair, of_arm)
+        result = rendered(of_pair, of_arm)
         if not arm.thinks:
             return result
-        result = rendering(of_pair, switched_on(result), of_arm)
+        result = rendered(of_pair, switched_on(result), of_arm)
     except StudyError as error:  # the tokenizers of other models may be usable
         return str(error)
     if thinks(result):

@@ -21,10 +21,11 @@ import numpy as np
 from study.config.study import Study
 from study.config.tuning.grids import Recipe
 from study.errors import StudyError
-from study.models.chat_templates.rendering import Rendering, read_arguments
+from study.models.chat_templates.rendering import Rendering
+from study.models.chat_templates.study_renderings import model_rendering
 from study.models.folders.loading import load_model
 from study.models.pairs import located
-from study.models.tokenizers import TokenizerOverrides, cached_tokenizer, model_rendering
+from study.models.tokenizers import TokenizerOverrides, tokenizer_template
 from study.models.weights import ModelFacts, model_facts
 from study.tuning.data.rendering import (
     INSTRUCTION,
@@ -58,9 +59,9 @@ def seed_rendering(recipe: Recipe, facts: ModelFacts, study: Study) -> Rendering
     """What the chat template is rendered from when the seed model reads a conversation. Arguments
     that only the template of the recipe's base reads are not passed to it."""
     overrides = TokenizerOverrides(recipe.template, trust_remote_code=study.trust_remote_code)
-    tokenizer = cached_tokenizer(facts.folder, overrides)
-    arguments = read_arguments(tokenizer, recipe.template_arguments)
-    return model_rendering(facts.folder, overrides, date=study.date, arguments=arguments)
+    source = tokenizer_template(facts.tokenizer, facts.folder, overrides)
+    arguments = source.read(recipe.template_arguments)
+    return model_rendering(facts, overrides, date=study.date, arguments=arguments)
 
 
 def load_seed_model(folder: str, device: Any, *, trust_remote_code: bool) -> Any:

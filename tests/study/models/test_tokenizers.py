@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import shutil
 from pathlib import Path
 
 import pytest
 
 from study.errors import StudyError
+from study.models.chat_templates.rendering import TokenizerTemplate
 from study.models.pairs import zoo
 from study.models.tokenizers import (
     TokenizerOverrides,
     cached_tokenizer,
     encode_prompts,
     load_tokenizer,
-    model_rendering,
     template_tokens,
     token_counts,
+    tokenizer_template,
 )
 from study.models.weights import folder_facts
+from tests.study.models.chat_templates.chat import of
 
 TUNED = Path(zoo()[0].tuned.path)
 TEMPLATE = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
@@ -71,24 +71,16 @@ def test_pieces_are_counted_without_special_tokens() -> None:
 
 
 def test_a_template_adds_tokens_for_every_turn() -> None:
-    rendering = model_rendering(TUNED, date=dt.date(2026, 1, 1), arguments={})
+    rendering = of(load_tokenizer(TUNED))
     one, two, three = (template_tokens(TUNED, rendering, turns) for turns in (1, 2, 3))
     assert 0 < one < two < three
     assert three - two == two - one
 
 
-def test_what_is_wrong_with_a_tokenizer_or_template_is_one_error(tmp_path: Path) -> None:
-    def error(turns: int = 1) -> str:
-        cached_tokenizer.cache_clear()
-        with pytest.raises(StudyError) as caught:
-            model_rendering(tmp_path, date=dt.date(2026, 1, 1), arguments={}, turns=turns)
-        return str(caught.value)
-
-    shutil.copytree(TUNED, tmp_path, dirs_exist_ok=True)
-    template = tmp_path / "chat_template.jinja"
-    template.write_text("{{ messages.nothing.nothing }}")
-    assert "found a chat template that fails: UndefinedError" in error()
-    template.write_text("{% if messages | length > 1 %}{{ raise_exception('one') }}{% endif %}")
-    assert "expected one that renders 3 user turns" in error(turns=3)
-    (tmp_path / "tokenizer.json").write_text("{")
-    assert "found a tokenizer that cannot be read" in error()
+def test_templates_of_equal_tokenizers_are_read_once(tmp_path: Path) -> None:
+    digest = folder_facts(TUNED, allow_pickled_weights=False).tokenizer
+    template = tokenizer_template(digest, TUNED)
+    assert template == TokenizerTemplate.of(load_tokenizer(TUNED))
+    assert tokenizer_template(digest, tmp_path / "another") is template
+    changed = tokenizer_template(digest, TUNED, TokenizerOverrides(TEMPLATE, None))
+    assert changed.text == TEMPLATE != template.text

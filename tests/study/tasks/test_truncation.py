@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from study.config.arms import parse_arm
+from study.models.chat_templates.study_renderings import model_rendering
 from study.models.pairs import zoo
-from study.models.tokenizers import encode_prompts, load_tokenizer, model_rendering
+from study.models.tokenizers import encode_prompts, load_tokenizer
 from study.models.weights import ModelFacts, model_facts
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
 from study.tasks.items import Document, task_items
@@ -55,7 +56,7 @@ def test_whole_demonstrations_are_dropped_until_a_prompt_fits(
     demonstrations: Demonstrations,
     facts: ModelFacts,
 ) -> None:
-    rendering = model_rendering(facts.folder, date=dt.date(2026, 1, 1), arguments={})
+    rendering = model_rendering(facts, date=dt.date(2026, 1, 1), arguments={})
 
     def numbers(*variants: tuple[str, int]) -> tuple[int, ...] | None:
         all_variants = frozenset(

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from study.models.chat_templates.published import set_template
-from study.models.chat_templates.rendering import Rendering, rendering
+from study.models.chat_templates.rendering import Rendering, TokenizerTemplate, rendering
 
 TEXT = [
     "Below is an instruction. Write a response that completes it. user assistant system",
@@ -50,7 +50,7 @@ def small_tokenizer(kind: str) -> Any:
 
 def rendered_from(tokenizer: Any) -> Rendering:
     """What the tokenizer's chat template is rendered from, without arguments."""
-    return rendering(tokenizer, date=dt.date(2026, 1, 1), arguments={})
+    return rendering(TokenizerTemplate.of(tokenizer), date=dt.date(2026, 1, 1), arguments={})
 
 
 @cache

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from study.config.arms import Scalar
-from study.models.chat_templates.rendering import Messages, chat_template, rendering
+from study.models.chat_templates.rendering import (
+    Messages,
+    Rendering,
+    TokenizerTemplate,
+    chat_template,
+    rendering,
+)
 from study.models.pairs import Pair, zoo
 from study.models.tokenizers import load_tokenizer
 
@@ -53,6 +59,14 @@ def pair_of(pair: Pair, tuned: Path, name: str) -> dict[str, Any]:
     }
 
 
+def of(
+    tokenizer: Any, date: dt.date = DATE, /, where: str = "here", **arguments: Scalar
+) -> Rendering:
+    """What the tokenizer's chat template is rendered from."""
+    source = TokenizerTemplate.of(tokenizer)
+    return rendering(source, date=date, arguments=arguments, where=where)
+
+
 def render(
     tokenizer: Any,
     messages: Messages,
@@ -62,5 +76,5 @@ def render(
     add_generation_prompt: bool = True,
 ) -> str:
     """The conversation in the tokenizer's chat template, as lm-eval's tasks have it rendered."""
-    rendered_from = rendering(tokenizer, date=date, arguments=arguments or {})
+    rendered_from = of(tokenizer, date, **(arguments or {}))
     return chat_template(rendered_from)(messages, add_generation_prompt=add_generation_prompt)

@@ -13,12 +13,11 @@ from study.models.chat_templates.published import TEMPLATES
 from study.models.chat_templates.rendering import (
     GLOBALS,
     RANDOM_FILTERS,
+    TokenizerTemplate,
     _compiled,
-    read_arguments,
-    rendering,
 )
 from tests.conftest import ROOT
-from tests.study.models.chat_templates.chat import DATE, MESSAGES, render, tokenizer_with
+from tests.study.models.chat_templates.chat import DATE, MESSAGES, of, render, tokenizer_with
 
 DATED = (
     "{% if strftime_now is defined %}Today is {{ strftime_now('%d %b %Y') }}. {% endif %}"
@@ -52,25 +51,25 @@ def test_today_is_the_date_of_the_study() -> None:
     tokenizer = tokenizer_with(DATED)
     for date in (DATE, dt.date(2031, 12, 24), DATE):
         assert render(tokenizer, MESSAGES, date=date).startswith(f"Today is {date:%d %b %Y}. S")
-    assert rendering(tokenizer, date=DATE, arguments={}).date == DATE
-    assert rendering(tokenizer_with(TEMPLATES["tulu"]), date=DATE, arguments={}).date is None
+    assert of(tokenizer).date == DATE
+    assert of(tokenizer_with(TEMPLATES["tulu"])).date is None
 
 
 def test_the_identity_has_what_the_template_reads_and_nothing_else() -> None:
     tokenizer, other = tokenizer_with(DATED), tokenizer_with(DATED)
     other.eos_token = "<|user|>"
-    first, second = (rendering(each, date=DATE, arguments={}) for each in (tokenizer, other))
+    first, second = (of(each) for each in (tokenizer, other))
     assert render(tokenizer, MESSAGES) != render(other, MESSAGES)
     assert first.identity() != second.identity()
     assert first.identity()["special_tokens"] == {"eos_token": tokenizer.eos_token}
     other.eos_token, other.bos_token = tokenizer.eos_token, "<|user|>"  # which is not read
-    assert rendering(other, date=DATE, arguments={}) == first
+    assert of(other) == first
 
 
 def test_arguments_are_distinguished_as_in_json() -> None:
     tokenizer = tokenizer_with("{{ 'on' if think is true else 'off' }}{{ messages[0].content }}")
     values = (True, 1, 1.0, False, None, "true")
-    made = [rendering(tokenizer, date=DATE, arguments={"think": value}) for value in values]
+    made = [of(tokenizer, think=value) for value in values]
     assert len(set(made)) == len(values)
     assert [render(tokenizer, MESSAGES[1:2], arguments={"think": value}) for value in values] == [
         "onU",
@@ -87,9 +86,9 @@ def test_an_argument_that_the_template_does_not_read_is_refused() -> None:
     assert render(tokenizer, MESSAGES, arguments={"enable_thinking": False}).startswith("False")
     for name in ("enable_thinkin", "local", "eos_token", "messages", "strftime_now"):
         with pytest.raises(StudyError, match=f"template_arguments.{name}: .*'enable_thinking'"):
-            rendering(tokenizer, date=DATE, arguments={name: False})
+            of(tokenizer, **{name: False})
     everything = {"enable_thinking": False, "other": 1}
-    assert read_arguments(tokenizer, everything) == {"enable_thinking": False}
+    assert TokenizerTemplate.of(tokenizer).read(everything) == {"enable_thinking": False}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_an_argument_that_the_template_does_not_read_is_refused() -> None:
 def test_templates_that_cannot_be_used(template: str | None, found: str) -> None:
     tokenizer = tokenizer_with(template or "")
     with pytest.raises(StudyError, match=f"there: found .*{found}"):
-        rendering(tokenizer, date=DATE, arguments={}, where="there")
+        of(tokenizer, where="there")
 
 
 def test_the_names_that_a_template_can_reach_are_known() -> None:

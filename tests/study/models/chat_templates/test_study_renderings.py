@@ -89,3 +89,14 @@ def test_two_models_with_one_template_and_other_special_tokens(
     assert second is not None
     assert first.template == second.template
     assert first != second
+
+
+def test_a_template_for_one_turn_fails_where_demonstrations_are_turns(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    one = "{% if messages | length > 1 %}{{ raise_exception('one turn') }}{% endif %}" + TURNS
+    arms = ["base-0shot", "tuned-0shot-chat", "tuned-2shot-chat", "tuned-2shot-chat-oneturn"]
+    jobs = planned(make_run, [pair_with(tmp_path, "one", one)], arms).plan.jobs
+    missing = {cell.arm.name: cell.missing for job in jobs for cell in job.cells}
+    assert "one turn; expected one that renders 3 user turns" in missing.pop("tuned-2shot-chat")
+    assert set(missing.values()) == {""}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from study.config.arms import Scalar
-from study.models.chat_templates.rendering import Rendering, rendering
+from study.models.chat_templates.rendering import Rendering
 from study.models.chat_templates.thinking import (
     HARMONY,
     MARKERS,
@@ -18,13 +18,13 @@ from study.models.chat_templates.thinking import (
     undecided_thinking,
 )
 from tests.study.models.chat_templates import thinking_templates as templates
-from tests.study.models.chat_templates.chat import DATE, tokenizer_with
+from tests.study.models.chat_templates.chat import of, tokenizer_with
 
 TAGS = next(markers for markers in MARKERS if markers.opening == "<think>")
 
 
 def rendered(template: str, **arguments: Scalar) -> Rendering:
-    return rendering(tokenizer_with(template), date=DATE, arguments=arguments)
+    return of(tokenizer_with(template), **arguments)
 
 
 @pytest.mark.parametrize("name", templates.SWITCHABLE)
