@@ -49,7 +49,7 @@ FORMATS = {
     "RESPONSES": """
         item:int64 prompt_hash:string shots:int64 truncated:bool logprobs:list<float64>
         greedy:list<bool> tokens:list<int64> bytes:list<int64> characters:list<int64>
-        texts:list<string>
+        texts:list<string> thinking_tokens:list<int64> thinking_exhausted:list<bool>
     """,
     "QUESTIONS": """
         item:int64 question:string choices:list<string> gold:string passage:string

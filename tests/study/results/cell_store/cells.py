@@ -34,6 +34,8 @@ def rows(number: int, items: int = 20) -> list[dict[str, Any]]:
             "bytes": [3, 4],
             "characters": [3, 4],
             "texts": [],
+            "thinking_tokens": [],
+            "thinking_exhausted": [],
         }
         for item in range(items)
     ]

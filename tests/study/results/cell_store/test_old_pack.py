@@ -86,3 +86,31 @@ def test_a_cell_is_not_served_under_another_key(store: CellStore, tmp_path: Path
         with pytest.raises(CorruptedError, match="found the record of cell"):
             read(key(8))
     assert list(pack.intact_cells()) == []
+
+
+def test_a_cell_without_items_is_a_cell(tmp_path: Path) -> None:
+    other = store_in(tmp_path / "other")
+    other.write(key(0), record(0), [])
+    write_cells(other, range(1, 2))
+    write_old_pack(tmp_path / "packs", NAME, [other.content(key(i)) for i in range(2)])
+    pack = OldPack(tmp_path / "packs", NAME)
+    assert pack.items(key(0), None).num_rows == 0
+    assert len(list(pack.intact_cells())) == 2
+
+
+def test_items_of_another_cell_are_not_served(tmp_path: Path) -> None:
+    """The records of two cells point to each other's items."""
+    other = store_in(tmp_path / "other")
+    write_cells(other, range(2))
+    first, second = (other.content(key(i)) for i in range(2))
+    folder = tmp_path / "packs"
+    write_old_pack(folder, NAME, [first, second])
+    write_old_pack(tmp_path / "exchanged", NAME, [second, first])
+    name = f"{NAME}.items.parquet"
+    (tmp_path / "exchanged" / name).replace(folder / name)
+    pack = OldPack(folder, NAME)
+    assert pack.record(key(0)) == record(0)
+    for columns in (None, ["item"]):
+        with pytest.raises(CorruptedError, match="found another cell's items"):
+            pack.items(key(0), columns)
+    assert list(pack.intact_cells()) == []

@@ -31,6 +31,8 @@ ITEM: dict[str, Any] = {
     "bytes": [3, 4],
     "characters": [3, 4],
     "texts": [],
+    "thinking_tokens": [],
+    "thinking_exhausted": [],
 }
 
 
