@@ -9,20 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from study.config.tasks import ListedTask
+from study.results.cell_store.tables import arrow_schema, row_bytes
 from study.results.files import file_name, write_whole
 from study.results.schema import QUESTIONS
 from study.tasks.items import TaskItems
-
-_TYPES: dict[str, pa.DataType] = {
-    "int64": pa.int64(),
-    "string": pa.string(),
-    "list<string>": pa.list_(pa.string()),
-    "map<string,string>": pa.map_(pa.string(), pa.string()),
-}
 
 
 def item_table(results: Path, items: TaskItems) -> Path:
@@ -46,8 +37,5 @@ def write_item_table(results: Path, task: ListedTask, items: TaskItems) -> Path:
         }
         for item in items.items
     ]
-    schema = pa.schema([(name, _TYPES[kind]) for name, kind in QUESTIONS.items()])
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
-    write_whole(path, sink.getvalue().to_pybytes())
+    write_whole(path, row_bytes(rows, arrow_schema(QUESTIONS)))
     return path

@@ -1,4 +1,4 @@
-"""The rows of a cell as Parquet.
+"""The rows of a cell, or of a task's items, as Parquet.
 
 In and out: bytes.
 """
@@ -23,6 +23,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "list<int64>": pa.list_(pa.int64()),
     "list<bool>": pa.list_(pa.bool_()),
     "list<string>": pa.list_(pa.string()),
+    "map<string,string>": pa.map_(pa.string(), pa.string()),
 }
 
 
