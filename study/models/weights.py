@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from study.errors import StudyError
+from study.errors import StudyError, printable
 from study.models.folders.adapters import base_folder
-from study.models.folders.contents import read_json, unreadable
+from study.models.folders.contents import read_config, read_json, unreadable
 from study.models.folders.files import CONFIG, ModelFiles, model_files, relative_name
 from study.models.folders.location import model_folder
 from study.models.folders.safetensors_headers import parameter_count
@@ -26,6 +26,7 @@ from study.results.identity import ChangedError
 from study.results.lock import LockedFile, LockedModel
 
 _WINDOW_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
+MAX_WINDOW = 2**31
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -115,18 +116,18 @@ def folder_facts(
     files, whole = parts[0], parts[-1]
     states = tuple(file_state(p) for p in dict.fromkeys(p for part in parts for p in part.all()))
     digests = _Digests(parts, locked.files if locked else {})
-    config = _config(whole.folder)
+    config_file = whole.folder / CONFIG
     tensors = [path for path in whole.weights if path in whole.tensors]
     return ModelFacts(
         folder=folder,
         weights=digests.of(path for part in parts for path in (*part.config, *part.weights)),
         tokenizer=digests.of(files.tokenizer),
         generation=digests.of(path for part in parts for path in part.generation),
-        window=_window(config, whole.folder / CONFIG),
+        window=_window(config_file),
         weight_bytes=sum(file_state(path).size for part in parts for path in part.weights),
         overrides=TokenizerOverrides(trust_remote_code=True) if trust_remote_code else None,
         tensors=digests.of_contents([*tensors, *(p for part in parts[:-1] for p in part.weights)]),
-        parameters=parameter_count(tensors, config),
+        parameters=parameter_count(tensors, config_file),
         has_template=_has_template(files),
         trust_remote_code=trust_remote_code,
         base=whole.folder if whole.folder != folder else None,
@@ -244,12 +245,6 @@ class _Digests:
             raise unreadable(path, error) from None
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    config = read_json(folder / CONFIG)
-    text = config.get("text_config")
-    return {**text, **config} if isinstance(text, dict) else config
-
-
 def _has_template(files: ModelFiles) -> bool:
     names = {path.name: path for path in files.tokenizer}
     if any(name.endswith(".jinja") for name in names):
@@ -258,13 +253,15 @@ def _has_template(files: ModelFiles) -> bool:
     return config is not None and bool(read_json(config).get("chat_template"))
 
 
-def _window(config: Mapping[str, Any], path: Path) -> int | None:
+def _window(path: Path) -> int | None:
     """The context window that a configuration states, None if it states none."""
+    config = read_config(path)
     for key in _WINDOW_KEYS:
         window = config.get(key)
         if window is None:
             continue
-        if type(window) is not int or window < 1:
-            raise StudyError(path, key, found=repr(window)[:100], expected="a number of tokens")
+        if type(window) is not int or not 1 <= window <= MAX_WINDOW:
+            found = printable(repr(window), 100)
+            raise StudyError(path, key, found=found, expected="a number of tokens")
         return window
     return None

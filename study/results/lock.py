@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StrictInt, StrictStr, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints, ValidationError
 
 from study.errors import StudyError
 from study.results.files import write_whole
@@ -25,8 +25,16 @@ NO_DIGEST = "0" * 64
 "In an upgraded lock, of what version 1 did not digest."
 Digest = Annotated[str, StringConstraints(strict=True, pattern="^[0-9a-f]{64}$")]
 Commit = Annotated[str, StringConstraints(strict=True, pattern="^[0-9a-f]{40}$")]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("characters that do not print")
+    return text
+
+
 Text = Annotated[
-    str, StringConstraints(strict=True, pattern=r"^[^\x00-\x1f\x7f]+$", max_length=1000)
+    str, StringConstraints(strict=True, min_length=1, max_length=1000), AfterValidator(_printable)
 ]
 Count = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 
@@ -54,10 +62,10 @@ class LockedModel(Strict):
 class LockedTask(Strict):
     """A task's data as they were staged."""
 
-    data_set: StrictStr | None
+    data_set: Text | None
     revision: Commit | None
     "Commit of the data set on the hub, if it comes from there."
-    version: StrictStr
+    version: Text
     items: Digest
     n_items: Count
 

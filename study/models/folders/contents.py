@@ -36,6 +36,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration of a model; of a multimodal one, its language model's values as well."""
+    config = read_json(path)
+    text = config.get("text_config")
+    return {**text, **config} if isinstance(text, dict) else config
+
+
 def unreadable(path: Path, error: OSError) -> StudyError:
     """The error for a file that the operating system does not give."""
     found = error.strerror or os.strerror(error.errno or 0)

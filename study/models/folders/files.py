@@ -20,6 +20,7 @@ from study.errors import StudyError
 from study.models.folders.contents import read_json, unreadable
 
 CONFIG, ADAPTER_CONFIG = "config.json", "adapter_config.json"
+GENERATION_CONFIG = "generation_config.json"
 TEMPLATES = "additional_chat_templates"
 "The folder of a tokenizer's further chat templates."
 ADAPTER_WEIGHTS = re.compile(r"adapter_model(\.safetensors|\.bin|-.*\.safetensors)")

@@ -10,7 +10,7 @@ from typing import Any
 
 from study.models.folders.contents import read_json
 from study.models.folders.files import CONFIG
-from study.models.folders.loading import load_config, load_model, loaded
+from study.models.folders.loading import check_generation_config, load_config, load_model, loaded
 from study.models.tokenizers import encode_prompts, load_tokenizer
 from study.models.weights import ModelFacts
 
@@ -51,11 +51,12 @@ _loadable: set[tuple[object, ...]] = set()
 
 
 def check_loadable(facts: ModelFacts) -> None:
-    """StudyError if the configuration or the tokenizer of a model cannot be loaded."""
+    """StudyError if the configurations or the tokenizer of a model cannot be loaded."""
     folder = facts.base or facts.folder
-    if (facts.weights, folder) not in _loadable:
+    if (facts.weights, facts.generation) not in _loadable:
         load_config(folder, trust_remote_code=facts.trust_remote_code)
-        _loadable.add((facts.weights, folder))
+        check_generation_config(folder)
+        _loadable.add((facts.weights, facts.generation))
     # The class of a tokenizer may follow from the type of the model.
     model_type = str(read_json(folder / CONFIG).get("model_type"))
     if (facts.tokenizer, facts.overrides, model_type) not in _loadable:

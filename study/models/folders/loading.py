@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from study.errors import StudyError, listed, printable
 from study.models.folders.adapters import base_folder
 from study.models.folders.contents import read_json
-from study.models.folders.files import CONFIG, readable_files
+from study.models.folders.files import CONFIG, GENERATION_CONFIG, readable_files
 from study.models.folders.opened_files import only_known_files
 
 Loaded = TypeVar("Loaded")
@@ -46,6 +46,16 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
         folder,
         lambda: AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code),
     )
+
+
+def check_generation_config(folder: Path) -> None:
+    """StudyError if there is a generation_config.json that cannot be loaded: loading a model, which
+    generates with other defaults then, would not report it."""
+    from transformers import GenerationConfig
+
+    if (folder / GENERATION_CONFIG).is_file():
+        read_json(folder / GENERATION_CONFIG)
+        loaded(folder, lambda: GenerationConfig.from_pretrained(folder), GENERATION_CONFIG)
 
 
 def load_model(
@@ -205,12 +215,15 @@ def loaded(folder: Path, load: Callable[[], Loaded], what: str = "a model") -> L
 def _quiet() -> Iterator[None]:
     from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _of_machine(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError, printable
-from study.models.folders.contents import unreadable
+from study.models.folders.contents import read_config, unreadable
 
 MAX_HEADER_BYTES = 100_000_000
 "The library's own limit."
@@ -30,21 +30,21 @@ MAX_OTHER_SHARE = 0.05
 "Share of elements of other dtypes (masks, positions) beyond which weights count as quantised."
 
 
-def parameter_count(files: Iterable[Path], config: Mapping[str, Any]) -> int | None:
+def parameter_count(files: Iterable[Path], config_file: Path) -> int | None:
     """Number of elements of all tensors in safetensors files, tied embeddings once.
 
-    None for quantised weights, whose elements are not parameters, and for other formats.
+    None for quantised weights, whose elements are not parameters, and for other formats. StudyError
+    for a configuration of a model that cannot be in the files, because it has more layers than they
+    have tensors, or embeddings with more elements than all of them.
     """
-    files = list(files)
-    if any(path.suffix != ".safetensors" for path in files):
-        for path in files:
-            if path.suffix == ".safetensors":
-                read_header(path)
+    headers = [read_header(path) for path in files if path.suffix == ".safetensors"]
+    if not headers:
         return None
+    config = read_config(config_file)
     counts: dict[str, int] = {}
     other = 0
-    for path in files:
-        for name, tensor in read_header(path).items():
+    for header in headers:
+        for name, tensor in header.items():
             elements = math.prod(tensor["shape"])
             if tensor["dtype"] in UNQUANTISED:
                 counts[name] = elements
@@ -54,7 +54,28 @@ def parameter_count(files: Iterable[Path], config: Mapping[str, Any]) -> int | N
         counts.pop("lm_head.weight", None)
     total = sum(counts.values())
     quantised = config.get("quantization_config") or other > MAX_OTHER_SHARE * total
-    return None if quantised else total
+    n_tensors = sum(map(len, headers))
+    _check_least(config_file, config, ("num_hidden_layers",), n_tensors, "tensors")
+    if quantised:
+        return None
+    _check_least(config_file, config, ("vocab_size", "hidden_size"), total, "elements")
+    return total
+
+
+def _check_least(
+    path: Path, config: Mapping[str, Any], keys: tuple[str, ...], available: int, what: str
+) -> None:
+    """A model of this configuration needs at least the product of these numbers."""
+    numbers = [config.get(key) for key in keys]
+    if not all(type(number) is int for number in numbers):
+        return  # transformers' defaults, or what it refuses
+    if math.prod(numbers) > available:  # type: ignore[arg-type]
+        raise StudyError(
+            path,
+            " and ".join(keys),
+            found=" and ".join(printable(number, 40) for number in numbers),
+            expected=f"a configuration of the weights beside it, which have {available} {what}",
+        )
 
 
 def read_header(path: Path) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ TENSORS = {"a": torch.zeros(2, 3), "b": torch.zeros(4, dtype=torch.bfloat16)}
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
+    (tmp_path / "config.json").write_text("{}")
     save_file(TENSORS, tmp_path / "model.safetensors")
     return tmp_path / "model.safetensors"
 
@@ -28,7 +29,7 @@ def test_a_header_is_read_as_the_library_reads_it(file: Path) -> None:
     assert {name: tensor["shape"] for name, tensor in read_header(file).items()} == {
         name: list(tensor.shape) for name, tensor in load_file(file).items()
     }
-    assert parameter_count([file], {}) == 10
+    assert _count(file) == 10
 
 
 def _with_header(file: Path, change: Change) -> None:
@@ -75,16 +76,40 @@ def test_a_huge_header_is_refused_without_reading_it(file: Path) -> None:
         read_header(file)
 
 
+def _count(*files: Path, **config: Any) -> int | None:
+    config_file = files[0].parent / "config.json"
+    config_file.write_text(json.dumps(config))
+    return parameter_count(files, config_file)
+
+
 def test_what_counts_as_a_parameter(file: Path, tmp_path: Path) -> None:
     head = tmp_path / "head.safetensors"
     save_file({"lm_head.weight": torch.zeros(50)}, head)
-    assert parameter_count([file, head], {}) == 60
-    assert parameter_count([file, head], {"tie_word_embeddings": True}) == 10
+    assert _count(file, head) == 60
+    assert _count(file, head, tie_word_embeddings=True) == 10
     mask = tmp_path / "mask.safetensors"
     save_file({"mask": torch.zeros(3, dtype=torch.bool)}, mask)
-    assert parameter_count([file, head, mask], {}) == 60
-    assert parameter_count([file], {"quantization_config": {"bits": 4}}) is None
+    assert _count(file, head, mask) == 60
+    assert _count(file, quantization_config={"bits": 4}) is None
     quantised = tmp_path / "quantised.safetensors"
     save_file({"packed": torch.zeros(5, dtype=torch.int32)}, quantised)
-    assert parameter_count([file, quantised], {}) is None
-    assert parameter_count([tmp_path / "pytorch_model.bin"], {}) is None
+    assert _count(file, quantised) is None
+    assert _count(tmp_path / "pytorch_model.bin") is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"num_hidden_layers": 3},
+        {"vocab_size": 6, "hidden_size": 2},
+        {"vocab_size": 10**40, "hidden_size": 2},
+    ],
+)
+def test_a_configuration_of_a_larger_model_is_refused(config: dict[str, int], file: Path) -> None:
+    """Before anything of its size is allocated."""
+    with pytest.raises(StudyError, match=r"expected a configuration of the weights beside it"):
+        _count(file, **config)
+
+
+def test_a_configuration_of_the_same_size_is_accepted(file: Path) -> None:
+    assert _count(file, num_hidden_layers=2, vocab_size=5, hidden_size=2) == 10
