@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.config.arms import Arm
+from study.errors import printable
 from study.models.chat_templates.rendering import ChatTemplate, Rendering, chat_template
 from study.models.chat_templates.thinking import reserved_tokens
+from study.models.folders.loading import MAX_CAUSE, is_fault
 from study.models.tokenizers import (
     TokenizerOverrides,
     cached_tokenizer,
@@ -61,6 +63,15 @@ class PromptVariant:
         return reserved_tokens(self.rendering, self.arm.thinking_tokens)
 
 
+class VariantError(Exception):
+    """The prompts of a variant cannot be rendered or tokenized."""
+
+    def __init__(self, folder: Path, error: BaseException) -> None:
+        self.folder = folder
+        cause = printable(f"{type(error).__name__}: {error}", MAX_CAUSE)
+        super().__init__(f"{folder}: its prompts cannot be made: {cause}")
+
+
 def kept_demonstrations(
     variants: frozenset[PromptVariant],
     task_of: Callable[[Arm], LmEvalTask],
@@ -69,14 +80,20 @@ def kept_demonstrations(
 ) -> tuple[int, ...] | None:
     """Number of demonstrations that each document's prompt keeps; None if all keep all.
 
-    `task_of` gives the task in an arm's form.
+    `task_of` gives the task in an arm's form. VariantError if the prompts of a variant cannot be
+    rendered or tokenized.
     """
     shots = len(demonstrations.documents)
     kept = [shots] * len(documents)
     for variant in sorted(variants, key=_order):
         task = task_of(variant.arm)
-        if variant.arm.form or not _surely_fits(variant, task, documents, demonstrations):
-            kept = _fitting(variant, task, documents, demonstrations, kept)
+        try:
+            if variant.arm.form or not _surely_fits(variant, task, documents, demonstrations):
+                kept = _fitting(variant, task, documents, demonstrations, kept)
+        except BaseException as error:  # a tokenizer or a chat template may raise anything
+            if not is_fault(error):
+                raise
+            raise VariantError(variant.folder, error) from error
     return None if all(k == shots for k in kept) else tuple(kept)
 
 

@@ -206,7 +206,7 @@ def loaded(folder: Path, load: Callable[[], Loaded], what: str = "a model") -> L
             raise
         raise _load_error(folder, error, what) from error
     except BaseException as error:  # panics of libraries in Rust are no Exception
-        if not _is_fault(error):
+        if not is_fault(error):
             raise
         raise _load_error(folder, error, what) from error
 
@@ -234,7 +234,9 @@ def _of_machine(error: BaseException) -> bool:
     return bool(names & {"OutOfMemoryError", "AcceleratorError"}) or "CUDA" in str(error)
 
 
-def _is_fault(error: BaseException) -> bool:
+def is_fault(error: BaseException) -> bool:
+    """Whether an error may come from the files of a model: not an interruption, say. Panics of
+    libraries in Rust count, though they are no Exception."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 

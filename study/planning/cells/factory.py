@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from study.config.arms import Arm
@@ -23,7 +24,12 @@ from study.tasks.items import TaskItems
 from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import PromptContext, applies, prompt_form
 from study.tasks.prompted_task import Demonstrator, prompted_task
-from study.tasks.truncation import PromptVariant, kept_demonstrations, kept_digest
+from study.tasks.truncation import (
+    PromptVariant,
+    VariantError,
+    kept_demonstrations,
+    kept_digest,
+)
 
 Position = tuple[str, str, str, str, int | None]
 "Pair, role, arm, task and draw: what identifies a number in the tables."
@@ -40,6 +46,8 @@ class CellFactory:
         self.cells: dict[tuple[Any, ...], Cell] = {}
         self._draws: dict[tuple[Any, ...], Demonstrations] = {}
         self._kept: dict[tuple[Any, ...], tuple[int, ...] | None] = {}
+        self._unreadable: dict[tuple[str, Path], str] = {}
+        "By task and model folder, why the model's prompts cannot be made."
 
     def cell(self, pair: Pair, arm: Arm, task: ListedTask, draw: int | None) -> Cell:
         """The cell at a position, with its key if everything it depends on is available."""
@@ -100,6 +108,8 @@ class CellFactory:
         kept = None
         if arm.shots:
             kept = self._truncate(pair, arm, task, demonstrator, demonstrations, draw)
+            if unreadable := self._unreadable.get((task.task, facts.folder)):
+                return Cell(model, arm, task, draw, missing=unreadable)
         identity = cell_identity(
             {
                 "model": model_identity(resolved, facts, arm),
@@ -172,12 +182,19 @@ class CellFactory:
         index = (task.task, demonstrator, arm.shots, draw, variants)
         if index not in self._kept:
             documents = self._items(task.task).evaluated(self.resolved.study.limit)
-            self._kept[index] = kept_demonstrations(
-                variants,
-                lambda variant_arm: self._task(task, variant_arm, demonstrator),
-                documents,
-                demonstrations,
-            )
+            readable = variants
+            while index not in self._kept:
+                try:
+                    self._kept[index] = kept_demonstrations(
+                        readable,
+                        lambda variant_arm: self._task(task, variant_arm, demonstrator),
+                        documents,
+                        demonstrations,
+                    )
+                except VariantError as error:  # the other models' prompts do not depend on it
+                    folder = error.folder
+                    self._unreadable[task.task, folder] = str(error)
+                    readable = frozenset(v for v in readable if v.folder != folder)
         return self._kept[index]
 
 

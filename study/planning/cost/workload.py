@@ -23,6 +23,7 @@ from typing import Any
 from study.config.arms import Arm
 from study.config.tasks import ListedTask
 from study.models.chat_templates.rendering import Rendering
+from study.models.folders.loading import is_fault
 from study.models.tokenizers import cached_tokenizer, template_tokens, token_counts
 from study.models.weights import ModelFacts
 from study.planning.cells.cell import Cell
@@ -90,7 +91,13 @@ class WorkCounter:
         facts = None if isinstance(model, str) else model
         index = (facts.tokenizer if facts else "", cell.task.task, cell.arm.name, cell.rendering)
         if index not in self._work:
-            self._work[index] = self._count(facts, cell.task, cell.arm, cell.rendering)
+            try:
+                self._work[index] = self._count(facts, cell.task, cell.arm, cell.rendering)
+            except BaseException as error:  # a tokenizer may raise anything, for some texts only
+                if facts is None or not is_fault(error):
+                    raise
+                # Without the tokenizer; its cells fail when they are run, with the reason.
+                self._work[index] = self._count(None, cell.task, cell.arm, None)
         requests, prompt_tokens, tokens, sizes = self._work[index]
         flops = 2e9 * params_b * tokens
         return Work(1, sizes.items, requests, prompt_tokens, tokens, flops, int(sizes.assumed))

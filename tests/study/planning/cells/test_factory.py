@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from study.models.pairs import zoo
 from study.planning.cells.cell import Cell
 from study.planning.cells.factory import other_task
+from study.planning.plan_report import plan_json
 from study.planning.resolve_study import resolve_study
 from study.results.run import Run
 from tests.conftest import MakeRun
@@ -124,3 +128,29 @@ def test_truncated_prompts_are_part_of_the_identity(
             assert len(cell.kept) == 12
             assert min(cell.kept) < shots
     assert len({cell.kept for cell in cells}) <= 3, "one for each pair"
+
+
+def test_a_tokenizer_that_fails_for_some_texts_concerns_its_own_model(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    """Rust's `WordLevel` raises an error for an unknown word if there is no token for it."""
+    whole, other = zoo()[1], zoo()[6]
+    broken = Path(shutil.copytree(other.tuned.path, tmp_path / "models" / "broken"))
+    file = broken / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["model"]["unk_token"] = "<missing>"
+    content["model"]["vocab"].pop("colour")
+    file.write_text(json.dumps(content))
+    pairs = [
+        {"base": pair.base.path, "tuned": tuned, "family": "f", "params_b": pair.params_b}
+        for pair, tuned in ((whole, whole.tuned.path), (other, str(broken)))
+    ]
+    arms = ["base-0shot", "base-5shot", "tuned-0shot-chat", "tuned-5shot-chat"]
+    planned = plan(make_run(pairs=pairs, arms=arms))
+    missing = [cell for _, _, cell in planned.plan.rows if cell.key is None]
+    assert {cell.model.path for cell in missing} == {str(broken)}
+    assert {cell.arm.name for cell in missing} == {"tuned-5shot-chat"}
+    assert {cell.task.task for cell in missing} == {"zoo_colour_mc"}
+    (reason,) = {cell.missing for cell in missing}
+    assert f"{broken}: its prompts cannot be made: " in reason
+    assert plan_json(planned)["cells"] == planned.plan.n_cells
