@@ -129,7 +129,8 @@ def _undecided_error(
 ) -> StudyError:
     """The error that names models and arm, and both ways out; some models have only the second."""
     switchable = {name: problem.off for name, problem in undecided.items() if problem.off}
-    always = [name for name in undecided if name not in switchable]
+    arguments = sorted({name for problem in undecided.values() for name in problem.open})
+    always = [name for name in undecided if not (undecided[name].off or undecided[name].open)]
     thinking_arm = arm.name.replace("-chat", "-chat-thinking", 1)
     ways = []
     if switchable:
@@ -138,6 +139,8 @@ def _undecided_error(
             f"Switch thinking off with `template_arguments: {{{name}: false}}` on the pair or the "
             "arm"
         )
+    if arguments:
+        ways.append(f"Give {listed(arguments)} a value with `template_arguments`")
     if always:
         ways.append(f"Exclude {listed(always)}, whose chat template has no switch")
     ways.append(

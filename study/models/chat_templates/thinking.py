@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cache
@@ -88,7 +89,9 @@ class UndecidedThinking:
     """A model that thinks, or may think, in an arm that does not allow for it."""
 
     off: dict[str, Scalar]
-    "Template arguments that switch thinking off; empty if nothing does."
+    "Template arguments that switch thinking off; empty if nothing is known to."
+    open: tuple[str, ...] = ()
+    "Other arguments about thinking, such as an effort, of which any value decides."
 
 
 @cache
@@ -111,7 +114,7 @@ def undecided_thinking(rendering: Rendering) -> UndecidedThinking | None:
     for name in sorted(argument_names(rendering) & BOOLEAN_SWITCHES):
         if not _may_think(_with_argument(rendering, name, False)):
             return UndecidedThinking({name: False})
-    return UndecidedThinking({})
+    return UndecidedThinking({}, () if _always_thinks(rendering) else tuple(_open(rendering)))
 
 
 def switched_on(rendering: Rendering) -> dict[str, Scalar]:
@@ -152,21 +155,28 @@ def reserved_tokens(rendering: Rendering | None, thinking_tokens: int) -> int:
 
 
 def _may_think(rendering: Rendering) -> bool:
+    given = dict(rendering.arguments)
+    is_on = any(
+        given.get(name) == "true" and _changes(rendering, name, True, False)
+        for name in argument_names(rendering)
+        if _SWITCH_NAME.search(name)
+    )
+    return _always_thinks(rendering) or is_on or any(_open(rendering))
+
+
+def _always_thinks(rendering: Rendering) -> bool:
+    """Whether the prompt itself makes the model think, with the arguments given."""
     if thinking_markers(rendering) is HARMONY:
         return True
-    if _state(rendering) in (PromptState.OPEN, PromptState.ASKS):
-        return True
-    given = dict(rendering.arguments)
-    for name in argument_names(rendering):
-        if not _SWITCH_NAME.search(name):
-            continue
-        if name not in given and _prompt(rendering) != _prompt(
-            _with_argument(rendering, name, False)
-        ):
-            return True
-        if given.get(name) == "true" and _changes(rendering, name, True, False):
-            return True
-    return False
+    return _state(rendering) in (PromptState.OPEN, PromptState.ASKS)
+
+
+def _open(rendering: Rendering) -> Iterator[str]:
+    """Arguments about thinking that are not given and would change the prompt."""
+    for name in sorted(argument_names(rendering) - dict(rendering.arguments).keys()):
+        off = _with_argument(rendering, name, False)
+        if _SWITCH_NAME.search(name) and _prompt(rendering) != _prompt(off):
+            yield name
 
 
 def _state(rendering: Rendering) -> PromptState:

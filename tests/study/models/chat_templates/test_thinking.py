@@ -54,6 +54,12 @@ def test_an_effort_is_no_switch() -> None:
     assert thinking_markers(low) == HARMONY
 
 
+def test_an_effort_that_decides() -> None:
+    open_effort = UndecidedThinking({}, ("reasoning_effort",))
+    assert undecided_thinking(rendered(templates.EFFORT)) == open_effort
+    assert undecided_thinking(rendered(templates.EFFORT, reasoning_effort="none")) is None
+
+
 @pytest.mark.parametrize("name", templates.OPTIONAL)
 def test_templates_that_think_only_if_they_are_told_to(name: str) -> None:
     template = templates.OPTIONAL[name]

@@ -56,6 +56,11 @@ GPT_OSS = (
 ALWAYS = {"r1": R1, "magistral": MAGISTRAL, "phi": PHI, "gpt-oss": GPT_OSS}
 "Think, and have no switch."
 
+EFFORT = (
+    "<|system|>Effort: {{ reasoning_effort | default('high') }}" + TURNS + PROMPT + "{% endif %}"
+)
+"Thinks as much as it is told to."
+
 GRANITE = (
     "{% if thinking %}{{ '<|system|>Write <think>thoughts</think> first.' }}{% endif %}"
     + TURNS
