@@ -62,6 +62,7 @@ MARKERS = (
     _tags("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
     _tags("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1
     _tags("Here is my thought process:", "Here is my response:"),  # Granite 3.2
+    _tags("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel Thinker
 )
 "Markers of published models; those of a template are the first that occur in it."
 BOOLEAN_SWITCHES = frozenset(

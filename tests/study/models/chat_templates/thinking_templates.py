@@ -53,7 +53,21 @@ GPT_OSS = (
     "message.content + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}"
 )
-ALWAYS = {"r1": R1, "magistral": MAGISTRAL, "phi": PHI, "gpt-oss": GPT_OSS}
+NEMOTRON = (
+    "{% set ns = namespace(enable_thinking=true) %}{% for message in messages %}"
+    "{% if '/no_think' in message.content %}{% set ns.enable_thinking = false %}{% endif %}"
+    "{% endfor %}" + TURNS + PROMPT + "{{ '<think></think>' if ns.enable_thinking is false "
+    "else '<think>\n\n' }}{% endif %}"
+)
+APRIEL = TURNS + PROMPT + "{{ 'Here are my reasoning steps:\n' }}{% endif %}"
+ALWAYS = {
+    "r1": R1,
+    "magistral": MAGISTRAL,
+    "phi": PHI,
+    "gpt-oss": GPT_OSS,
+    "nemotron": NEMOTRON,
+    "apriel": APRIEL,
+}
 "Think, and have no switch."
 
 EFFORT = (
