@@ -12,6 +12,7 @@ from study.errors import StudyError
 from study.models.pairs import zoo
 from study.planning.plan_study import PlannedStudy
 from study.processes import ProcessIdentity
+from study.results.cell_store.maintenance import compact
 from study.results.run import Run
 from study.running.dispatch import dispatch, training_jobs
 from tests.conftest import MakeRun
@@ -61,6 +62,24 @@ def test_corrupted_cells_are_reported_by_the_command_and_recomputed(copied: Run)
     assert "1 cells computed, 12 items in" in result.stderr
     assert len(copied.cells.done()) == 24
     assert not left_behind.exists(), "what a killed process left is deleted"
+
+
+def test_a_pack_that_cannot_be_read_stops_the_command_and_stays(copied: Run) -> None:
+    """A disk that fails, a stale mount and another user's permissions are not corruption."""
+    compact(copied.cells)
+    (path,) = (copied.results / "packs").glob("*/cells")
+    content = path.read_bytes()
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # reading it fails
+    result = call("run", copied.folder)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert f"{path}: found Input/output error; expected a file or folder that can be read" in line
+    assert not (copied.results / "corrupted").exists()
+    path.unlink()
+    path.write_bytes(content)
+    assert len(copied.cells.done()) == 24
+    assert list(copied.cells.bundles.corrupted()) == []
 
 
 def test_a_higher_limit_keeps_the_demonstrations(small: Run, make_run: MakeRun) -> None:

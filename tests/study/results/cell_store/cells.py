@@ -11,7 +11,18 @@ from typing import Any
 
 from study.results.cell_store.corruption import digest
 from study.results.cell_store.store import CellStore
-from study.results.schema import RESPONSES
+
+SCHEMA = {
+    "item": "int64",
+    "hash": "string",
+    "score": "float64",
+    "truncated": "bool",
+    "logprobs": "list<float64>",
+    "greedy": "list<bool>",
+    "tokens": "list<int64>",
+    "texts": "list<string>",
+}
+"One column of each kind."
 
 
 def key(number: int) -> str:
@@ -25,17 +36,13 @@ def rows(number: int, items: int = 20) -> list[dict[str, Any]]:
     return [
         {
             "item": item,
-            "prompt_hash": f"{random.getrandbits(64):x}",
-            "shots": 5,
+            "hash": f"{random.getrandbits(64):x}",
+            "score": random.random(),
             "truncated": False,
             "logprobs": [-random.random(), -random.random()],
             "greedy": [False, True],
             "tokens": [1, 2],
-            "bytes": [3, 4],
-            "characters": [3, 4],
-            "texts": [],
-            "thinking_tokens": [],
-            "thinking_exhausted": [],
+            "texts": ["one", "two"],
         }
         for item in range(items)
     ]
@@ -48,7 +55,7 @@ def record(number: int) -> dict[str, Any]:
 
 def store_in(folder: Path) -> CellStore:
     """A store as a run has it; a new one, which has read nothing yet."""
-    return CellStore(folder / "cells", folder / "packs", RESPONSES)
+    return CellStore(folder / "cells", folder / "packs", SCHEMA)
 
 
 def write_cells(store: CellStore, numbers: range) -> None:

@@ -15,24 +15,19 @@ import pytest
 from study.results.cell_store.corruption import CorruptedError
 from study.results.cell_store.maintenance import compact
 from study.results.cell_store.store import CellStore
-from study.results.schema import RESPONSES
-from tests.study.results.cell_store.cells import key, record, rows, store_in, write_cells
+from tests.study.results.cell_store.cells import SCHEMA, key, record, rows, store_in, write_cells
 
 KEY = "0" * 64
 RECORD = {"key": KEY, "score": 0.5, "task": "t"}
 ITEM: dict[str, Any] = {
     "item": 0,
-    "prompt_hash": "p",
-    "shots": 5,
+    "hash": "p",
+    "score": 0.5,
     "truncated": False,
     "logprobs": [-1.5, -0.1],
     "greedy": [False, True],
     "tokens": [1, 2],
-    "bytes": [3, 4],
-    "characters": [3, 4],
     "texts": [],
-    "thinking_tokens": [],
-    "thinking_exhausted": [],
 }
 
 
@@ -54,7 +49,7 @@ def test_written_and_read(store: CellStore) -> None:
     assert store.has(KEY)
     assert store.record(KEY) == RECORD
     items = store.items(KEY)
-    assert items.column_names == list(RESPONSES)
+    assert items.column_names == list(SCHEMA)
     assert items.to_pylist() == [ITEM, {**ITEM, "item": 1, "texts": ["said"], "logprobs": None}]
     two = store.items(KEY, ["item", "texts"])
     assert two.to_pydict() == {"item": [0, 1], "texts": [[], ["said"]]}
