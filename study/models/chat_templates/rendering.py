@@ -4,9 +4,7 @@ In: a tokenizer, template arguments, the study's date. Out: `Rendering`, which h
 the template can read besides the messages; a function that renders messages from it alone. So its
 identity covers all that can change a prompt, the tokenizer being out of reach of the template.
 
-A template runs in transformers' sandbox. Of its global names a template may read only those in
-`GLOBALS`, so that a clock or a source of randomness that transformers or Jinja offer is refused,
-also one that they add later. `strftime_now` formats midnight of the study's date.
+Templates cannot read the clock: `strftime_now` formats midnight of the study's date.
 """
 
 from __future__ import annotations
@@ -16,38 +14,16 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from study.config.arms import Scalar
 from study.errors import StudyError, listed, nearest
+from study.models.chat_templates.names import CLOCK, GLOBALS, compiled_template, template_names
 
 ChatTemplate = Callable[..., str]
 "Renders messages, with or without the prompt of the next assistant turn."
 Messages = Sequence[Mapping[str, str]]
 "Mappings with `role` and `content`."
-CLOCK = "strftime_now"
-GLOBALS = frozenset({CLOCK, "raise_exception", "dict", "namespace", "range", "cycler", "joiner"})
-"Global names that a template may read; Jinja's `lipsum` draws random text."
-RANDOM_FILTERS = frozenset({"random"})
-"Filters of Jinja whose result is not determined by what they are applied to."
-RENDERER = frozenset(
-    {"messages", "tools", "documents", "add_generation_prompt", "continue_final_message"}
-)
-"Variables that the renderer sets itself."
-
-
-@dataclass(frozen=True)
-class TemplateNames:
-    """What the text of a template refers to."""
-
-    arguments: frozenset[str]
-    "Variables that it reads, and that neither it nor the renderer sets in every case."
-    special_tokens: frozenset[str]
-    "Special tokens that it reads, such as `eos_token`."
-    reads_clock: bool
-    forbidden: tuple[str, ...]
-    "Global names and filters that it uses although their result is not fixed."
 
 
 @dataclass(frozen=True)
@@ -91,9 +67,10 @@ class TokenizerTemplate:
         special_tokens = {name: str(text) for name, text in tokenizer.special_tokens_map.items()}
         return cls(str(template) if template else None, special_tokens)
 
-    def read(self, arguments: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Those of the arguments that the template reads."""
-        names = template_names(self.text, "chat template").arguments if self.text else ()
+    def read(self, arguments: Mapping[str, Scalar], where: str) -> dict[str, Scalar]:
+        """Those of the arguments that the template reads; StudyError, naming `where`, if it is not
+        valid."""
+        names = template_names(self.text, where).arguments if self.text else ()
         return {name: value for name, value in arguments.items() if name in names}
 
 
@@ -144,32 +121,6 @@ def argument_names(rendering: Rendering) -> frozenset[str]:
     return template_names(rendering.template, "chat template").arguments
 
 
-@cache
-def template_names(template: str, where: str) -> TemplateNames:
-    """What a template refers to; StudyError, naming `where`, if it is not valid Jinja."""
-    from jinja2 import TemplateSyntaxError, meta, nodes
-
-    try:
-        environment = _compiled(template).environment
-        tree = environment.parse(template)
-        # The names it reads, as Jinja's compiler sees them: global names are not among them.
-        variables = frozenset(meta.find_undeclared_variables(tree))
-    except (TemplateSyntaxError, RecursionError) as error:
-        raise StudyError(
-            where, found=f"a chat template that is not valid: {error}", expected="Jinja"
-        ) from None
-    read = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
-    filters = {node.name for node in tree.find_all(nodes.Filter)} & RANDOM_FILTERS
-    forbidden = (read & environment.globals.keys()) - GLOBALS | filters
-    special_tokens = frozenset(name for name in variables if name.endswith("_token"))
-    return TemplateNames(
-        arguments=variables - RENDERER - special_tokens,
-        special_tokens=special_tokens,
-        reads_clock=CLOCK in read,
-        forbidden=tuple(sorted(forbidden)),
-    )
-
-
 def short_conversation(turns: int) -> list[dict[str, str]]:
     """`turns` user turns, the last one without an answer, each message being 'a'."""
     roles = ("user", "assistant") * turns
@@ -211,7 +162,7 @@ def render_messages(
     if date is not None:
         midnight = dt.datetime.combine(date, dt.time())
         # The compiled template is cached by its text, and transformers renders the cached one.
-        _compiled(rendering.template).globals[CLOCK] = midnight.strftime
+        compiled_template(rendering.template).globals[CLOCK] = midnight.strftime
     (text,), _ = render_jinja_template(
         [list(messages)],
         chat_template=rendering.template,
@@ -221,13 +172,3 @@ def render_messages(
         **{name: json.loads(value) for name, value in rendering.arguments},
     )
     return str(text)
-
-
-def _compiled(template: str) -> Any:
-    """transformers' compiled template, the same object that it renders."""
-    from transformers.utils.chat_template_utils import _compile_jinja_template
-
-    compiled = _compile_jinja_template(template)
-    if compiled is not _compile_jinja_template(template):
-        raise RuntimeError("transformers no longer caches templates: the date cannot be fixed")
-    return compiled

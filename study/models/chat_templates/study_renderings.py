@@ -101,11 +101,12 @@ def _rendering(
 ) -> Rendering | str:
     def rendered(*layers: Mapping[str, Scalar]) -> Rendering:
         source = tokenizer_template(facts.tokenizer, facts.folder, facts.overrides)
+        arguments = {name: layer[name] for layer in layers for name in layer}
         return model_rendering(
             facts,
             facts.overrides,
             date=study.date,
-            arguments=source.read({name: layer[name] for layer in layers for name in layer}),
+            arguments=source.read(arguments, str(facts.folder)),
             turns=1 + arm.shots if arm.multiturn else 1,
         )
 

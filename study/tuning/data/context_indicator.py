@@ -60,7 +60,7 @@ def seed_rendering(recipe: Recipe, facts: ModelFacts, study: Study) -> Rendering
     that only the template of the recipe's base reads are not passed to it."""
     overrides = TokenizerOverrides(recipe.template, trust_remote_code=study.trust_remote_code)
     source = tokenizer_template(facts.tokenizer, facts.folder, overrides)
-    arguments = source.read(recipe.template_arguments)
+    arguments = source.read(recipe.template_arguments, str(facts.folder))
     return model_rendering(facts, overrides, date=study.date, arguments=arguments)
 
 

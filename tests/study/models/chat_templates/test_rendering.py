@@ -9,13 +9,9 @@ import pytest
 from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_NAMESPACE
 
 from study.errors import StudyError
+from study.models.chat_templates.names import GLOBALS, RANDOM_FILTERS, compiled_template
 from study.models.chat_templates.published import TEMPLATES
-from study.models.chat_templates.rendering import (
-    GLOBALS,
-    RANDOM_FILTERS,
-    TokenizerTemplate,
-    _compiled,
-)
+from study.models.chat_templates.rendering import TokenizerTemplate
 from tests.conftest import ROOT
 from tests.study.models.chat_templates.chat import DATE, MESSAGES, of, render, tokenizer_with
 
@@ -88,7 +84,7 @@ def test_an_argument_that_the_template_does_not_read_is_refused() -> None:
         with pytest.raises(StudyError, match=f"template_arguments.{name}: .*'enable_thinking'"):
             of(tokenizer, **{name: False})
     everything = {"enable_thinking": False, "other": 1}
-    assert TokenizerTemplate.of(tokenizer).read(everything) == {"enable_thinking": False}
+    assert TokenizerTemplate.of(tokenizer).read(everything, "here") == {"enable_thinking": False}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +104,7 @@ def test_templates_that_cannot_be_used(template: str | None, found: str) -> None
 
 def test_the_names_that_a_template_can_reach_are_known() -> None:
     """A new one may be a clock. It is refused until somebody has looked at it."""
-    environment = _compiled("{{ messages }}").environment
+    environment = compiled_template("{{ messages }}").environment
     assert environment.sandboxed
     assert set(environment.globals) == GLOBALS | DEFAULT_NAMESPACE.keys()
     assert set(environment.filters) == DEFAULT_FILTERS.keys()

@@ -76,6 +76,7 @@ def test_what_is_wrong_with_one_model_concerns_no_other(
     assert cells["whole"].key is not None
     assert cells["broken"].key is None
     assert reason in cells["broken"].missing
+    assert str(tmp_path / "broken") in cells["broken"].missing
 
 
 def test_two_models_with_one_template_and_other_special_tokens(

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from study.config.arms import Scalar
+from study.models.chat_templates.markers import HARMONY, MARKERS
 from study.models.chat_templates.rendering import Rendering
 from study.models.chat_templates.thinking import (
-    HARMONY,
-    MARKERS,
     UndecidedThinking,
     switched_on,
     thinking_markers,
