@@ -1,5 +1,6 @@
 """kill -9 of the runner, of its workers, of the shell that started it, or of all at once, at random
-moments: while it plans, loads, computes, or writes a cell's files. The same command resumes."""
+moments: while it plans, loads, computes, generates, or writes a cell's files. The same command
+resumes."""
 
 from __future__ import annotations
 
@@ -7,19 +8,46 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from study.data import SUITES
 from study.results.run import Run
 from tests.conftest import MakeRun, command_environment, tables
 from tests.study.commands import call
 
 VICTIMS = ("runner", "worker", "shell", "all")
 MARKS = {"runner": b"/study\0run", "worker": b"spawn_main", "shell": b"-c\0"}
+
+
+COMMITS_EVERY_STEP = f"""#!{sys.executable}
+from study.running.cells import partial_commits
+
+partial_commits.COMMIT_SECONDS = 0.0
+
+if __name__ == "__main__":
+    from study.cli.main import main
+
+    main()
+"""
+"The command, with a commit of partial responses at every step. Workers import it, too."
+
+
+def tasks() -> list[dict[str, Any]]:
+    """The zoo's multiple-choice tasks, and a fifth of them in generated form."""
+    suites = [yaml.safe_load((SUITES / f"zoo_{form}.yaml").read_text()) for form in ("mc", "gen")]
+    return [*suites[0]["tasks"], *suites[1]["tasks"][::5]]
+
+
+def responses_of(run: Run) -> dict[str, Any]:
+    """The stored responses of every cell."""
+    return {key: run.responses.items(key).to_pylist() for key in run.responses.done()}
 
 
 def processes_of(group: int) -> dict[int, bytes]:
@@ -62,30 +90,38 @@ def wait_for_end(group: int) -> None:
 def test_killed_at_random_moments_and_resumed(
     moments: int, make_run: MakeRun, tmp_path: Path
 ) -> None:
-    size: dict[str, Any] = {"tasks": {"suite": "zoo_mc"}, "limit": 3 * moments}
+    size: dict[str, Any] = {"tasks": tasks(), "limit": 3 * moments}
     if moments > len(VICTIMS):
         size["pairs"] = [{"source": "zoo", "family": ["llama-early", "neox-late"]}]
     undisturbed, folder = make_run("undisturbed", **size), make_run("killed", **size)
     assert call("run", undisturbed).returncode == 0
     rng = random.Random(20261121)
     environment = command_environment(tmp_path / "network-attempts")
+    command = tmp_path / "bin" / "study"
+    command.parent.mkdir()
+    command.write_text(COMMITS_EVERY_STEP)
+    command.chmod(0o755)
     cells = Run.open(folder).cells
     groups: list[int] = []
+    start_seconds = 0.0
     for moment in range(moments):
         kind = VICTIMS[moment % len(VICTIMS)]
         shell = subprocess.Popen(
-            ["bash", "-c", 'study run "$0"; true', str(folder)],
+            ["bash", "-c", '"$0" run "$1"; true', str(command), str(folder)],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         groups.append(shell.pid)
-        done_before = len(cells.done())
-        enough, latest = done_before + rng.randrange(1, 5), time.monotonic() + rng.uniform(2, 30)
+        begun, done_before = time.monotonic(), len(cells.done())
+        enough = done_before + rng.randrange(1, 5)
+        # The first is killed after a few cells, which says how long a start takes on this machine.
+        latest = begun + start_seconds * rng.uniform(0.1, 1.5) if moment else float("inf")
         while len(cells.done()) < enough and time.monotonic() < latest:
             assert shell.poll() is None, f"it ended before it could be killed {moments} times"
             time.sleep(0.005)
+        start_seconds = start_seconds or time.monotonic() - begun
         time.sleep(rng.uniform(0, 0.1))
         for pid in victims(shell.pid, kind):
             kill(pid)
@@ -103,6 +139,13 @@ def test_killed_at_random_moments_and_resumed(
     result = call("run", folder)
     assert result.returncode == 0, result.stderr
     assert 0 < interrupted < len(cells.done()) == len(Run.open(undisturbed).cells.done())
-    assert not list(cells.corrupted())
+    run, expected = Run.open(folder), Run.open(undisturbed)
+    assert not [*cells.corrupted(), *run.responses.corrupted()]
+    assert responses_of(run) == responses_of(expected)
+    assert not list((run.results / "responses" / "partial").iterdir())
+    records = [run.responses.record(key) for key in run.responses.done()]
+    print(
+        sum(bool(record["resumed"]) for record in records), "cells resumed from partial responses"
+    )
     assert tables(folder) == tables(undisturbed)
     assert not (tmp_path / "network-attempts").exists()
