@@ -111,6 +111,7 @@ def test_balanced_groups_are_the_analysis_of_variance() -> None:
     assert fit.coefficients[0] == pytest.approx(y.mean())
     assert fit.errors[0] ** 2 == pytest.approx(between / 40, rel=1e-4)
     (row,) = fit.to_frame().to_dict("records")
+    assert (row["effect"], row["estimate"]) == ("constant", fit.coefficients[0])
     assert row["z"] == pytest.approx(row["estimate"] / row["stderr"])
     assert row["p"] == pytest.approx(2 * stats.norm.sf(row["z"]))
     assert fit.n == 40
