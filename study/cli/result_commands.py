@@ -57,7 +57,7 @@ def import_scores(
     from study.exchange.read_csv import read_csv
     from study.exchange.read_lm_eval import read_lm_eval
     from study.exchange.score_ranges import ScoreRanges
-    from study.results.imported import write_import
+    from study.results.imported import check_import, write_import
     from study.results.run import Run
     from study.tasks.prompt_forms import check_arms
 
@@ -65,17 +65,23 @@ def import_scores(
     check_arms(opened.study)
     ranges = ScoreRanges.of(opened.study, score_range)
     given = given_pair(pair, role, family, params_b)
+    sources = list(opened.imports)
     for file in files:
-        if file.suffix.lower() == ".csv" and given is not None:
+        is_csv = file.suffix.lower() == ".csv"
+        if is_csv and given is not None:
             raise StudyError("--pair", found=f"{file}", expected="lm-eval results with it")
         imported = (
             read_csv(file, opened.study, ranges)
-            if file.suffix.lower() == ".csv"
+            if is_csv
             else read_lm_eval(file, opened.study, ranges, given)
         )
+        check_import(imported, sources)
+        sources.append(imported)
+    # All are valid, so all are written.
+    for imported in sources[len(opened.imports) :]:
         write_import(opened.results / "imports", imported, opened.imports)
-        opened.reload()
-        say(f"{file}: {len(imported.rows)} scores of {imported.rows['pair'].nunique()} pairs")
+        n_pairs = imported.rows["pair"].nunique()
+        say(f"{imported.origin}: {len(imported.rows)} scores of {n_pairs} pairs")
 
 
 def export(

@@ -81,8 +81,8 @@ class _File(BaseModel):
     passages: dict[str, dict[int, int]]
 
 
-def write_import(folder: Path, imported: Imported, existing: Iterable[Imported]) -> Path:
-    """Commit a source to `results/imports`; StudyError if `existing` imports hold its scores."""
+def check_import(imported: Imported, existing: Iterable[Imported]) -> None:
+    """StudyError if `existing` imports hold a source's scores, or contradict them."""
     others = list(existing)
     if any(other.digest == imported.digest for other in others):
         raise StudyError(
@@ -92,6 +92,11 @@ def write_import(folder: Path, imported: Imported, existing: Iterable[Imported])
             do=f"Delete results/imports/{imported.digest[:16]}.json to import it again",
         )
     check_unique([source.rows.assign(_origin=source.origin) for source in (imported, *others)])
+
+
+def write_import(folder: Path, imported: Imported, existing: Iterable[Imported]) -> Path:
+    """Commit a source to `results/imports`; StudyError if `existing` imports hold its scores."""
+    check_import(imported, existing)
     content = {
         "origin": imported.origin,
         "digest": imported.digest,

@@ -59,9 +59,10 @@ class CsvFuzzer(Fuzzer):
         if random.random() < 0.3:
             data, change, invalid = changed_bytes(_as_csv(table), random)
             return Mutant(change, {FILE: data}, invalid=invalid)
-        changes = [
-            random.choice(CHANGES)(table, random) for _ in range(random.choice((1, 1, 1, 2)))
-        ]
+        changes = [random.choice(CELL_CHANGES + SHAPE_CHANGES)(table, random)]
+        if random.random() < 0.25:
+            table = _table()
+            changes = [random.choice(CELL_CHANGES)(table, random) for _ in range(2)]
         return Mutant("; ".join(changes), {FILE: _as_csv(table, random)})
 
     def read(self, folder: Path, mutant: Mutant) -> None:
@@ -93,7 +94,7 @@ def _table() -> list[list[str]]:
 
 
 def _replace(table: list[list[str]], random: Random) -> str:
-    row = random.choice(table[1:] if random.random() < 0.95 else table)
+    row = random.choice(table[1:])
     column = random.randrange(len(row))
     row[column] = random.choice((*WORDS, *(str(v) for v in NASTY if not isinstance(v, int))))
     return f"{table[0][column]!r:.40} replaced by {row[column]!r:.40}"
@@ -104,6 +105,38 @@ def _replace_column(table: list[list[str]], random: Random) -> str:
     for row in table[1:]:
         row[column] = word
     return f"all of {table[0][column]!r:.40} replaced by {word!r:.40}"
+
+
+NUMBERS = [name for name, kind in SCORES.items() if kind != "str"]
+ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+
+
+def _respell(table: list[list[str]], random: Random) -> str:
+    """A number in other characters, which some readers take for the same."""
+    column = table[0].index(random.choice(NUMBERS))
+    row = random.choice(table[1:])
+    value = row[column] or "1"
+    spellings = (f" {value}", f"{value} ", f"+{value}", f"{value}_0", value.translate(ARABIC))
+    row[column] = random.choice(
+        (
+            *spellings,
+            f"{value}e0",
+            f"{value}E+00",
+            f"0{value}",
+            f"'{value}",
+            f"{value}f",
+            f"-{value}",
+        )
+    )
+    return f"{table[0][column]} spelt {row[column]!r}"
+
+
+def _empty_column(table: list[list[str]], random: Random) -> str:
+    """A column without values, most often that of models, whose names exports need."""
+    name = random.choice(("model", "model", *SCORES))
+    for row in table[1:]:
+        row[table[0].index(name)] = ""
+    return f"{name} is empty"
 
 
 def _rename_in_all_rows(table: list[list[str]], random: Random) -> str:
@@ -121,6 +154,12 @@ def _drop_column(table: list[list[str]], random: Random) -> str:
     for row in table:
         del row[column]
     return f"{name} dropped"
+
+
+def _rename_column(table: list[list[str]], random: Random) -> str:
+    column = random.randrange(len(table[0]))
+    name, table[0][column] = table[0][column], random.choice((*WORDS, *SCORES))
+    return f"column {name} renamed to {table[0][column]!r:.40}"
 
 
 def _repeat_column(table: list[list[str]], random: Random) -> str:
@@ -161,11 +200,16 @@ def _shuffle(table: list[list[str]], random: Random) -> str:
     return "rows in another order"
 
 
-CHANGES = (
+CELL_CHANGES = (
     *[_replace] * 6,
     _replace_column,
+    *[_respell] * 2,
+    _empty_column,
     *[_rename_in_all_rows] * 3,
+)
+SHAPE_CHANGES = (
     _drop_column,
+    _rename_column,
     _repeat_column,
     _move_column,
     _ragged,

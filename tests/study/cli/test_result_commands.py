@@ -12,6 +12,7 @@ from analysis import load_scores
 from analysis.statistics.families import Families
 from analysis.statistics.power import power
 from study.cli.main import app
+from study.cli.result_commands import import_scores
 from study.cli.result_commands import power as power_command
 from study.errors import StudyError
 from study.results.schema import SCORES
@@ -76,3 +77,18 @@ def test_options_of_import_and_export(folder: Path, tmp_path: Path) -> None:
     exported = runner.invoke(app, ["export", str(folder), str(out), "--for-spreadsheets"])
     assert exported.exit_code == 0, exported.output
     assert ",'=1+1\n" in (out / "scores.csv").read_text()
+
+
+def test_of_several_files_all_are_imported_or_none(folder: Path, tmp_path: Path) -> None:
+    files = [
+        write_csv(tmp_path, score_rows(), "one.csv"),
+        write_csv(tmp_path, score_rows().assign(task="u"), "two.csv"),
+        write_csv(tmp_path, score_rows(score=0.9), "three.csv"),
+    ]
+    with pytest.raises(StudyError, match=r"three\.csv and .*one\.csv: .*a contradiction"):
+        import_scores(folder, files)
+    assert not (folder / "results" / "imports").exists()
+    with pytest.raises(StudyError, match="imported already"):
+        import_scores(folder, [files[0], files[0]])
+    import_scores(folder, files[:2])
+    assert len(load_scores(folder)) == 24

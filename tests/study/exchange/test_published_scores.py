@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from analysis import load_scores
-from analysis.pipeline import write_tables
+from analysis.pipeline import analyze_run, write_tables
 from analysis.tables.correlations import correlations
 from tests.conftest import ROOT
 from tests.study.exchange.score_files import (
     add_import,
     imported_csv,
+    score_rows,
     write_csv,
     write_imported_study,
 )
@@ -100,3 +101,18 @@ def test_published_correlations(name: str, tmp_path: Path) -> None:
         for coefficient, value in zip(("pearson", "spearman"), expected, strict=True):
             estimate = rows.loc[rows["coefficient"] == coefficient, "estimate"].item()
             assert round(estimate, 2) == value, (task, coefficient, estimate)
+
+
+@pytest.mark.filterwarnings("error")
+def test_arms_of_a_leaderboard_are_analysed(tmp_path: Path) -> None:
+    """With the zero-shot control, where there is one; without a figure over numbers of shots."""
+    rows = score_rows()
+    rows["arm"] = rows["role"].map(MIXED)
+    control = rows[rows["role"] == "base"].assign(arm="base-0shot", score=0.5)
+    control["score"] = [0.2, 0.5, 0.3, 0.6, 0.4, 0.5]
+    contrasts = [{"name": "leaderboard", "x": MIXED["base"], "y": MIXED["tuned"]}]
+    folder = write_imported_study(tmp_path / "published", contrasts)
+    run = add_import(folder, imported_csv(write_csv(tmp_path, pd.concat([rows, control]))))
+    assert "leaderboard-control: base-0shot (x) against tuned (y)" in analyze_run(run)
+    assert (folder / "figures" / "forest.pdf").exists()
+    assert not (folder / "figures" / "shots.pdf").exists()
