@@ -19,6 +19,7 @@ from typing import Any
 
 from study.config.study import Study
 from study.errors import StudyError, nearest, printable
+from study.tasks.demonstrations import Demonstrations, fixed_sampler
 from study.tasks.items import TaskItems, task_items
 from study.tasks.lm_eval.task_files import TaskFiles, read_task_files
 from study.tasks.lm_eval.types import LmEvalTask
@@ -165,10 +166,7 @@ class TaskLibrary:
         """The lm-eval task with its data; StudyError if it cannot be loaded."""
         with self.faults(name):
             task: LmEvalTask = self._manager(name).load([name])["tasks"][name]
-            metrics = task._metric_fn_list
-            absent = [metric for metric, function in metrics.items() if function is None]
-            if absent and task.config.process_results is None:
-                raise LookupError(f"no function for the metric {absent[0]}")
+            _check_functions(task)
         return task
 
     def load_items(self, name: str, where: str | Path) -> tuple[LmEvalTask, TaskItems]:
@@ -176,7 +174,9 @@ class TaskLibrary:
         entry = self.entry(name, where)
         task = self.load(name)
         with self.faults(name):
-            return task, task_items(task, name, shares_split=entry.shares_split)
+            items = task_items(task, name, shares_split=entry.shares_split)
+            _check_prompts(task, items)
+        return task, items
 
     @contextmanager
     def faults(self, name: str) -> Iterator[None]:
@@ -196,6 +196,31 @@ class TaskLibrary:
                 found=printable(f"{type(error).__name__}: {error}", MAX_REASON),
                 expected="a task that can be loaded and rendered",
             ) from error
+
+
+def _check_functions(task: LmEvalTask) -> None:
+    """LookupError for a metric or an aggregation that lm-eval does not know; it leaves them out."""
+    functions = {"aggregation of": task.aggregation()}
+    if task.config.process_results is None:
+        functions["metric"] = task._metric_fn_list
+    for kind, by_metric in functions.items():
+        for metric, function in by_metric.items():
+            if function is None:
+                raise LookupError(f"there is no {kind} {metric}")
+
+
+def _check_prompts(task: LmEvalTask, items: TaskItems) -> None:
+    """Render one item, with a demonstration if there is one, and make its requests; raises what the
+    task's description, delimiters, prefix and demonstrations raise."""
+    document, shown = items.items[0].raw, Demonstrations(items.pool[:1])
+    sampler, task.sampler = task.sampler, fixed_sampler(shown)
+    try:
+        for shots in range(len(shown.documents) + 1):
+            prefix = task.doc_to_prefix(document)
+            context = task.fewshot_context(document, num_fewshot=shots, gen_prefix=prefix)
+            task.construct_requests(doc=document, ctx=context, metadata=(items.task, 0, 1))
+    finally:
+        task.sampler = sampler
 
 
 def task_library(study: Study) -> TaskLibrary:

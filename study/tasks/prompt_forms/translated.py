@@ -61,7 +61,7 @@ def translation(study: Study) -> Translation:
 def _read(path: Path) -> Translation:
     try:
         words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StudyError(path, found=f"{error}", expected="a JSON file of words") from None
     if not isinstance(words, dict) or not all(isinstance(word, str) for word in words.values()):
         raise StudyError(path, found="something else", expected="an object that maps words")

@@ -72,6 +72,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "code of the data that fails": ({"custom_dataset": "!function code.wrong"}, "found KeyError"),
     "syntax of a template": ({"doc_to_text": "{{ word"}, "task own: found TemplateSyntaxError"),
     "unknown field": ({"doc_to_text": "{{ absent.x }}"}, "task own: found UndefinedError"),
+    "unknown aggregation": (
+        {"metric_list": [{"metric": "acc", "aggregation": "men"}]},
+        "task own: found LookupError: there is no aggregation of acc",
+    ),
+    "template of the description": ({"description": "{{ word"}, "found TemplateSyntaxError"),
+    "template of the prefix": ({"gen_prefix": "{{ 1 / 0 }}"}, "found ZeroDivisionError"),
+    "template of demonstrations": (
+        {"fewshot_config": {"doc_to_text": "{{ absent.x }}"}},
+        "found UndefinedError",
+    ),
     "missing data": (
         {"custom_dataset": ..., "dataset_path": "json", "test_split": "train",
          "dataset_kwargs": {"data_files": {"train": "absent.jsonl"}}},

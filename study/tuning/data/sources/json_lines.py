@@ -27,7 +27,7 @@ def read_json_lines(source: Source, study: Study, tasks: TaskLibrary, key: str) 
     """The pool of one file; StudyError for a line that is not a conversation."""
     path = study.folder / str(source.file)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise study.error(
             f"{key}.file", found=f"{path}: {error}", expected="a file of JSON lines"
@@ -49,7 +49,7 @@ def _conversation(path: Path, number: int, line: str) -> Conversation:
 
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise fault(f"not JSON: {error}") from None
     if not isinstance(row, dict):
         raise fault(f"a {type(row).__name__}")

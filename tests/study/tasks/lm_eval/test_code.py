@@ -62,7 +62,7 @@ def loaded(folder: Path, name: str) -> Callable[..., Any]:
         ('{"acc": helper', '{"acc": 2 * helper'),
         ("value + LIMIT", "value - LIMIT"),
         ("LIMIT = 3", "LIMIT = 4"),
-        ("import math", "import math\nmath.pi = 3"),
+        ("import math", "import math\nmath.own = 3"),
     ],
 )
 def test_code_that_the_function_uses_moves_the_digest(
