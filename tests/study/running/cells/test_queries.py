@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from study.errors import StudyError
+from study.results.cell_store.partial_responses import PartialResponses, PartialResponseStore
 from study.results.run import Run
+from study.running.cells import partial_commits
 from tests.conftest import write_study
 from tests.in_process import evaluate, evaluate_all, plan
 from tests.study.running.cells.thinking_models import OPENING, STRIPPING, SWITCH, thinking_pair
@@ -116,3 +118,29 @@ def test_a_model_that_cannot_think_has_no_cells_in_a_thinking_arm(tmp_path: Path
     reasons = {cell.arm.name: cell.missing for job in planned.plan.jobs for cell in job.cells}
     assert reasons["base-0shot"] == ""
     assert "a chat template without thinking" in reasons[THINKING]
+
+
+def test_an_interrupted_thinking_arm_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while the first responses are thought and while they are answered."""
+    write_partial, writes = PartialResponseStore.write, []
+
+    def interrupted(store: PartialResponseStore, key: str, partial: PartialResponses) -> None:
+        write_partial(store, key, partial)
+        writes.append(key)
+        if len(writes) in (2, 5):
+            raise RuntimeError("killed")
+
+    pair = thinking_pair(tmp_path, "m", OPENING)
+    whole = evaluate_all(write(tmp_path / "whole", pair, [thinking()]))
+    monkeypatch.setattr(partial_commits, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr(PartialResponseStore, "write", interrupted)
+    folder = write(tmp_path, pair, [thinking()])
+    for _ in range(2):
+        (failure,) = [event.failure() for event in evaluate(folder) if event.kind == "failed"]
+        assert "killed" in failure
+    run = evaluate_all(folder)
+    record, columns = responses(run, THINKING)
+    assert record["resumed"]["requests"] > 0
+    assert columns == responses(whole, THINKING)[1]
