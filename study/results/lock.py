@@ -113,7 +113,10 @@ def upgrade_lock(path: Path) -> None:
     for model in models.values() if isinstance(models, dict) else ():
         if isinstance(model, dict):
             model.setdefault("generation", NO_DIGEST)
-    write_lock(path, _validated(path, content))
+    lock = _validated(path, content)
+    for name, locked in lock.models.items():
+        lock = lock.with_model(name, locked.model_copy(update={"files": {}}))
+    write_lock(path, lock)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

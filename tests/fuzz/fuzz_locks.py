@@ -93,7 +93,8 @@ class FuzzLocks(Fuzzer):
 def _check(content: dict[str, Any], lock: Lock) -> None:
     """The lock says what the file says, and every value is what it must be."""
     for entry in content.get("models", {}).values():
-        entry.setdefault("generation", NO_DIGEST)
+        if "generation" not in entry:
+            entry.update(generation=NO_DIGEST, files={})
     sections = {"models": {}, "tasks": {}}
     assert lock.model_dump() == {**sections, **content}, "a lock that the file does not say"
     for model in lock.models.values():

@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import constants
 
 from study.errors import StudyError
+from study.models.folders.loading import load_model
 from study.models.pairs import zoo
 from study.planning.changes import changes
 from study.planning.staging import needed_models, not_locked, stage
@@ -21,6 +22,7 @@ from study.running.doctor import examine
 from tests.conftest import MakeRun
 from tests.finished_runs import remove_cell
 from tests.in_process import InProcessExecutor, evaluate, evaluate_all, plan
+from tests.study.models.folders.conftest import change_json
 from tests.study.planning.hub import Hub
 
 PAIR = zoo()[0]
@@ -281,3 +283,42 @@ def test_what_a_study_no_longer_names_leaves_its_lock(make_run: MakeRun) -> None
     assert set(lock.models) == {"llama-early-xs/base", "llama-early-xs/tuned"}
     assert set(lock.tasks) == {"zoo_reverse_mc"}
     assert lock.tasks["zoo_reverse_mc"] == run.lock.tasks["zoo_reverse_mc"]
+
+
+def test_an_adapter_is_fetched_with_its_base(
+    online: Hub, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    adapter = tmp_path / "hub" / "adapter"
+    config = LoraConfig(r=2, target_modules=["up_proj"], init_lora_weights=False)
+    get_peft_model(load_model(Path(PAIR.base.path)), config).save_pretrained(adapter)
+    (adapter / "README.md").unlink(missing_ok=True)
+    change_json(adapter / "adapter_config.json", base_model_name_or_path="zoo/base")
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(Path(PAIR.tuned.path) / name, adapter / name)
+    online.models["zoo/adapter"] = online.folders["zoo/adapter"] = adapter
+    pair = {**LISTED, "base": "zoo/tuned", "tuned": "zoo/adapter"}
+    folder = make_run(pairs=[pair], draws=1, limit=2)
+    assert _stage(folder) == []
+    files = _lock(folder)["models"]["zoo/adapter"]["files"]
+    assert {"adapter_model.safetensors", "base/config.json", "base/model.safetensors"} <= set(files)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert len(evaluate_all(folder).cells.done()) > 0
+
+
+def test_a_lock_of_the_first_version_is_upgraded(online: Hub, make_run: MakeRun) -> None:
+    folder = make_run(pairs=[LISTED])
+    assert _stage(folder) == []
+    lock = _lock(folder)
+    first = {name: lock[name] for name in ("models", "tasks")}
+    for model in first["models"].values():
+        del model["generation"]
+    (folder / "study.lock.json").write_text(json.dumps(first))
+    with pytest.raises(StudyError, match=r"a lock of an earlier version.*study stage"):
+        plan(folder)
+    config = online.models["zoo/base"] / "config.json"
+    config.write_text(config.read_text() + " ")  # the hub's main branch moves on
+    assert _stage(folder) == []
+    assert _lock(folder)["models"]["zoo/base"]["revision"] == lock["models"]["zoo/base"]["revision"]
+    assert _problems(folder) == []
