@@ -14,15 +14,17 @@ from random import Random
 from typing import Any
 
 from study.errors import StudyError
+from study.models.chat_templates.study_renderings import model_rendering
 from study.models.folders.loader import FolderLoader, check_loadable
 from study.models.pairs import ModelRef, zoo
-from study.models.tokenizers import cached_tokenizer, model_rendering, template_tokens
+from study.models.tokenizers import cached_tokenizer
 from study.models.weights import MAX_WINDOW, ModelFacts, model_facts
 from tests.fuzz.fuzzer import Fuzzer, Mutant
 from tests.fuzz.mutations import as_json, changed_bytes, changed_content
 
 SOURCE = Path(zoo()[0].tuned.path)
 WEIGHTS = "model.safetensors"
+DATE = dt.date(2026, 1, 1)
 LOADED = 0.15
 "Share of the mutants that are loaded."
 ADDED = {
@@ -76,9 +78,8 @@ class FuzzModelFolders(Fuzzer):
             facts = _facts(model)
             check_loadable(facts)
             cached_tokenizer.cache_clear()
-            template_tokens.cache_clear()
             if facts.has_template:
-                model_rendering(model, facts.overrides, date=dt.date(2026, 1, 1), arguments={})
+                model_rendering(facts, facts.overrides, date=DATE, arguments={})
             for name in mutant.files:
                 if name.endswith(tuple(self.names)):
                     _check_changed(facts, self.original)
