@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from study.results.ledger import Ledger
+from study.results.ledger import VERSION, Ledger
 from study.results.run import Run
 from tests.analysis.samples import X, Y
 
@@ -53,5 +53,5 @@ def tuning_run(tmp_path: Path) -> Run:
             (folder / "losses.csv").write_text("step,loss\n1,3.0\n2,2.0\n")
             (folder / "turn_scores.csv").write_text("source,score,marked\na,0.5,1\n")
     run = Run.open(tmp_path)
-    run.__dict__["ledger"] = Ledger(run.study.digest(), [], {}, tuned)
+    run.__dict__["ledger"] = Ledger(VERSION, run.study.digest(), "", [], {}, tuned)
     return run
