@@ -64,9 +64,11 @@ def test_rows_of_recipes_have_the_exposure_of_their_mixture(make_run: MakeRun) -
 def test_a_row_says_what_the_pair_and_the_task_are(make_run: MakeRun) -> None:
     task = {"task": "zoo_colour_mc", "task_type": "kind", "metric": "acc", "chance": 0.1}
     pair = zoo()[0]
-    models = {"base": pair.base.path, "tuned": pair.tuned.path, "family": "mine", "params_b": 0.5}
+    models = {"base": pair.base.path, "tuned": pair.tuned.path, "family": "mine"}
     folder = make_run(
-        pairs=[{**models, "name": "named"}], tasks=[{**task, "exposure": "unseen_type"}], draws=1
+        pairs=[{**models, "params_b": pair.params_b, "name": "named"}],
+        tasks=[{**task, "exposure": "unseen_type"}],
+        draws=1,
     )
     planned = plan(folder)
     rows = ledger_rows(planned.resolved, planned.plan)
@@ -76,7 +78,7 @@ def test_a_row_says_what_the_pair_and_the_task_are(make_run: MakeRun) -> None:
     assert row == {
         "pair": "named",
         "family": "mine",
-        "params_b": 0.5,
+        "params_b": pair.params_b,
         "model": cell.model.name,
         "role": "base",
         "arm": "base-5shot",
