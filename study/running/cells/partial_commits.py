@@ -38,7 +38,8 @@ class PartialCommits:
         requests = sum(map(bool, self._partial.tokens.values())) + len(self._partial.texts)
         self.resumed: dict[str, Any] | None = None
         """What an earlier process had generated, for the record: the number of requests, finished
-        or not, and its provenance; None if there is nothing."""
+        or not (twice those of which thinking and answer had begun), and its provenance; None if
+        there is nothing."""
         if requests:
             provenance = list(self._partial.provenance)
             self.resumed = {"requests": requests, "provenance": provenance}
