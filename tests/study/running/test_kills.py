@@ -77,9 +77,9 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def wait_for_end(group: int) -> None:
-    """Workers end by themselves when their runner is gone."""
-    deadline = time.monotonic() + 10
+def wait_for_end(group: int, seconds: float) -> None:
+    """Workers end by themselves when their runner is gone, those that are starting as well."""
+    deadline = time.monotonic() + seconds
     while processes_of(group):
         assert time.monotonic() < deadline, processes_of(group)
         time.sleep(0.1)
@@ -126,7 +126,7 @@ def test_killed_at_random_moments_and_resumed(
         for pid in victims(shell.pid, kind):
             kill(pid)
         if kind == "runner":
-            wait_for_end(shell.pid)
+            wait_for_end(shell.pid, 10 + start_seconds)
         elif kind != "shell":  # the next runner may find this one still at work
             time.sleep(rng.uniform(0, 1))
             for pid in processes_of(shell.pid):
