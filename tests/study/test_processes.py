@@ -195,3 +195,24 @@ def test_a_number_that_is_reused_just_now_is_not_sent_a_signal(
     monkeypatch.setattr(os, "pidfd_open", reused)
     assert not runs.terminate(folder)
     assert child.poll() is None
+
+
+@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()])
+def test_some_numbers_are_never_sent_a_signal(
+    pid: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is seen of them: the first process, groups of processes, the command itself."""
+    opened: list[int] = []
+    monkeypatch.setattr(ProcessIdentity, "works_in", lambda self, folder: True)
+    monkeypatch.setattr(os, "pidfd_open", opened.append)
+    assert not replace(ProcessIdentity.current(), pid=pid).terminate(folder)
+    assert opened == []
+
+
+def test_a_process_that_is_not_seen_to_work_in_the_folder_is_not_even_opened(
+    child: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some systems cannot open processes."""
+    monkeypatch.delattr(os, "pidfd_open")
+    (tmp_path / "other").mkdir()
+    assert not identity(child).terminate(tmp_path / "other")

@@ -401,15 +401,22 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(
             command(reopened(store))
 
 
-def test_a_disk_that_fails_while_it_is_read_is_not_corruption(store: CellStore) -> None:
+@pytest.mark.parametrize("bundled", [False, True])
+def test_a_disk_that_fails_while_it_is_read_is_not_corruption(
+    bundled: bool, store: CellStore
+) -> None:
     """Reading this memory fails with an input/output error."""
-    path = store.files(key(0))["parquet"]
+    if bundled:
+        compact(store)
+    path = pack_folder(store) / "cells" if bundled else store.files(key(0))["parquet"]
     path.unlink()
     path.symlink_to("/proc/self/mem")
-    with pytest.raises(StudyError, match="found Input/output error"):
-        repair(store)
+    for command in (repair, lambda cells: cells.items(key(0))):
+        with pytest.raises(StudyError, match="found Input/output error") as error:
+            command(reopened(store))
+        assert not isinstance(error.value, CorruptedError)
     assert path.is_symlink()
-    assert reopened(store).loose() == KEYS
+    assert reopened(store).done() == KEYS
 
 
 FEW_FILES = """
