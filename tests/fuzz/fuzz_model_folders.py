@@ -58,6 +58,7 @@ class FuzzModelFolders(Fuzzer):
     """Folders of models, read as planning reads them."""
 
     name = "model folders"
+    sample = 25
 
     def prepare(self, folder: Path) -> None:
         shutil.copytree(SOURCE, folder / "model")

@@ -10,8 +10,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import yaml
-
 from study.config.study import Study, read_study
 from study.config.wording import LAYOUTS
 from study.models.pairs import study_pairs
@@ -19,7 +17,14 @@ from study.scorers import study_scorer
 from study.tasks.prompt_forms import check_arms
 from study.tasks.suites import study_tasks
 from tests.fuzz.fuzzer import Fuzzer, Mutant
-from tests.fuzz.mutations import Place, alias_bomb, as_yaml, changed_bytes, changed_content
+from tests.fuzz.mutations import (
+    Place,
+    alias_bomb,
+    as_yaml,
+    changed_bytes,
+    changed_content,
+    yaml_content,
+)
 
 LISTED: dict[str, Any] = {
     "name": "mutants",
@@ -115,7 +120,7 @@ class FuzzStudyFiles(Fuzzer):
         study = read_study(folder)
         content = mutant.content
         if content is None:
-            content = _content((folder / "study.yaml").read_text(encoding="utf-8-sig"))
+            content = yaml_content((folder / "study.yaml").read_text(encoding="utf-8-sig"))
         check_study(content, study)
         check_arms(study)
         pairs = study_pairs(study)
@@ -141,25 +146,6 @@ INVALID_ADDITIONS = (
     ("tasks: \t- x\n", "a tab"),
 )
 "Text at the end of a valid file, each of which makes it invalid."
-
-
-def _content(text: str) -> Any:
-    """What a YAML text says, by another reader; keys that stand twice are found."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    for mapping in _mappings(node):
-        keys = [key.value for key, _ in mapping.value]
-        assert len(set(keys)) == len(keys), f"{keys}: a key twice"
-    return yaml.safe_load(text)
-
-
-def _mappings(node: Any) -> Iterator[yaml.MappingNode]:
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        for _, value in node.value:
-            yield from _mappings(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _mappings(value)
 
 
 def check_study(content: Any, study: Study) -> None:

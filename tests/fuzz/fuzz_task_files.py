@@ -17,7 +17,13 @@ from study.tasks.items import TaskItems
 from study.tasks.lm_eval.library import TaskLibrary, task_library
 from study.tasks.suites import study_tasks
 from tests.fuzz.fuzzer import Fuzzer, Mutant
-from tests.fuzz.mutations import alias_bomb, as_yaml, changed_bytes, changed_content
+from tests.fuzz.mutations import (
+    alias_bomb,
+    as_yaml,
+    changed_bytes,
+    changed_content,
+    yaml_content,
+)
 
 CHOICE: dict[str, Any] = {
     "task": "choice",
@@ -110,6 +116,7 @@ class FuzzTaskFiles(Fuzzer):
     """Task files, with what `study plan` reads of them."""
 
     name = "task files"
+    sample = 25
 
     def prepare(self, folder: Path) -> None:
         tasks = folder / "tasks"
@@ -169,7 +176,7 @@ class FuzzTaskFiles(Fuzzer):
         content = mutant.content
         if content is None:
             text = entry.file.read_text(encoding="utf-8-sig")
-            content = yaml.load(text, Loader=_OtherReader)
+            content = yaml_content(text, _OtherReader)
         self._check(content, entry.config, loaded.config)
         _check_items(items)
 

@@ -45,6 +45,8 @@ class Fuzzer(ABC):
 
     name: ClassVar[str]
     "Name of the kind, as in the table of counts."
+    sample: ClassVar[int] = 60
+    "Mutants that `make test` reads; fewer of kinds that take long to read."
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ import copy
 import datetime
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
@@ -376,6 +376,31 @@ BYTE_CHANGES: tuple[ByteChange, ...] = (
     _deep_brackets,
     _garbage,
 )
+
+
+def yaml_content(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
+    """What a YAML text says, by PyYAML's own reader, as a second opinion; AssertionError if a key
+    stands twice."""
+    try:
+        node = yaml.compose(text, Loader=loader)
+    except yaml.YAMLError:
+        # It refuses tabs between tokens, which YAML and libyaml accept.
+        text = text.replace("\t", " ")
+        node = yaml.compose(text, Loader=loader)
+    for mapping in _mappings(node):
+        keys = [key.value for key, _ in mapping.value]
+        assert len(set(keys)) == len(keys), f"{keys}: a key twice"
+    return yaml.load(text, Loader=loader)
+
+
+def _mappings(node: Any) -> Iterator[yaml.MappingNode]:
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _, value in node.value:
+            yield from _mappings(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _mappings(value)
 
 
 def alias_bomb(levels: int) -> str:

@@ -11,12 +11,10 @@ from study.errors import StudyError
 from tests.fuzz.fuzzer import Fuzzer, Mutant, run_fuzzer
 from tests.fuzz.kinds import FUZZERS
 
-SAMPLE = 60
-
 
 @pytest.mark.parametrize("kind", FUZZERS)
 def test_mutants_are_accepted_rightly_or_refused_clearly(kind: str, tmp_path: Path) -> None:
-    counts = run_fuzzer(FUZZERS[kind](), tmp_path, seed=1, count=SAMPLE)
+    counts = run_fuzzer(FUZZERS[kind](), tmp_path, seed=1, count=FUZZERS[kind].sample)
     assert not counts.faults, "\n".join(counts.faults[:3])
     assert counts.accepted
     assert counts.refused > counts.accepted / 4
