@@ -87,7 +87,11 @@ def test_a_higher_limit_keeps_the_demonstrations(small: Run, make_run: MakeRun) 
 
     def demonstrations(planned: PlannedStudy) -> set[str]:
         identities = [cell.identity for _, _, cell in planned.plan.rows]
-        return {identity["arm"]["demonstrations"] for identity in identities if identity}
+        return {
+            identity["responses"]["prompts"]["demonstrations"]
+            for identity in identities
+            if identity
+        }
 
     assert demonstrations(longer) == demonstrations(shorter)
     keys = {cell.key for _, _, cell in longer.plan.rows}
