@@ -49,7 +49,7 @@ INERT_DECORATORS = (
 )
 "Decorators that change speed or what a type checker allows, not results."
 MESSAGE_ARGUMENTS = ("found", "expected", "do")
-ASSERTIONS = ("strict", "kw_only")
+ASSERTIONS = ("strict", "kw_only", "frozen")
 "Keyword arguments that fail where the code around them is wrong."
 
 

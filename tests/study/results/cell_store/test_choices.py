@@ -48,6 +48,8 @@ def test_items_with_different_numbers_of_options() -> None:
     assert choices.dtype == np.int64
     empty = responses([[-6.0, -4.0], [-1.0, -9.0]], [[3, 0], [1, 1]], [[], []])
     assert choices_of(empty, "acc_norm").tolist() == [0, 0]  # type: ignore[union-attr]
+    short = responses([[-3.0, -4.0]], [[1, 2]], [[]])
+    assert choices_of(short, "acc_norm").tolist() == [1]  # type: ignore[union-attr]
 
 
 def test_items_without_options_or_text_have_no_choice() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 
 from study.running.events import Event
 from study.running.executors.worker import WorkerDevices, _throttled, last_line, log_file
+from tests.conftest import MakeRun
+from tests.study.test_processes import is_running
 
 CODE = """
 import os
@@ -69,3 +73,39 @@ def test_reports_of_a_kind_are_not_sent_more_often_than_once_in_a_while() -> Non
         report(Event("tuning", "m", reason=f"step {number}"))
     assert [there.recv().kind, there.recv().kind] == ["alive", "tuning"]
     assert not there.poll()
+
+
+RUNNER = """
+import os, sys, time
+from multiprocessing import Pipe
+
+from study.results.run import Run
+from study.running.executors.worker import WorkerDevices, work
+
+here, there = Pipe()
+worker = os.fork()
+if not worker:  # it inherits both ends, so that the pipe stays open
+    devices = WorkerDevices(("cpu",), frozenset(os.sched_getaffinity(0)), 0.0)
+    work(there, devices, Run.open(sys.argv[1]))
+    os._exit(0)
+assert here.recv().kind == "ready"
+print(worker, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_worker_that_waits_for_a_job_ends_when_its_runner_is_killed(make_run: MakeRun) -> None:
+    command = [sys.executable, "-c", RUNNER, str(make_run())]
+    runner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert runner.stdout is not None
+    worker = int(runner.stdout.readline())
+    runner.kill()
+    runner.communicate()
+    deadline = time.monotonic() + 60
+    try:
+        while is_running(worker):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        if is_running(worker):
+            os.kill(worker, signal.SIGKILL)
