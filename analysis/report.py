@@ -9,13 +9,12 @@ import math
 
 import pandas as pd
 
-from analysis.formatting import MINUS, number, probability
+from analysis.formatting import MINUS, latex_text, number, probability
 from analysis.statistics.resampling.wild_bootstrap import smallest_p
 from analysis.tables.correlations import REPORTED_LEVELS, disattenuated, headline
 from analysis.tables.robustness.checks import EQUIVALENCE
 from analysis.tables.robustness.leave_one_out import WITHOUT
 
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$"}
 _KEYS = ["contrast", "level", "task_type", "task"]
 
 
@@ -32,8 +31,8 @@ def latex(correlations: pd.DataFrame) -> str:
         lines.append("\\midrule")
         for i, (_, row) in enumerate(block.iterrows()):
             cells = [
-                _escape(str(contrast)) if i == 0 else "",
-                _escape(row["task_type"] or "all"),
+                latex_text(str(contrast)) if i == 0 else "",
+                latex_text(row["task_type"] or "all"),
                 f"{row['n_pairs']} ({row['n_families']})",
                 _math(number(row["estimate"])),
                 _math(_ends(row)) if not math.isnan(row["low"]) else "--",
@@ -141,10 +140,6 @@ def _same_scores(rows: pd.DataFrame, row: pd.Series) -> float:
     """The estimate of the same scores among other rows; nan if there is none."""
     estimates = rows.loc[(rows[_KEYS] == row[_KEYS]).all(axis=1), "estimate"]
     return float(estimates.iloc[0]) if len(estimates) else math.nan
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def _math(text: str) -> str:

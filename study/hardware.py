@@ -8,13 +8,19 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from study.errors import StudyError, nearest
+
 RESERVED_BYTES = 4 * 2**30
 "GPU memory that is not available for weights."
+CPU = "cpu"
+_GPU = re.compile(r"cuda:(0|[1-9][0-9]{0,3})", re.ASCII)
 BYTES_PER_PARAMETER = {"float32": 4}
 HALF_PRECISION_BYTES = 2
 "Bytes of a parameter in the other number formats; `auto` nearly always is one of them."
@@ -32,6 +38,50 @@ def default_devices() -> list[str]:
 def cpu_devices() -> list[str]:
     """A CPU worker per core."""
     return ["cpu"] * len(os.sched_getaffinity(0))
+
+
+def check_device_names(devices: Sequence[str]) -> None:
+    """StudyError unless these can be the devices of workers: `cpu`, repeated for more workers, or
+    GPUs such as `cuda:0`, each once."""
+    for device in devices:
+        if device != CPU and not _GPU.fullmatch(device):
+            near = re.sub("^(gpu|cuda):?", "cuda:", device.lower())
+            near += "0" if near == "cuda:" else ""
+            raise StudyError(
+                "--device",
+                found=repr(device),
+                expected="`cpu`, or `cuda:` and the number of a GPU",
+                do=nearest(near, (CPU, *(f"cuda:{index}" for index in range(10)))),
+            )
+    gpus = [device for device in devices if device != CPU]
+    if gpus and len(gpus) < len(devices):
+        raise StudyError(
+            "--device", found=f"{CPU} and {gpus[0]}", expected="GPUs only, or the CPU only"
+        )
+    if len(set(gpus)) < len(gpus):
+        repeated = next(gpu for gpu in gpus if gpus.count(gpu) > 1)
+        raise StudyError("--device", found=f"{repeated!r} twice", expected="each GPU once")
+
+
+def check_devices(devices: Sequence[str]) -> None:
+    """StudyError if a device is none, or a GPU that this machine does not have."""
+    check_device_names(devices)
+    if not devices or devices[0] == CPU:
+        return
+    import torch
+
+    number = torch.cuda.device_count()
+    for device in devices:
+        if int(device.partition(":")[2]) >= number:
+            gpus = f"cuda:0 to cuda:{number - 1}" if number > 1 else "cuda:0"
+            raise StudyError(
+                "--device",
+                found=repr(device),
+                expected=f"one of the GPUs that torch can use here, {gpus}"
+                if number
+                else f"{CPU}: torch finds no GPU here",
+                do="" if number else "Check the driver and the installed build of torch",
+            )
 
 
 def device_bytes(device: str) -> int | None:

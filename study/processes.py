@@ -1,42 +1,100 @@
-"""Signals and processes: stop on SIGTERM, end with the parent, signal no unknown process.
+"""Signals and processes: stop on a signal, end with the parent, signal no unknown process.
 
-In: nothing. Out: `StoppedError` in the main thread on SIGTERM, which unwinds the stack so that
+In: nothing. Out: `StoppedError` in the main thread on a signal, which unwinds the stack so that
 workers end on the way; in a child process, a thread that ends it when its parent is gone, however
 the parent ended; the identity of a process, by which a file can name it safely.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 PARENT_CHECK_SECONDS = 0.5
+UNWIND_SECONDS = 10.0
+"Further signals are ignored for so long after one that stops the process."
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedError(BaseException):
-    """SIGTERM arrived. Not an Exception: nothing on the way may catch it."""
+    """SIGINT or SIGTERM arrived. Not an Exception: nothing on the way may catch it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
 
 
-def stop_on_sigterm() -> None:
-    """From now on SIGTERM raises `StoppedError` in the main thread."""
-    signal.signal(signal.SIGTERM, _stop)
+@dataclass
+class _Stop:
+    raised: float = -UNWIND_SECONDS
+    "When a signal last stopped this process, by the monotonic clock."
+    held: bool = False
+    pending: int | None = None
+    "A signal that arrived while signals were held back."
+
+
+_STOP = _Stop()
+
+
+def stop_on_signals() -> None:
+    """From now on SIGINT (Ctrl-C) and SIGTERM raise `StoppedError` in the main thread.
+
+    A signal that this process was started to ignore, as after `nohup`, stays ignored.
+    """
+    _STOP.raised = -UNWIND_SECONDS
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def default_signals() -> None:
+    """From now on SIGINT and SIGTERM end this process at once, without a word."""
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back within the context, so that nothing is left half-started.
+
+    Processes that are started within it are not reached by Ctrl-C: their parent ends them.
+    """
+    resource_tracker.ensure_running()  # started with the first process, it would lift the mask
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes inherit it
+    _STOP.held = True
+    try:
+        yield
+    finally:
+        _STOP.held = False
+        pending, _STOP.pending = _STOP.pending, None
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if pending is not None:
+            _stop(pending, None)
 
 
 def _stop(number: int, frame: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt unwinding
-    raise StoppedError
+    if _STOP.held:
+        _STOP.pending = number
+    elif time.monotonic() - _STOP.raised >= UNWIND_SECONDS:  # others must not interrupt unwinding
+        _STOP.raised = time.monotonic()
+        raise StoppedError(number)
 
 
 def end_with_parent() -> None:
-    """End this process when its current parent is gone."""
-    parent = os.getppid()
+    """End this process when its parent is gone, or is gone already."""
+    starter = multiprocessing.parent_process()
+    parent = os.getppid() if starter is None else starter.pid
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from study.cli.main import app
+from study.cli.app import app
 from study.results.run import Run
 from tests.conftest import ROOT, SMALL, command_environment
 from tests.in_process import evaluate_all

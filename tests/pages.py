@@ -17,6 +17,7 @@ NAMES = (
     "docs/gpus-and-clusters.md", "docs/prompt-forms.md", "docs/thinking-models.md",
     "docs/tuning.md", "docs/reading-the-tables.md", "docs/statistics.md", "docs/calibration.md",
     "docs/exchange.md", "docs/identity.md", "docs/inference.md", "docs/small-world.md",
+    "docs/security.md",
     "docs/architecture.md", "docs/results/README.md", "CONTRIBUTING.md", "CHANGELOG.md",
 )  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import tomllib
@@ -145,11 +144,7 @@ def _run_here(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         cli_evaluate()
         return
     assert words[0] == "study"
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        invoke(*words[1:])
-    finally:
-        signal.signal(signal.SIGTERM, handler)
+    invoke(*words[1:])
 
 
 @pytest.mark.parametrize("block", pages.all_blocks("python", without=(EXAMPLES,)), ids=str)

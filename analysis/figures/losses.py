@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from analysis.figures.plot_style import COLOURS, PAGE_MM, add_legend, canvas, in_style
 
@@ -53,6 +54,8 @@ def losses(
         axis.set_title(format_name)
         axis.set_xlabel("step")
         axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(LogFormatter())
+        axis.yaxis.set_minor_formatter(LogFormatter())
     panels[0].set_ylabel("loss, nats per token")
     for name in names:
         panels[0].plot([], [], color=colours[name], label=name)

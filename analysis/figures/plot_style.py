@@ -43,6 +43,7 @@ _RC: dict[Any, Any] = {
     "lines.linewidth": 0.8,
     "pdf.fonttype": 42,
     "svg.hashsalt": "figures",
+    "text.parse_math": False,  # a dollar sign in a name is one
 }
 PanelAxes = Axes | Sequence[Axes] | None
 "Where to draw: given Axes, or a new figure."

@@ -1,13 +1,14 @@
-"""Arguments and options that several commands share, and messages on standard error."""
+"""Arguments and options that several commands share, and how failures end a command."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from study.cli.output import say
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="Run folder: a folder that contains study.yaml.")
@@ -34,11 +35,6 @@ StallMinutes = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-
-def say(message: str) -> None:
-    """Print a message on standard error."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def exit_if_failed(failures: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
-"""The command `study`: plan, run and analyse a study; build the small world.
+"""How a command starts and ends.
 
-Every command takes a run folder. Invalid input ends it with one message and exit code 2; exit code
-1 means that some cells failed.
+In: the arguments of the process. Out: its exit code, and one message if it failed: invalid input
+and output that cannot be written are 2, failures of cells 1, a signal 128 and its number. The
+commands themselves are in `app.py`, which is imported once signals are handled.
 """
 
 from __future__ import annotations
@@ -9,42 +10,70 @@ from __future__ import annotations
 import signal
 import sys
 
-import typer
-
-from study.cli import result_commands, run_commands, staging_commands, zoo_commands
-from study.cli.arguments import say
-from study.errors import StudyError
-from study.processes import StoppedError
-
-app = typer.Typer(
-    help="Compare base models that are given demonstrations with their instruction-tuned versions.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(run_commands.plan)
-app.command()(staging_commands.stage)
-app.command()(staging_commands.doctor)
-app.command(name="run")(run_commands.run_cells)
-app.command()(run_commands.score)
-app.command()(run_commands.tune)
-app.command()(run_commands.status)
-app.command()(run_commands.cancel)
-app.command()(run_commands.compact)
-app.command(name="import")(result_commands.import_scores)
-app.command()(result_commands.export)
-app.command()(result_commands.power)
-app.command()(result_commands.analyze)
-app.add_typer(zoo_commands.app, name="zoo")
+from study.processes import StoppedError, default_signals, stop_on_signals
 
 
 def main() -> None:
-    """Run the command; a StudyError is printed as one line, with exit code 2."""
+    """Run the command and exit."""
+    code: object
     try:
-        app()
-    except StoppedError:
+        stop_on_signals()
+        code = _run()
+    except StoppedError as stop:
+        from study.cli.output import say
+
         say("interrupted; run the same command again to resume")
-        sys.exit(128 + signal.SIGTERM)
+        code = stop.exit_code
+    finally:
+        default_signals()
+    sys.exit(code)  # type: ignore[arg-type]
+
+
+def _run() -> object:
+    """Run the command; returns its exit code."""
+    from study.cli.output import (
+        ClosedOutputError,
+        discard_output,
+        finish_output,
+        machine_fault,
+        say,
+    )
+    from study.errors import StudyError
+
+    code: object = 0
+    try:
+        from study.cli.app import app
+
+        try:
+            app()
+        except SystemExit as end:
+            code = end.code
+        finish_output()
+        return code
+    except ClosedOutputError:
+        discard_output()
+        say("standard output was closed before everything was printed")
+        return 128 + signal.SIGPIPE
     except StudyError as error:
-        say(f"error: {error}")
-        sys.exit(2)
+        fault = error
+    except Exception as error:
+        from study.extras import import_fault
+
+        import_error = import_fault(error)
+        if import_error is None and not isinstance(error, OSError):
+            return _report_bug(error)
+        fault = import_error or machine_fault(error)
+    discard_output()
+    say(f"error: {fault}")
+    return 2
+
+
+def _report_bug(error: Exception) -> int:
+    """Print the traceback of an error that no command expects; returns the exit code."""
+    import traceback
+
+    from study.cli.output import say
+
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        say(line)
+    return 1

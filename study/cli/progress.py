@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from study.errors import printable
 from study.planning.plan import Job
 from study.planning.plan_study import PlannedStudy
 from study.running.events import Event
@@ -39,7 +40,8 @@ class _Bar:
 
     def update(self, completed: int, description: str) -> None:
         """Show the number of completed units and what is being done."""
-        self.progress.update(self.task, completed=completed, description=description[-MAX_LINE:])
+        description = printable(description)[-MAX_LINE:]
+        self.progress.update(self.task, completed=completed, description=description)
         if self.progress.disable and time.monotonic() - self.printed > LINE_SECONDS:
             self.printed = time.monotonic()
             remaining = self.seconds / completed * (self.total - completed) if completed else None
@@ -51,7 +53,7 @@ class _Bar:
 def _bar(total: int, unit: str, say: Say) -> Iterator[_Bar]:
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from study.cli.arguments import RunFolder, say
+from study.cli.arguments import RunFolder
+from study.cli.output import output, say
 from study.errors import StudyError
 
 ASSUMED_ITEMS = 1000
@@ -125,7 +126,7 @@ def power(
     families = Families.of([pair.family for pair in study_pairs(study)])
     sizes = [task.items or ASSUMED_ITEMS for task in study_tasks(study)]
     items = sum(min(size, study.limit or size) for size in sizes)
-    print(power_of(families, items=items, intra_family=intra_family).text())
+    output(power_of(families, items=items, intra_family=intra_family).text())
 
 
 def analyze(run: RunFolder) -> None:
@@ -136,4 +137,4 @@ def analyze(run: RunFolder) -> None:
 
     opened = Run.open(run)
     check_arms(opened.study)
-    print(analyze_run(opened, on_step=say))
+    output(analyze_run(opened, on_step=say))

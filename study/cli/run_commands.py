@@ -16,19 +16,20 @@ from study.cli.arguments import (
     RunFolder,
     StallMinutes,
     exit_if_failed,
-    say,
 )
-from study.processes import stop_on_sigterm
+from study.cli.output import output, say
+from study.extras import require_extra
 
 
 def plan(run: RunFolder, as_json: AsJson = False) -> None:
     """Print what a study would run: its cells, what is done, and the cost of the rest."""
+    require_extra("run")
     from study.planning.plan_report import plan_json, plan_text
     from study.planning.plan_study import plan_study
     from study.results.run import Run
 
     planned = plan_study(Run.open(run), on_step=(lambda message: None) if as_json else say)
-    print(json.dumps(plan_json(planned), indent=1) if as_json else plan_text(planned))
+    output(json.dumps(plan_json(planned), indent=1) if as_json else plan_text(planned))
 
 
 def run_cells(
@@ -38,6 +39,7 @@ def run_cells(
     on: On = "local",
 ) -> None:
     """Run the study. Safe to interrupt: run the same command again to resume."""
+    require_extra("run")
     from study.cli.progress import show, show_submission
     from study.planning.changes import changes
     from study.planning.plan_study import plan_study
@@ -47,7 +49,6 @@ def run_cells(
     from study.running.dispatch import dispatch
     from study.running.executors import executor_type
 
-    stop_on_sigterm()
     executor = executor_type(on)(Run.open(run), device, stall_seconds=60 * stall_minutes)
     sweep(executor.run.folder)
     for store in (executor.run.responses, executor.run.cells):
@@ -63,6 +64,7 @@ def run_cells(
 def score(run: RunFolder) -> None:
     """Score the responses that are stored and not scored yet; needs no model. `study run` does so
     too."""
+    require_extra("run")
     from study.cli.progress import show_scores
     from study.hardware import cpu_devices
     from study.planning.ledger_rows import write_ledger
@@ -70,7 +72,6 @@ def score(run: RunFolder) -> None:
     from study.results.run import Run
     from study.running.executors.local import LocalExecutor
 
-    stop_on_sigterm()
     executor = LocalExecutor(Run.open(run), cpu_devices())
     planned = plan_study(executor.run, on_step=say)
     write_ledger(planned.resolved, planned.plan)
@@ -80,13 +81,13 @@ def score(run: RunFolder) -> None:
 
 def tune(run: RunFolder, device: Devices = None, stall_minutes: StallMinutes = 60.0) -> None:
     """Only train the models that the study tunes; `study run` also trains them."""
+    require_extra("run")
     from study.cli.progress import show_tuning
     from study.planning.plan_study import plan_study
     from study.results.run import Run
     from study.running.dispatch import training_jobs
     from study.running.executors.local import LocalExecutor
 
-    stop_on_sigterm()
     executor = LocalExecutor(Run.open(run), device, stall_seconds=60 * stall_minutes)
     planned = plan_study(executor.run, on_step=say)
     jobs = training_jobs(planned)
@@ -103,9 +104,9 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
 
     statuses = job_statuses(Run.open(run))
     if as_json:
-        print(json.dumps([asdict(status) for status in statuses], indent=1))
+        output(json.dumps([asdict(status) for status in statuses], indent=1))
     else:
-        print(status_text(statuses))
+        output(status_text(statuses))
 
 
 def cancel(run: RunFolder) -> None:

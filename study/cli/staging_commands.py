@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import typer
 
-from study.cli.arguments import On, RunFolder, exit_if_failed, say
+from study.cli.arguments import On, RunFolder, exit_if_failed
+from study.cli.output import output, say
+from study.extras import require_extra
 
 
 def stage(run: RunFolder) -> None:
@@ -15,6 +17,7 @@ def stage(run: RunFolder) -> None:
 
     Needs a network. With HF_HUB_OFFLINE set, checks what is already on this machine.
     """
+    require_extra("run")
     from study.planning.staging import stage as stage_run
     from study.results.run import Run
 
@@ -23,6 +26,7 @@ def stage(run: RunFolder) -> None:
 
 def doctor(run: RunFolder, on: On = "local") -> None:
     """Check that every model, dataset and resource is available before submitting a study."""
+    require_extra("run")
     from study.planning.plan_study import plan_study
     from study.results.run import Run
     from study.running.doctor import cost_text, examine, findings_text
@@ -31,6 +35,6 @@ def doctor(run: RunFolder, on: On = "local") -> None:
     executor = executor_type(on)(Run.open(run))
     planned = plan_study(executor.run, on_step=say)
     findings = list(examine(planned, executor))
-    print(findings_text(findings), "", cost_text(planned), sep="\n")
+    output(f"{findings_text(findings)}\n\n{cost_text(planned)}")
     if any(finding.problem for finding in findings):
         raise typer.Exit(1)

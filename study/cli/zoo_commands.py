@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from study.cli.arguments import say
+from study.cli.output import say
+from study.extras import require_extra
 
 app = typer.Typer(help="The small world of tiny models.", no_args_is_help=True)
 
@@ -25,6 +26,7 @@ def build(
     ),
 ) -> None:
     """Train the zoo's models that do not exist yet, from their recipes, and write its tasks."""
+    require_extra("run")
     from study.zoo.build import build_zoo
 
     build_zoo(member, processes, say)

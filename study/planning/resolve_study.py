@@ -27,7 +27,7 @@ from study.tasks.items import TaskItems
 from study.tasks.lm_eval.library import TaskEntry, TaskLibrary, is_staged, task_library
 from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import check_arms
-from study.tasks.prompt_forms.documents import options_of
+from study.tasks.prompt_forms.documents import fields_of, options_of
 from study.tasks.suites import study_tasks
 from study.tuning.data.exposure import exposure
 from study.tuning.data.mixing import mixed_pools
@@ -195,13 +195,16 @@ def _resolve_recipes(resolved: ResolvedStudy, library: TaskLibrary) -> None:
 
 
 def _check_fields(resolved: ResolvedStudy, task: ListedTask) -> None:
+    """StudyError if `factors`, `passage` or a template of `fields` names what the task's first item
+    lacks."""
     items = resolved.items[task.task]
     if isinstance(items, str) or not items.items:
         return
     named = [("factors", name) for name in task.factors]
     if task.passage is not None:
         named.append(("passage", task.passage))
-    fields = sorted(items.items[0].raw)
+    document = items.items[0].raw
+    fields = sorted(document)
     for key, name in named:
         if name not in fields:
             raise resolved.study.error(
@@ -210,6 +213,9 @@ def _check_fields(resolved: ResolvedStudy, task: ListedTask) -> None:
                 expected=f"a field of its documents, {listed(fields, most=12)}",
                 do=nearest(name, fields),
             )
+    if task.fields:
+        where = f"{resolved.study.file}: tasks: {task.task}"
+        fields_of(resolved.loaded[task.task], document, task.fields, where)
 
 
 def _facts(ref: ModelRef, run: Run) -> ModelFacts | str:

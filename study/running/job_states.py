@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
-from study.errors import StudyError, printable
+from study.errors import MAX_MESSAGE, StudyError, printable
 from study.processes import ProcessIdentity
 from study.results.files import NoFileError, file_name, names_in, read_regular, write_whole
 from study.running.events import Event
@@ -88,6 +88,7 @@ class RunnerProcess(_Recorded):
 class JobState(_Recorded):
     """The last recorded state of a model's job."""
 
+    multiline = frozenset({"failures"})  # which are no parts of a path
     model: _Text = Field(min_length=1)
     state: Phase
     runner: RunnerProcess
@@ -194,7 +195,7 @@ def record(
             state=phase,
             runner=RunnerProcess.current(queue_job),
             at=time.time(),
-            failures=tuple(printable(failure) for failure in failures),
+            failures=tuple(printable(failure, MAX_MESSAGE) for failure in failures),
         )
         content = state.model_dump_json(indent=1) + "\n"
         write_whole(jobs_folder(results) / _file(model), content.encode())

@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from study.errors import printable
 from study.results.run import Run
 from study.running.executors import EXECUTORS, ActiveJob
 from study.running.executors.worker import last_line, log_file
 from study.running.job_states import JobState, job_states
 
 MISSING = "its weights or data are not on this machine; `study plan` lists what is missing"
+MAX_MODEL = 52
+"Characters of a model's name."
 LABELS = {"done": "done", "runs": "running", "waits": "waiting", "failed": "failed"}
 "States in the order of the summary, with their labels there."
 
@@ -112,9 +115,10 @@ def status_text(statuses: Iterable[JobStatus]) -> str:
     total, done = sum(s.cells for s in statuses), sum(s.done for s in statuses)
     lines = [f"{len(statuses)} models: {counts}; {done} of {total} cells done", ""]
     for status in statuses:
-        notes = "  ".join(filter(None, (status.where, status.why)))
+        notes = printable("  ".join(filter(None, (status.where, status.why))))
         cells = f"{status.done:>6}/{status.cells:<6}"
-        lines.append(f"{status.model[:52]:<52} {LABELS[status.state]:<7} {cells} {notes}")
+        model = printable(status.model, MAX_MODEL)
+        lines.append(f"{model:<{MAX_MODEL}} {LABELS[status.state]:<7} {cells} {notes}")
         if status.log:
             lines.append(f"    {status.log}: {status.last_line}")
     return "\n".join(line.rstrip() for line in lines)

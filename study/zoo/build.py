@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError, listed, nearest
-from study.processes import end_with_parent
+from study.processes import end_with_parent, uninterrupted
 from study.zoo import MODELS
 from study.zoo.members import MEMBERS, Member
 
@@ -69,7 +69,9 @@ def build_members(
         members, key=lambda m: -m.recipe.steps * m.recipe.size.hidden**2 * m.recipe.size.layers
     )
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, end_with_parent, maxtasksperchild=1) as pool:
+    with uninterrupted():
+        workers = context.Pool(processes, end_with_parent, maxtasksperchild=1)
+    with workers as pool:
         arguments = [(member.name, models) for member in queue]
         yield from pool.imap_unordered(_build_member, arguments, chunksize=1)
     write_manifest(models)

@@ -14,6 +14,7 @@ from io import StringIO
 from unittest.mock import patch
 
 from study.cli.main import main
+from study.processes import STOP_SIGNALS
 
 
 def call(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -21,7 +22,7 @@ def call(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = ["study", *map(str, arguments)]
     if arguments[0] in ("run", "tune") and not {"--device", "--on"} & set(command):
         command += ["--device", "cpu"]
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     code: object = 0
     output, errors = StringIO(), StringIO()
     with redirect_stdout(output), redirect_stderr(errors), patch.object(sys, "argv", command):
@@ -30,6 +31,7 @@ def call(*arguments: object) -> subprocess.CompletedProcess[str]:
         except SystemExit as end:
             code = end.code or 0
         finally:
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
     assert isinstance(code, int)
     return subprocess.CompletedProcess(command, code, output.getvalue(), errors.getvalue())

@@ -16,7 +16,7 @@ output_type: multiple_choice
 test_split: test
 fewshot_split: train
 training_split: train
-doc_to_text: "give the colour of {{{{word}}}} ="
+doc_to_text: !function code.question
 doc_to_choice: choices
 doc_to_target: gold
 process_results: !function code.{function}
@@ -28,7 +28,7 @@ metric_list:
 "A task file; `function` is the function of `CODE` that scores a response."
 
 CODE = """
-import os, signal, time
+import multiprocessing, os, signal, time
 from datasets import Dataset
 
 ROWS = {"word": ["a", "b", "c"], "choices": [["x", "y"]] * 3, "gold": [0, 1, 0]}
@@ -37,6 +37,14 @@ SHOWN = {**ROWS, "word": ["p", "q", "r"]}
 
 def data(**_):
     return {"train": Dataset.from_dict(SHOWN), "test": Dataset.from_dict(ROWS)}
+
+
+def question(doc):
+    marker = os.environ.get("HANG_IN_WORKERS")
+    if marker and multiprocessing.parent_process() is not None:
+        open(marker, "w").close()
+        time.sleep(3600)
+    return f"give the colour of {doc['word']} ="
 
 
 def fine(doc, results):

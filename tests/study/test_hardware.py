@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from study.errors import StudyError
 from study.hardware import (
     RESERVED_BYTES,
+    check_device_names,
+    check_devices,
     computing_device,
     default_devices,
     device_bytes,
@@ -76,3 +79,33 @@ def test_the_driver_is_queried_about_the_gpu_that_this_process_sees(
     assert device_bytes("cuda:0") is None
     assert device_kind("cuda:0", "auto", 1) == "cuda unknown auto"
     assert device_kind("cpu", "auto", 2).endswith(" 2 threads")
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        (["cuda"], "found 'cuda'; expected `cpu`, or `cuda:` and .* Did you mean 'cuda:0'"),
+        (["gpu0"], "found 'gpu0'; .* Did you mean 'cuda:0'"),
+        (["CPU"], "found 'CPU'; .* Did you mean 'cpu'"),
+        ([""], "found ''"),
+        (["cuda:01"], "found 'cuda:01'"),
+        (["cuda:-1"], "found 'cuda:-1'"),
+        (["cuda:\u0663"], "found 'cuda:\u0663'"),
+        (["cuda:0\n"], "found 'cuda:0"),
+        (["mps"], "found 'mps'"),
+        (["cpu", "cuda:0"], "found cpu and cuda:0; expected GPUs only, or the CPU only"),
+        (["cuda:1", "cuda:0", "cuda:1"], "found 'cuda:1' twice; expected each GPU once"),
+    ],
+)
+def test_what_is_no_list_of_devices(devices: list[str], message: str) -> None:
+    for check in (check_device_names, check_devices):
+        with pytest.raises(StudyError, match=f"--device: {message}"):
+            check(devices)
+
+
+def test_gpus_that_are_not_here() -> None:
+    check_device_names(["cuda:98", "cuda:99"])
+    for devices in ([], ["cpu"], ["cpu", "cpu"]):
+        check_devices(devices)
+    with pytest.raises(StudyError, match="--device: found 'cuda:99'; expected"):
+        check_devices(["cuda:99"])

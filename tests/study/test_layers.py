@@ -19,6 +19,7 @@ LAYERS = (
         "yaml_files",
         "csv_text",
         "processes",
+        "extras",
         "hardware",
         "data",
         "inference",
@@ -39,6 +40,8 @@ GROUND = {
     "validation": {"errors", "yaml_files"},
     "yaml_files": {"errors"},
     "csv_text": {"errors"},
+    "extras": {"errors"},
+    "hardware": {"errors"},
 }
 "What the rooms of the ground layer import of it."
 MAX_ROOMS = 9

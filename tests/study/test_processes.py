@@ -1,4 +1,4 @@
-"""A process stops cleanly on SIGTERM, its children do not outlive it, and a signal reaches the
+"""A process stops cleanly on a signal, its children do not outlive it, and a signal reaches the
 process that is meant, or none."""
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from study.processes import ProcessIdentity
 
 STOPS = """
 import signal, sys, time
-from study.processes import StoppedError, stop_on_sigterm
-stop_on_sigterm()
+from study.processes import StoppedError, stop_on_signals
+stop_on_signals()
 try:
     try:
         print("ready", flush=True)
@@ -28,23 +28,50 @@ try:
     except Exception:
         print("caught as an ordinary exception")
     finally:
-        print("unwound", signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, flush=True)
-except StoppedError:
-    sys.exit(7)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(number)
+        print("unwound", flush=True)
+except StoppedError as stop:
+    sys.exit(stop.exit_code)
+"""
+HOLDS_BACK = """
+import signal, subprocess, sys
+from study.processes import StoppedError, stop_on_signals, uninterrupted
+stop_on_signals()
+CHILD = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+try:
+    with uninterrupted():
+        signal.raise_signal(signal.{signal})
+        print("held back", flush=True)
+        subprocess.run([sys.executable, "-c", CHILD], restore_signals=False)
+    print("not stopped")
+except StoppedError as stop:
+    print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []), stop.exit_code)
 """
 ENDS_WITH_PARENT = """
-import subprocess, sys, time
-code = "from study.processes import end_with_parent; import time; end_with_parent(); "
-code += "print('ready', flush=True); time.sleep(60)"
-child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-child.stdout.readline()
-print(child.pid, flush=True)
-time.sleep(60)
+import multiprocessing, os, time
+from study.processes import end_with_parent
+
+def child(delay):
+    time.sleep(delay)
+    end_with_parent()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=child, args=({delay},))
+    process.start()
+    print(process.pid, flush=True)
+    time.sleep(60)
 """
 
 
 def start(code: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def is_running(pid: int) -> bool:
@@ -55,23 +82,46 @@ def is_running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def test_sigterm_unwinds_the_stack_and_a_second_one_does_not_interrupt_that() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_unwinds_the_stack_and_a_second_one_does_not_interrupt_that(
+    number: signal.Signals,
+) -> None:
     process = start(STOPS)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    process.terminate()
+    process.send_signal(number)
     output, _ = process.communicate(timeout=20)
-    assert output == "unwound True\n"
-    assert process.returncode == 7
+    assert output == "unwound\n"
+    assert process.returncode == 128 + number
 
 
-def test_a_child_ends_when_its_parent_is_killed() -> None:
-    process = start(ENDS_WITH_PARENT)
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored() -> None:
+    code = STOPS.replace("time.sleep(30)", "signal.raise_signal(signal.SIGINT)")
+    ignoring = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{code}"
+    output, _ = start(ignoring.replace("(signal.SIGINT, signal.SIGTERM)", "()")).communicate()
+    assert output == "ready\nunwound\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_held_back_while_a_process_is_started(number: signal.Signals) -> None:
+    """The process that is started does not get a SIGINT of the terminal."""
+    output, _ = start(HOLDS_BACK.format(signal=number.name)).communicate(timeout=20)
+    assert output.splitlines() == ["held back", "True", f"False {128 + number}"]
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_a_child_ends_when_its_parent_is_killed(delay: int, tmp_path: Path) -> None:
+    """Also if the parent is gone before the child looks for it."""
+    script = tmp_path / "parent.py"
+    script.write_text(ENDS_WITH_PARENT.format(delay=delay))
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     child = int(process.stdout.readline())
+    if not delay:
+        time.sleep(1)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while is_running(child):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from study.hardware import check_device_names
 from study.planning.cost.estimate import Estimate, RemainingJob, estimate
 from study.planning.cost.throughput import Speed
 from study.planning.plan import Job
@@ -62,7 +63,8 @@ class Executor(ABC):
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         """`devices`: those that jobs use; None: all that they are given. `stall_seconds`: kill
-        and retry a worker that has been silent for so long."""
+        and retry a worker that has been silent for so long. StudyError if a device is none."""
+        check_device_names(devices or ())
         self.run, self.devices, self.stall_seconds = run, devices, stall_seconds
 
     def execute(self, planned: PlannedStudy) -> Iterator[Event]:

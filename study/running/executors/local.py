@@ -14,15 +14,23 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from study.hardware import default_devices, device_bytes, devices_needed
+from study.hardware import check_devices, default_devices, device_bytes, devices_needed
 from study.models.weights import ModelFacts
 from study.planning.cost.estimate import HOST_SHARE, Estimate
 from study.planning.cost.throughput import Speed, local_speed
 from study.planning.plan import Job
 from study.planning.plan_report import in_bytes
 from study.planning.plan_study import PlannedStudy
+from study.results.run import Run
 from study.running.events import Event
-from study.running.executors.base import ActiveJob, Executor, Finding, findings, with_work
+from study.running.executors.base import (
+    STALL_SECONDS,
+    ActiveJob,
+    Executor,
+    Finding,
+    findings,
+    with_work,
+)
 from study.running.executors.worker_pool import WorkerPool
 from study.running.job_states import JobState, job_states, jobs_folder, recorded
 
@@ -31,6 +39,18 @@ class LocalExecutor(Executor):
     """The devices of this machine."""
 
     name: ClassVar[str] = "local"
+
+    @override
+    def __init__(
+        self,
+        run: Run,
+        devices: Sequence[str] | None = None,
+        *,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        """As of every executor; the devices must be on this machine."""
+        super().__init__(run, devices, stall_seconds=stall_seconds)
+        check_devices(devices or ())
 
     @cached_property
     def own_devices(self) -> list[str]:

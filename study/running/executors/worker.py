@@ -21,15 +21,18 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from study.errors import printable
 from study.processes import end_with_parent
 from study.results.files import file_name
 from study.results.run import Run
 from study.running.cells.run_model import DeviceLostError, ModelRunner
 from study.running.events import Event
-from study.running.executors.retries import EXIT_DEVICE_LOST
+from study.running.executors.retries import EXIT_DEVICE_LOST, EXIT_TERMINATED
 
 MIN_REPORT_SECONDS = 1.0
 "Minimum time between two heartbeats or training reports."
+MAX_LINE = 400
+"Characters of a log's last line."
 START_LOG = "starting"
 "Name of the log of what happens before the first model."
 MAX_UNRELEASED_BYTES = 2**28
@@ -64,7 +67,7 @@ def work(pipe: Connection, devices: WorkerDevices, run: Run) -> None:
     """Main function of a worker: wait for a job, run it and report events, until there is none."""
     for ignored in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT):
         signal.signal(ignored, signal.SIG_IGN)  # the parent decides when to end
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     end_with_parent()
     _redirect_output(log_file(run.results, START_LOG))
     device = devices.isolate()
@@ -107,12 +110,13 @@ def log_file(results: Path, model: str) -> Path:
 
 
 def last_line(log: Path) -> str:
-    """The last non-empty line of a log; empty if there is none."""
+    """The last non-empty line of a log, elided if it is long; empty if there is none."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return printable(last, MAX_LINE)
 
 
 def _redirect_output(path: Path) -> None:

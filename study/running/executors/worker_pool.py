@@ -2,9 +2,11 @@
 
 In: jobs, in the order in which they are to be started. Out: their events, as they happen. Models
 that need several GPUs come first; otherwise the order is kept, and a free worker takes the next. A
-worker that dies, or is silent for too long, is replaced, and its job is retried with half the
-tokens at once, then set aside with its log. While a model computes, the next one's weights are
-read.
+worker that dies, or is silent for too long, is replaced, and its job is retried or set aside with
+its log, as `retries.py` decides. While a model computes, the next one's weights are read.
+
+Jobs go to workers through pipes that only the two processes have: multiprocessing pickles them, and
+nothing pickled is ever in a file.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from typing import Any
 from study.hardware import device_bytes, devices_needed, split_cores
 from study.models.pairs import ModelRef
 from study.planning.plan import Job
+from study.processes import uninterrupted
 from study.results.run import Run
 from study.running.events import Event
-from study.running.executors.retries import Attempt, cause_of_death
+from study.running.executors.retries import Attempt, Death
 from study.running.executors.weight_prefetch import prefetch_weights
 from study.running.executors.worker import START_LOG, WorkerDevices, last_line, log_file, work
 
@@ -134,16 +137,17 @@ class WorkerPool:
         names = tuple(self.devices[index] for index in indices)
         devices = WorkerDevices(names, cores, time.monotonic())
         process = context.Process(target=work, args=(worker_pipe, devices, self.run))
-        process.start()
+        with uninterrupted():
+            process.start()
+            self.workers.append(_Worker(process, pipe, indices))
         worker_pipe.close()
-        self.workers.append(_Worker(process, pipe, indices))
 
     def _receive(self, worker: _Worker) -> Iterator[Event]:
         try:
             event = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
-            yield from self._replace(worker, cause_of_death(worker.process.exitcode))
+            yield from self._replace(worker, Death(worker.process.exitcode))
             return
         worker.last_event = time.monotonic()
         if event.kind in ("ready", "leaving"):
@@ -157,25 +161,30 @@ class WorkerPool:
             silent = time.monotonic() - worker.last_event
             if not worker.ready and silent > self.stall_seconds:
                 _stop([worker], patience=0.0)
-                yield from self._replace(worker, f"worker silent for {silent:.0f} s and killed")
+                yield from self._replace(worker, Death(worker.process.exitcode, silent))
 
-    def _replace(self, worker: _Worker, cause: str) -> Iterator[Event]:
+    def _replace(self, worker: _Worker, death: Death) -> Iterator[Event]:
         """Retry a dead worker's job, or set it aside."""
         self.workers.remove(worker)
         if worker.attempt is None:
             self.failed_starts += worker.process.exitcode != 0
             if self.failed_starts >= MAX_FAILED_STARTS:
                 for _, attempt in self.queue:
-                    reason = f"no worker could be started: {cause}. {self._log(START_LOG)}"
+                    reason = f"no worker could be started: {death}. {self._log(START_LOG)}"
                     yield Event("failed", attempt.job.model.name, reason=reason)
                 self.queue.clear()
             return
-        name, retry = worker.attempt.job.model.name, worker.attempt.after_death()
+        attempt = worker.attempt
+        name, retry = attempt.job.model.name, attempt.after_death(death)
         if retry is not None:
             self.queue.insert(0, (len(worker.devices), retry))
-            yield Event("retried", name, reason=f"{cause}; retrying with half the tokens at once")
+            halved = retry.memory_share < attempt.memory_share
+            how = "with half the tokens at once" if halved else "unchanged"
+            yield Event("retried", name, reason=f"{death}; retrying {how}")
         else:
-            yield Event("failed", name, reason=f"{cause}, twice; set aside. {self._log(name)}")
+            again = ", at the second attempt" if attempt.number > 1 else ""
+            reason = f"{death}{again}; set aside. {self._log(name)}"
+            yield Event("failed", name, reason=reason)
 
     def _log(self, model: str) -> str:
         log = log_file(self.run.results, model)

@@ -14,21 +14,26 @@ from typing import Any
 from study.config.tasks import ListedTask
 from study.config.wording import Fields
 from study.tasks.lm_eval.types import LmEvalDocument, LmEvalTask
+from study.tasks.prompt_forms.templates import render_template
 
 BOOKKEEPING = frozenset({"id", "idx", "split", "label", "gold", "answer", "answerKey", "target"})
 "Fields of a document that are never part of its question."
 
 
-def fields_of(task: LmEvalTask, document: LmEvalDocument, named: Mapping[str, str]) -> Fields:
+def fields_of(
+    task: LmEvalTask, document: LmEvalDocument, named: Mapping[str, str], where: str
+) -> Fields:
     """(name, value) of each field of a question.
 
     `named` gives names and Jinja templates over the document. If it is empty: all texts and numbers
-    of the document except the answer, the options last (Bigoulaeva et al. 2025).
+    of the document except the answer, the options last (Bigoulaeva et al. 2025). StudyError, which
+    names `where` the templates are given, if one cannot be rendered.
     """
-    from lm_eval.utils import apply_template
-
     if named:
-        return tuple((name, apply_template(text, document)) for name, text in named.items())
+        return tuple(
+            (name, render_template(template, document, where, f"fields.{name}"))
+            for name, template in named.items()
+        )
     target = str(task.config.doc_to_target)
     fields = [
         (name.replace("_", " ").capitalize(), str(value))
@@ -84,7 +89,8 @@ class Question:
     @cached_property
     def fields(self) -> Fields:
         """(name, value) of each field."""
-        return fields_of(self.task, self.document, self.listed.fields)
+        where = f"tasks: {self.listed.task}"
+        return fields_of(self.task, self.document, self.listed.fields, where)
 
     @cached_property
     def options(self) -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 from analysis.figures.controls import controls
 from analysis.figures.forest import forest
-from analysis.figures.plot_style import COLOURS, canvas, family_styles, save
+from analysis.figures.plot_style import COLOURS, canvas, family_styles, in_style, save
 
 
 def test_many_families_look_different() -> None:
@@ -44,3 +44,14 @@ def test_too_few_axes_are_an_error() -> None:
     axes = Figure().subplots(1, 2)
     with pytest.raises(ValueError, match="axes must hold 3 Axes; found 2"):
         canvas(list(axes), width_mm=85, height_mm=60, columns=3)
+
+
+def test_dollar_signs_in_names_are_printed(tmp_path: Path) -> None:
+    @in_style
+    def draw() -> Figure:
+        figure, (axis,) = canvas(None, width_mm=50, height_mm=50)
+        axis.set_yticks([0.5], [r"a$\frac$b"])
+        axis.set_title("$1^{$")
+        return figure
+
+    assert all(path.stat().st_size for path in save(draw(), tmp_path / "figure"))

@@ -12,10 +12,12 @@ import pytest
 import typer
 
 from study.cli.arguments import exit_if_failed
-from study.processes import StoppedError
+from study.extras import EXTRAS
+from study.processes import STOP_SIGNALS, StoppedError
 from study.results.run import Run
 from tests.conftest import MakeRun
 from tests.study.commands import call
+from tests.study.exchange.score_files import score_rows, write_csv
 
 RUN_COMMANDS = (
     "plan",
@@ -31,6 +33,7 @@ RUN_COMMANDS = (
     "power",
     "analyze",
 )
+OPTIONAL = [package for extra in EXTRAS.values() for package in extra]
 HEAVY = ("torch", "lm_eval", "transformers", "datasets", "pandas", "numpy", "scipy", "matplotlib")
 HELP = f"""
 import sys
@@ -76,15 +79,16 @@ def test_an_unknown_executor_is_named_before_anything_is_read(make_run: MakeRun)
     assert "--on: found 'slurn'; expected one of 'local', 'slurm'" in result.stderr
 
 
-def test_sigterm_is_an_exit_code_with_a_message(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_is_an_exit_code_with_a_message(
+    number: int, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(folder: Path) -> Run:
-        raise StoppedError
+        raise StoppedError(number)
 
     monkeypatch.setattr(Run, "open", stop)
     result = call("plan", make_run())
-    assert result.returncode == 128 + 15
+    assert result.returncode == 128 + number
     assert result.stderr == "interrupted; run the same command again to resume\n"
 
 
@@ -130,3 +134,87 @@ def test_compact_says_how_many_cells_it_gathered(small_copy: Path) -> None:
     assert again.returncode == 0
     assert ": 0 remaining" in again.stderr
     assert call("compact", small_copy).stderr == gathered.format(0)
+
+
+def test_misspelt_and_absent_devices_are_refused_before_anything_starts(make_run: MakeRun) -> None:
+    folder = make_run()
+    for arguments in (("run",), ("run", "--on", "slurm"), ("tune",)):
+        for device in ("cuda", "CPU", ""):
+            result = call(arguments[0], folder, *arguments[1:], "--device", device)
+            assert result.returncode == 2
+            (line,) = result.stderr.splitlines()
+            assert line.startswith(f"error: --device: found {device!r}; expected ")
+    absent = call("run", folder, "--device", "cuda:98")
+    assert absent.returncode == 2
+    assert absent.stderr.startswith("error: --device: found 'cuda:98'; expected ")
+    assert [path.name for path in folder.iterdir()] == ["study.yaml"]
+
+
+def test_commands_that_need_an_extra_name_it(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run()
+    for package in OPTIONAL:
+        monkeypatch.setitem(sys.modules, package, None)
+    for command in ("plan", "stage", "doctor", "run", "score", "tune"):
+        result = call(command, folder)
+        assert result.returncode == 2
+        (line,) = result.stderr.splitlines()
+        assert line.endswith("extra `run`. pip install 'icl-convergence[run]'")
+    assert call("zoo", "build").stderr.endswith("pip install 'icl-convergence[run]'\n")
+
+
+WITHOUT_EXTRAS = f"""
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {OPTIONAL!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+from study.cli.main import main
+for line in sys.stdin.read().splitlines():
+    sys.argv = line.split("|")
+    try:
+        main()
+    except SystemExit as end:
+        print(sys.argv[1], end.code, file=sys.stderr)
+"""
+
+
+def test_commands_that_need_no_extra_work_without_any(small_copy: Path, folder: Path) -> None:
+    csv = write_csv(folder, score_rows())
+    commands = (
+        ("status", small_copy),
+        ("cancel", small_copy),
+        ("compact", small_copy),
+        ("power", small_copy),
+        ("export", small_copy, small_copy / "exported"),
+        ("import", folder, csv),
+    )
+    lines = "\n".join("|".join(map(str, ("study", *command))) for command in commands)
+    arguments = [sys.executable, "-c", WITHOUT_EXTRAS]
+    result = subprocess.run(arguments, input=lines, capture_output=True, text=True)
+    for name, *_ in commands:
+        assert f"{name} 0" in result.stderr.splitlines(), result.stderr
+
+
+def test_an_error_that_no_command_expects_is_reported_without_escapes(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path) -> Run:
+        raise RuntimeError("a fault: \x1b[31m")
+
+    monkeypatch.setattr(Run, "open", fail)
+    result = call("plan", make_run())
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == r"RuntimeError: a fault: \x1b[31m"
+
+    def full(folder: Path) -> Run:
+        raise OSError(28, "No space left on device", "some/file")
+
+    monkeypatch.setattr(Run, "open", full)
+    result = call("plan", make_run("other"))
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: some/file: found No space left on device; expected ")

@@ -45,6 +45,10 @@ def test_the_layout_of_the_zoo() -> None:
             r"layout\.wordings\[1\]: found 'say {word}'; .*{text}",
         ),
         ({"writing": "{}"}, r"layout\.writing: found '{}'; expected text with no placeholders but"),
+        ({"direct": "{answer.__class__}"}, r"layout\.direct: found '{answer.__class__}'"),
+        ({"direct": "{answer[0]}"}, r"layout\.direct: found"),
+        ({"direct": "{answer!r}"}, r"layout\.direct: found"),
+        ({"direct": "{answer:>9999999999}"}, r"layout\.direct: found"),
         ({"field": "{name"}, r"layout\.field: found '{name'; .* {name}, {number}, {value}"),
     ],
 )

@@ -38,7 +38,9 @@ def copied(small: Run, tmp_path: Path) -> Run:
 @pytest.fixture
 def task_run(make_run: MakeRun, tmp_path: Path) -> Callable[[str], Path]:
     """Makes a run of two models on two tasks: a harmless one, and one scored by that function."""
-    return lambda function: make_run(**write_tasks(tmp_path / "tasks", ["fine", function]))
+    return lambda function: make_run(
+        **write_tasks(tmp_path / "tasks", dict.fromkeys(["fine", function]))
+    )
 
 
 @pytest.fixture

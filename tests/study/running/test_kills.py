@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from study.data import SUITES
 from study.results.run import Run
 from tests.conftest import MakeRun, command_environment, tables
 from tests.study.commands import call
+from tests.study.running.conftest import StartRun
+from tests.study.running.local_runs import worker_pids
 
 VICTIMS = ("runner", "worker", "shell", "all")
 MARKS = {"runner": b"/study\0run", "worker": b"spawn_main", "shell": b"-c\0"}
@@ -83,6 +86,38 @@ def wait_for_end(group: int, seconds: float) -> None:
     while processes_of(group):
         assert time.monotonic() < deadline, processes_of(group)
         time.sleep(0.1)
+
+
+def test_busy_workers_end_when_their_runner_is_killed(
+    task_run: Callable[[str], Path],
+    start_run: StartRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever they compute: this one would be busy for an hour."""
+    marker = tmp_path / "hangs"
+    monkeypatch.setenv("HANG_IN_WORKERS", str(marker))
+    folder = task_run("fine")
+    process = start_run(folder, "--device", "cpu")
+    deadline = time.monotonic() + 120
+    while not marker.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    workers = worker_pids(process)
+    assert workers
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while (left := running(workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in left:
+        kill(pid)
+    assert not left
+
+
+def running(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.slow

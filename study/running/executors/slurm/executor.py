@@ -20,13 +20,16 @@ from study.planning.plan import Job
 from study.planning.plan_report import in_bytes
 from study.planning.plan_study import PlannedStudy
 from study.planning.staging import not_locked
-from study.results.run import Run
 from study.running.events import Event
 from study.running.executors.base import ActiveJob, Executor, Finding, findings, with_work
-from study.running.executors.slurm.job import ModelJob
 from study.running.executors.slurm.queue import cancel, release
 from study.running.executors.slurm.sbatch import check_commands, refusal, submit_array
-from study.running.executors.slurm.submissions import new_submission, queued_models, slurm_logs
+from study.running.executors.slurm.submissions import (
+    JobDescription,
+    new_submission,
+    queued_models,
+    slurm_logs,
+)
 
 GB = 1e9
 
@@ -70,15 +73,22 @@ class SlurmExecutor(Executor):
 
     @override
     def submit(self, jobs: Sequence[Job], planned: PlannedStudy) -> Iterator[Event]:
-        # A node finds the run from another working directory.
-        study = self.run.study.located(self.run.folder.resolve())
-        run = Run(study)
-        devices = list(self.devices) if self.devices else None
+        results = self.run.results.resolve()  # a node has another working directory
+        study, devices = self.run.study, list(self.devices) if self.devices else None
         for index, group in self._by_resources(jobs):
             resources = self.resources[index]
-            tasks = [ModelJob(run, job, resources, devices, self.stall_seconds) for job in group]
-            folder = new_submission(run.results, study.name, group)
-            array = submit_array(folder, tasks, resources, f"{self.run.study.file}: slurm[{index}]")
+            descriptions = [
+                JobDescription(
+                    study=study,
+                    job=job,
+                    resources=resources,
+                    devices=devices,
+                    stall_seconds=self.stall_seconds,
+                )
+                for job in group
+            ]
+            folder = new_submission(results, study.name, descriptions)
+            array = submit_array(folder, len(group), resources, f"{study.file}: slurm[{index}]")
             yield Event.note(f"{len(group)} models submitted as {array}")
 
     @override

@@ -81,6 +81,11 @@ def release(tasks: Iterable[QueuedTask]) -> None:
         _call(["scontrol", "release", *identifiers])
 
 
+def requeue(identifier: str) -> None:
+    """End a running job and put it back into the queue."""
+    _call(["scontrol", "requeue", identifier])
+
+
 def _call(command: list[str]) -> str:
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)

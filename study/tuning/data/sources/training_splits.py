@@ -17,6 +17,7 @@ from study.tasks.leakage import normalised
 from study.tasks.lm_eval.library import TaskLibrary
 from study.tasks.lm_eval.types import LmEvalDocument, LmEvalTask
 from study.tasks.prompt_forms.documents import answer_of, fields_of
+from study.tasks.prompt_forms.templates import render_template
 from study.tasks.suites import read_suite, select_tasks
 from study.tuning.data.sources.base import Pool, TaskExample, finite_pool
 
@@ -48,7 +49,7 @@ def _task_pool(
     with tasks.faults(name):
         test_questions = {normalised(str(task.doc_to_text(doc))) for doc in task.eval_docs}
         examples = [
-            _example(source, task, doc)
+            _example(source, task, doc, f"{study.file}: {key}")
             for doc in task.training_docs()
             if normalised(str(task.doc_to_text(doc))) not in test_questions
         ]
@@ -73,12 +74,13 @@ def _tasks_with_same_data(tasks: TaskLibrary, name: str) -> Iterator[str]:
             yield other
 
 
-def _example(source: Source, task: LmEvalTask, document: LmEvalDocument) -> TaskExample:
-    from lm_eval.utils import apply_template
-
-    wordings = tuple(apply_template(text, document) for text in source.wordings)
+def _example(source: Source, task: LmEvalTask, document: LmEvalDocument, where: str) -> TaskExample:
+    wordings = tuple(
+        render_template(template, document, where, f"wordings[{i}]")
+        for i, template in enumerate(source.wordings)
+    )
     return TaskExample(
         wordings or (str(task.doc_to_text(document)),),
-        fields_of(task, document, source.fields),
+        fields_of(task, document, source.fields, where),
         answer_of(task, document),
     )

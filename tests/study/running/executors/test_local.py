@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from study.errors import StudyError
 from study.results.run import Run
 from study.running.events import Event
 from study.running.executors.local import LocalExecutor
@@ -159,6 +160,8 @@ def test_state_and_cancel_leave_out_what_does_not_run_here(make_run: MakeRun) ->
 
 def test_devices_are_those_given(make_run: MakeRun) -> None:
     run = Run.open(make_run())
-    assert LocalExecutor(run, ["cuda:1"]).own_devices == ["cuda:1"]
+    assert LocalExecutor(run, ["cpu", "cpu"]).own_devices == ["cpu", "cpu"]
+    with pytest.raises(StudyError, match="--device: found 'cuda:98'"):
+        LocalExecutor(run, ["cuda:98"])
     assert LocalExecutor(run, ["cpu"]).speed().device.startswith("cpu")
     assert len(LocalExecutor(run).own_devices) >= 1

@@ -22,19 +22,19 @@ def test_named_fields_are_templates_over_the_document(make_prompts: MakePrompts)
     prompts = make_prompts()
     raw = prompts.document().raw
     named = {"Letters": "{{asked}}", "Number": "{{choices | length}}"}
-    assert fields_of(prompts.task, raw, named) == (("Letters", raw["asked"]), ("Number", "4"))
+    assert fields_of(prompts.task, raw, named, "t") == (("Letters", raw["asked"]), ("Number", "4"))
 
 
 def test_unnamed_fields_are_those_of_the_document(make_prompts: MakePrompts) -> None:
     """Without bookkeeping and the answer; the options last."""
     generated, chosen = make_prompts(), make_prompts("zoo_reverse_mc")
     raw = generated.document().raw
-    assert fields_of(generated.task, raw, {}) == (("Asked", raw["asked"]),)
+    assert fields_of(generated.task, raw, {}, "t") == (("Asked", raw["asked"]),)
     options = "; ".join(raw["choices"])
-    assert fields_of(chosen.task, raw, {}) == (("Asked", raw["asked"]), ("Options", options))
+    assert fields_of(chosen.task, raw, {}, "t") == (("Asked", raw["asked"]), ("Options", options))
     more = {**raw, "some_number": 5, "id": "x7", "label": 2}
-    assert ("Some number", "5") in fields_of(generated.task, more, {})
-    assert len(fields_of(generated.task, more, {})) == 2
+    assert ("Some number", "5") in fields_of(generated.task, more, {}, "t")
+    assert len(fields_of(generated.task, more, {}, "t")) == 2
 
 
 def test_options_of_the_task_or_of_a_field(make_prompts: MakePrompts) -> None:

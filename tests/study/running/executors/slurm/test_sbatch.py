@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,7 +11,14 @@ import pytest
 
 from study.config.executors import SlurmResources
 from study.errors import StudyError
-from study.running.executors.slurm.sbatch import check_commands, refusal, sbatch_parameters
+from study.running.executors.slurm.sbatch import (
+    JOB_MODULE,
+    batch_script,
+    check_commands,
+    refusal,
+    resource_options,
+    submit_array,
+)
 
 RESOURCES = SlurmResources(
     hours=2.5,
@@ -36,40 +44,56 @@ def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return command
 
 
-def test_every_resource_reaches_slurm(sbatch: Path, tmp_path: Path) -> None:
-    """In the script that submitit writes of them, which Slurm is given."""
-    (tmp_path / "srun").symlink_to(sbatch)  # submitit looks for it
-    from submitit import SlurmExecutor
-
-    executor = SlurmExecutor(tmp_path)
-    executor.update_parameters(**sbatch_parameters("name", RESOURCES))
-    executor.parameters["map_count"] = 40  # as submitit sets it for an array
-    script = executor._make_submission_file_text("the job", "1")
-    flags = {line.removeprefix("#SBATCH --") for line in script.splitlines()}
-    assert flags >= {
-        "job-name=name",
-        "time=150",
-        "mem=3000M",
-        "cpus-per-task=5",
-        "gpus-per-node=2",
-        "array=0-39%7",
-        "partition=p",
-        "account=a",
-        "qos=q",
-        "constraint=h100",
-        "requeue",
-        "signal=B:USR2@90",
-        "module load cuda",
-        "the job",
+def test_every_resource_reaches_slurm() -> None:
+    folder = Path("/shared/50 % of/name")
+    script = batch_script(folder, 40, RESOURCES)
+    lines = script.splitlines()
+    assert lines[0] == "#!/bin/bash"
+    flags = {" ".join(shlex.split(line)[1:]) for line in lines if line.startswith("#SBATCH ")}
+    assert flags == {
+        "--job-name=name",
+        "--array=0-39%7",
+        "--nodes=1",
+        "--time=150",
+        "--mem=3000M",
+        "--cpus-per-task=5",
+        "--gpus-per-node=2",
+        "--partition=p",
+        "--account=a",
+        "--qos=q",
+        "--constraint=h100",
+        "--output=/shared/50 %% of/name/%A_%a_log.out",
+        "--error=/shared/50 %% of/name/%A_%a_log.err",
+        "--open-mode=append",
+        "--requeue",
+        "--signal=B:USR2@90",
     }
+    setup, command = lines[-2:]
+    assert setup == "module load cuda"
+    words = [sys.executable, "-u", "-m", JOB_MODULE, str(folder), "$SLURM_ARRAY_TASK_ID"]
+    assert shlex.split(command) == ["exec", *words]
 
 
 def test_resources_that_are_not_given_are_left_to_the_cluster() -> None:
-    parameters = sbatch_parameters("name", SlurmResources(hours=0.01, memory_gb=0.5))
-    assert parameters["time"] == 1
-    assert parameters["mem"] == "500M"
-    assert parameters["additional_parameters"]["signal"] == "B:USR2@15"
-    assert not {"gpus_per_node", "partition", "account", "qos", "setup"} & parameters.keys()
+    resources = SlurmResources(hours=0.01, memory_gb=0.5)
+    assert resource_options(resources) == {
+        "nodes": "1",
+        "time": "1",
+        "mem": "500M",
+        "cpus-per-task": "4",
+    }
+    assert "--signal=B:USR2@15" in batch_script(Path("f"), 1, resources)
+    assert "--array=0-0%1" in batch_script(Path("f"), 1, resources)
+
+
+def test_the_number_of_a_submitted_array(sbatch: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "submission"
+    with pytest.raises(StudyError, match=r"study\.yaml: slurm\[0\]: found too much; expected"):
+        submit_array(folder, 2, RESOURCES, "study.yaml: slurm[0]")
+    assert not folder.exists()
+    sbatch.write_text("#!/bin/sh\necho '17;cluster'\n")
+    assert submit_array(folder, 2, RESOURCES, "") == "17"
+    assert (folder / "batch.sh").read_text() == batch_script(folder, 2, RESOURCES)
 
 
 def test_slurm_is_asked_without_queueing_a_job(sbatch: Path) -> None:
@@ -83,9 +107,6 @@ def test_slurm_is_asked_without_queueing_a_job(sbatch: Path) -> None:
 
 def test_commands_that_are_needed(sbatch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_commands()
-    monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(StudyError, match=r"submitit: found not installed; .*\[slurm\]"):
-        check_commands()
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(StudyError, match="sbatch: found no such command"):
         check_commands()

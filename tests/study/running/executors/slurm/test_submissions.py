@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from study.models.pairs import ModelRef
-from study.planning.plan import Job
+from study.errors import StudyError
+from study.results.identity import canonical
 from study.running.executors.slurm.submissions import (
+    job_file,
     new_submission,
     queued_models,
+    read_job,
     slurm_logs,
     submissions,
 )
+from tests.conftest import MakeRun
+from tests.in_process import plan
+from tests.study.running.executors.slurm.descriptions import described, job_of
+from tests.study.task_files import TUNING
 
-JOBS = [Job(ModelRef(name), 1.0, ()) for name in ("org/a", "org/b")]
+JOBS = [described(job_of(name)) for name in ("org/a", "org/b")]
 
 
 def test_a_submission_has_a_folder_that_names_its_models(tmp_path: Path) -> None:
@@ -41,15 +50,89 @@ def test_tasks_in_the_queue_are_models(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_logs_of_a_model(tmp_path: Path) -> None:
     array, single = (new_submission(tmp_path, "s", jobs) for jobs in (JOBS, JOBS[:1]))
-    for name in ("17_0_0_log.out", "17_1_0_log.out", "17_1_0_log.err"):
+    for name in ("17_0_log.out", "17_1_log.out", "17_1_log.err", "17_10_log.out"):
         (array / name).touch()
     (single / "18_0_log.err").touch()
     assert {path.name for path in slurm_logs(tmp_path, "org/a")} == {
-        "17_0_0_log.out",
+        "17_0_log.out",
         "18_0_log.err",
     }
     assert {path.name for path in slurm_logs(tmp_path, "org/b")} == {
-        "17_1_0_log.out",
-        "17_1_0_log.err",
+        "17_1_log.out",
+        "17_1_log.err",
     }
     assert slurm_logs(tmp_path, "org/c") == []
+
+
+def test_jobs_of_every_kind_are_read_as_they_were_written(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    tuned = make_run(
+        "tuned",
+        pairs=...,
+        layout="zoo",
+        tuning=TUNING,
+        answers={"choose": "similarity", "tokens": 6, "writing_tokens": 60},
+        tasks={"suite": "zoo_gen", "only": ["zoo_reverse_gen"]},
+        arms=["base-2shot-fields", "tuned-0shot-chat-writes", "base-0shot-written"],
+        contrasts=[{"name": "c", "x": "base-2shot-fields", "y": "base-0shot-written"}],
+    )
+    for folder in (make_run("run"), tuned):
+        planned = plan(folder)
+        study = planned.resolved.study
+        jobs = planned.plan.jobs
+        written = new_submission(tmp_path, "s", [described(job, study=study) for job in jobs])
+        for index, job in enumerate(jobs):
+            read = read_job(written, index)
+            assert read.study.located(folder) == study
+            assert (read.job.model, read.job.params_b) == (job.model, job.params_b)
+            assert read.job.tuned == job.tuned
+            assert [plain(cell) for cell in read.job.cells] == [plain(cell) for cell in job.cells]
+
+
+def plain(cell: Any) -> dict[str, Any]:
+    """A cell's fields; its identity as the text that is hashed."""
+    fields = {name: getattr(cell, name) for name in cell.__slots__}
+    return {**fields, "identity": canonical(fields["identity"])}
+
+
+class Touch:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.marker,))
+
+
+def test_files_of_a_submission_run_no_code(tmp_path: Path) -> None:
+    """Whatever stands in them: a pickle, code, an object of another type, deep nesting."""
+    marker = tmp_path / "marker"
+    folder = new_submission(tmp_path, "s", JOBS)
+    valid = json.loads(job_file(folder, 0).read_text())
+    hostile = [
+        pickle.dumps(Touch(marker)),
+        f"__import__('pathlib').Path({str(marker)!r}).touch()".encode(),
+        b"!!python/object/apply:os.system [touch marker]",
+        b"[" * 100_000,
+        b"",
+        b"\xff\xfe",
+        json.dumps({**valid, "version": 2}).encode(),
+        json.dumps({**valid, "module": "os"}).encode(),
+        json.dumps({**valid, "job": {"model": "m"}}).encode(),
+        json.dumps({**valid, "devices": "cpu"}).encode(),
+    ]
+    for content in hostile:
+        job_file(folder, 0).write_bytes(content)
+        with pytest.raises(
+            StudyError, match=r"0\.json.* expected what `study run --on slurm` wrote"
+        ):
+            read_job(folder, 0)
+    for content in [*hostile[:6], b'{"a": 1}', b"[1, 2]"]:
+        (folder / "models.json").write_bytes(content)
+        with pytest.raises(StudyError, match=r"models\.json: found no list of models"):
+            submissions(tmp_path)
+    assert not marker.exists()
+    with pytest.raises(StudyError, match=r"7\.json: found No such file or directory"):
+        read_job(folder, 7)
