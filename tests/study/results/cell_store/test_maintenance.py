@@ -20,6 +20,7 @@ from study.results.cell_store import bundles as bundles_module
 from study.results.cell_store.bundles import Bundles
 from study.results.cell_store.corruption import CorruptedError
 from study.results.cell_store.maintenance import compact, repair
+from study.results.cell_store.pack import CellContent
 from study.results.cell_store.store import CellStore
 from study.results.run import Run
 from tests.conftest import tables
@@ -210,6 +211,21 @@ def test_a_compaction_beside_another_moves_what_is_left(
 
     monkeypatch.setattr(Bundles, "write", late)
     compact(store)
+    check_cells(store, KEYS)
+
+
+def test_a_cell_that_is_bundled_while_it_is_checked_is_not_corrupted(
+    store: CellStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = CellStore.content
+
+    def late(cells: CellStore, cell: str) -> CellContent:
+        monkeypatch.setattr(CellStore, "content", content)
+        compact(reopened(store))
+        return content(cells, cell)
+
+    monkeypatch.setattr(CellStore, "content", late)
+    assert repair(store) == []
     check_cells(store, KEYS)
 
 
