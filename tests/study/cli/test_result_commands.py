@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from analysis import load_scores
 from analysis.statistics.families import Families
 from analysis.statistics.power import power
-from study.cli.main import app
+from study.cli.app import app
 from study.cli.result_commands import import_scores
 from study.cli.result_commands import power as power_command
 from study.errors import StudyError
