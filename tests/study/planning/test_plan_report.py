@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from study.planning.plan_report import plan_json, plan_text
+from study.hardware import default_devices
+from study.planning import plan_report
+from study.planning.cost.estimate import estimate
+from study.planning.cost.throughput import ASSUMED, Speed, Timings, local_speed
+from study.planning.plan_report import (
+    _count,
+    _duration,
+    _notes,
+    in_bytes,
+    plan_json,
+    plan_text,
+)
+from study.planning.plan_study import PlannedStudy
 from tests.conftest import MakeRun
 from tests.finished_runs import copy_run, finished_run
 from tests.in_process import plan
@@ -53,3 +65,98 @@ def test_skipped_corrected_and_missing_are_listed(make_run: MakeRun) -> None:
     assert "base-5shot on zoo_colour_mc: the task supports at most 1 demonstrations" in text
     assert "not available on this machine, so not run" in text
     assert "a/b: found neither a folder nor a model in the hub's local cache" in text
+
+
+def test_json_is_the_estimate_of_every_job(make_run: MakeRun) -> None:
+    planned = plan(make_run())
+    content = plan_json(planned)
+    remaining = estimate(planned.resolved, planned.plan, frozenset())
+    assert content["pairs"] == [pair.name for pair in planned.resolved.pairs]
+    assert content["arms"] == ["base-0shot", "base-5shot", "tuned-0shot-chat"]
+    assert content["tasks"] == ["zoo_colour_mc", "zoo_reverse_mc"]
+    assert content["to_tune"] == []
+    assert content["remaining"]["memory_bytes"] == remaining.memory
+    assert content["remaining"]["tokens"] == remaining.work.tokens
+    for job, entry in zip(content["jobs"], remaining.jobs, strict=True):
+        assert job["model"] == entry.job.model.name
+        assert job["params_b"] == entry.job.params_b
+        assert (job["weight_bytes"], job["remaining"]) == (entry.weights, vars(entry.work))
+        assert job["done"] == 0
+        assert job["seconds"] == {
+            device: entry.seconds(speed) for device, speed in speeds(planned).items()
+        }
+    for device, speed in speeds(planned).items():
+        seconds = content["seconds"][device]
+        assert seconds["one_device"] == remaining.device_seconds(speed)
+        is_local = seconds["here"] is not None
+        assert is_local == (not device.startswith("cuda"))
+        if is_local:
+            assert seconds["here"] == remaining.seconds(speed, content["devices"])
+
+
+def speeds(planned: PlannedStudy) -> dict[str, Speed]:
+    """The assumed speeds of this machine and of a GPU."""
+    local = local_speed(planned.resolved.run, default_devices())
+    return {speed.device: speed for speed in (local, ASSUMED["cuda"])}
+
+
+def test_speeds_measured_elsewhere_are_in_the_plan(make_run: MakeRun) -> None:
+    folder = make_run()
+    for device, number in (("cuda H100 auto", 1), ("cpu other 1 thread", 2)):
+        timings = Timings(device, 1.0)
+        timings.add("base-0shot", 2.0, requests=1, prompt_tokens=1, flops=1.0)
+        for _ in range(number):
+            timings.write(folder / "results", "m")
+    lines = [line for line in plan_text(plan(folder)).splitlines() if line.startswith("time:")]
+    assert len(lines) == 3
+    assert "on this machine" in lines[0]
+    assert any("GPU hours (cuda H100 auto; measured on 1 jobs)" in line for line in lines)
+    (other,) = [line for line in lines if "hours of one worker" in line]
+    assert other.endswith("(cpu other 1 thread; measured on 2 jobs)")
+    assert not any("one H100; assumed" in line for line in lines)
+
+
+def test_long_lists_are_cut_in_the_text(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = plan(make_run())
+    monkeypatch.setattr(plan_report, "MAX_JOBS", 4)
+    text = plan_text(planned)
+    assert "… and 2 more models (--json lists all)" in text
+    assert sum("/base " in line or "/tuned " in line for line in text.splitlines()) == 4
+    monkeypatch.setattr(plan_report, "MAX_JOBS", 6)
+    assert "more models" not in plan_text(planned)
+    assert _notes("skipped", []) == []
+    notes = _notes("skipped", [f"note {i}" for i in range(14)])
+    assert notes[:3] == ["", "skipped (14):", "  note 0"]
+    assert notes[-1] == "  … and 2 more (--json lists all)"
+    assert len(notes) == 2 + 12 + 1
+    assert len(_notes("skipped", ["a"] * 12)) == 2 + 12
+
+
+@pytest.mark.parametrize(
+    ("number", "count", "size"),
+    [
+        (0, "0", "0 bytes"),
+        (999, "999", "999 bytes"),
+        (1000, "1 k", "1 kB"),
+        (1_234_000, "1.23 M", "1.23 MB"),
+        (5e9, "5 G", "5 GB"),
+        (7.5e12, "7.5 T", "7.5 TB"),
+    ],
+)
+def test_numbers_have_three_digits_and_a_unit(number: float, count: str, size: str) -> None:
+    assert _count(number) == count
+    assert in_bytes(number) == size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (59, "59 seconds"),
+        (60, "1 minutes"),
+        (5400, "1.5 hours"),
+        (86400, "1 days"),
+        (3599, "60 minutes"),
+    ],
+)
+def test_durations_have_three_digits_and_a_unit(seconds: float, text: str) -> None:
+    assert _duration(seconds) == text

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from study.errors import StudyError
+from study.hardware import device_kind, split_cores
 from study.planning.cost.throughput import (
     ASSUMED,
     FEATURES,
@@ -96,3 +97,75 @@ def test_the_speed_of_a_gpu_is_separate(make_run: MakeRun, study_command: StudyC
     (speed,) = measured_speeds(Run.open(folder)).values()
     assert speed.device.startswith("cuda ")
     assert speed.cell[-1] >= 1 / MAX_FLOPS["cuda"]
+
+
+def test_speeds_of_devices_and_runs_are_kept_apart(make_run: MakeRun) -> None:
+    one, two = make_run("one"), make_run("two")
+    sums = {"cells": 1.0, "requests": 10.0, "prompt_tokens": 100.0, "flops": 1e6, "seconds": 2.0}
+    for folder, device, start in ((one, "cpu a", 3.0), (two, "cpu a", 5.0), (two, "cpu b", None)):
+        timings = Timings(device, start, 10, 0.5, 0, 0.0, {"base-0shot": sums})
+        timings.write(folder / "results", f"m/{start}")
+    speeds = measured_speeds(Run.open(one))
+    assert set(speeds) == {"cpu a", "cpu b"}
+    assert (speeds["cpu a"].jobs, speeds["cpu a"].start) == (2, 4.0)
+    assert (speeds["cpu b"].jobs, speeds["cpu b"].start) == (1, ASSUMED["cpu"].start)
+    assert speeds["cpu b"].render == ASSUMED["cpu"].render, "nothing was rendered"
+    assert speeds["cpu b"].device == "cpu b"
+
+
+def test_observations_that_say_nothing_about_arithmetic_leave_what_hardware_allows(
+    make_run: MakeRun,
+) -> None:
+    folder = make_run()
+    for seconds in (1.0, 1.0):
+        timings = Timings("cpu by hand", None, 0, 1.0)
+        timings.add("base-0shot", seconds, requests=1e5, prompt_tokens=1e6, flops=1.0)
+        timings.write(folder / "results", f"m{seconds}")
+    (speed,) = measured_speeds(Run.open(folder)).values()
+    assert speed.cell[3] >= 1 / MAX_FLOPS["cpu"]
+    assert min(speed.cell) >= 0
+
+
+def test_loading_and_what_is_left_of_a_job_are_fitted_together(make_run: MakeRun) -> None:
+    folder = make_run()
+    for number in range(1, 7):
+        size = number * 10**9
+        timings = Timings("cpu by hand", None, size, 1.0 + 2e-9 * size, other_seconds=0.5)
+        timings.add("base-0shot", 1.0, requests=1, prompt_tokens=1, flops=1.0)
+        timings.write(folder / "results", f"m{number}")
+    (speed,) = measured_speeds(Run.open(folder)).values()
+    assert speed.load == pytest.approx((1.5, 2e-9), rel=0.05)
+
+
+def test_seconds_of_a_job_that_are_in_no_part_are_other_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timings = Timings("cpu by hand", began=100.0, load_seconds=2.0, render_seconds=3.0)
+    timings.add("base-0shot", 4.0, requests=1, prompt_tokens=1, flops=1.0)
+    timings.add("base-5shot", 5.0, requests=1, prompt_tokens=1, flops=1.0)
+    monkeypatch.setattr("time.perf_counter", lambda: 120.0)
+    timings.finish()
+    assert timings.other_seconds == 20.0 - 14.0
+
+
+def test_the_speed_here_is_that_of_this_kind_of_device(make_run: MakeRun) -> None:
+    folder = make_run()
+    run = Run.open(folder)
+    kind = device_kind("cpu", "auto", len(split_cores(1)[0]))
+    timings = Timings(kind, 7.0)
+    timings.add("base-0shot", 1.0, requests=1, prompt_tokens=1, flops=1.0)
+    timings.write(folder / "results", "m")
+    assert local_speed(run, ["cpu"]).start == 7.0
+    timings.device = f"{kind} of another machine"
+    timings.write(make_run("beside") / "results", "m")
+    assert local_speed(run, ["cpu"]).jobs == 1
+
+
+def test_what_is_no_timing_is_an_error(make_run: MakeRun) -> None:
+    folder = make_run()
+    path = folder / "results" / "throughput" / "m.1.json"
+    path.parent.mkdir(parents=True)
+    for content in ('{"device": "cpu", "colour": "red"}', "[]", '"text"'):
+        path.write_text(content)
+        with pytest.raises(StudyError, match="found no timings"):
+            measured_speeds(Run.open(folder))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from study.models.tokenizers import load_tokenizer
 from study.planning.cost.estimate import estimate
 from study.planning.cost.throughput import FEATURES, Timings, measured_speeds
-from study.planning.cost.workload import Work
+from study.planning.cost.workload import Work, WorkCounter, _spaced
 from study.planning.plan_report import plan_text
 from study.results.run import Run
 from study.running.cells.run_model import ModelRunner
+from study.tasks.items import Document
 from tests.conftest import MakeRun
 from tests.in_process import plan
 
@@ -117,3 +119,109 @@ def test_a_prompt_form_adds_its_text_to_the_estimate(make_run: MakeRun) -> None:
         tokens(f"base-0shot{form}") for form in ("", "-wording3", "-wording6")
     )
     assert plain < longer < longest
+
+
+def test_shared_tokens_are_those_of_a_tree_of_prefixes(make_run: MakeRun) -> None:
+    """Nodes of the tree of all questions with their choices, the last token of a choice apart."""
+    planned = plan(make_run(limit=40))
+    resolved = planned.resolved
+    counter = WorkCounter(resolved)
+    cells = [c for job in planned.plan.jobs for c in job.cells if c.arm.name == "base-0shot"]
+    assert len(cells) == 6
+    for cell in cells:
+        facts = resolved.models[cell.model]
+        assert not isinstance(facts, str)
+        tokenizer = load_tokenizer(facts.folder)
+        nodes: set[tuple[int, ...]] = set()
+        items = resolved.items[cell.task.task]
+        assert not isinstance(items, str)
+        n_requests = prompts = 0
+        for document in items.evaluated(40):
+            question = tokenizer(document.text, add_special_tokens=False).input_ids
+            for choice in document.choices:
+                path = tokenizer(document.text + choice, add_special_tokens=False).input_ids[:-1]
+                nodes |= {tuple(path[:end]) for end in range(1, len(path) + 1)}
+                answer = tokenizer(choice, add_special_tokens=False).input_ids
+                prompts += len(question) + len(answer)
+                n_requests += 1
+        work = counter.work(cell, 3.0)
+        assert work.tokens == pytest.approx(len(nodes))
+        assert (work.items, work.requests) == (40, n_requests)
+        assert work.prompt_tokens == pytest.approx(prompts)
+        assert work.flops == pytest.approx(2 * 3e9 * len(nodes))
+        assert (work.cells, work.assumed) == (1, 0)
+
+
+def test_demonstrations_are_read_once_and_are_in_every_prompt(make_run: MakeRun) -> None:
+    arms = ["base-0shot", "base-2shot", "base-5shot"]
+    contrast = {"name": "c", "x": "base-0shot", "y": "base-5shot"}
+    planned = plan(make_run(arms=arms, contrasts=[contrast], draws=1))
+    counter = WorkCounter(planned.resolved)
+    job = planned.plan.jobs[0]
+    works = {
+        cell.arm.shots: counter.work(cell, 1.0)
+        for cell in job.cells
+        if cell.task.task == "zoo_colour_mc"
+    }
+    one = (works[2].tokens - works[0].tokens) / 2
+    assert one > 0
+    assert works[5].tokens == pytest.approx(works[0].tokens + 5 * one)
+    for shots in (2, 5):
+        added = works[shots].prompt_tokens - works[0].prompt_tokens
+        assert added == pytest.approx(works[0].requests * shots * one)
+    items = planned.resolved.items["zoo_colour_mc"]
+    facts = planned.resolved.models[job.model]
+    assert not isinstance(items, str)
+    assert not isinstance(facts, str)
+    tokenizer = load_tokenizer(facts.folder)
+    lengths = [
+        len(tokenizer(text, add_special_tokens=False).input_ids)
+        for document in items.pool
+        for text in (document.text, max(document.choices, key=len))
+    ]
+    assert one == pytest.approx(sum(lengths) / len(items.pool), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("output_type", "task", "limit", "items", "requests", "tokens"),
+    [
+        ("multiple_choice", {"items": 50, "tokens": 100}, ..., 50, 200, 100 + 20),
+        ("multiple_choice", {"items": 50, "tokens": 100}, 8, 8, 32, 100 + 20),
+        ("multiple_choice", {}, ..., 1000, 4000, 120 + 20),
+        ("generate_until", {"items": 7, "tokens": 30}, 8, 7, 7, 30 + 5),
+    ],
+)
+def test_assumptions_about_data_that_are_not_available(
+    make_run: MakeRun,
+    output_type: str,
+    task: dict[str, int],
+    limit: object,
+    items: int,
+    requests: int,
+    tokens: int,
+) -> None:
+    """Four choices of five tokens each, or one response of five."""
+    folder = make_run(
+        pairs=[{"base": "a/b", "tuned": "a/c", "family": "f", "params_b": 8}],
+        tasks=[{"task": "unavailable", "task_type": "t", "metric": "acc", "chance": 0.5, **task}],
+        task_folders=["tasks"],
+        limit=limit,
+    )
+    (folder / "tasks").mkdir()
+    text = UNAVAILABLE.replace("multiple_choice", output_type)
+    (folder / "tasks" / "task.yaml").write_text(text)
+    planned = plan(folder)
+    counter = WorkCounter(planned.resolved)
+    for job in planned.plan.jobs:
+        for cell in job.cells:
+            work = counter.work(cell, 8.0)
+            assert (work.items, work.requests, work.assumed) == (items, requests, 1)
+            shown = cell.arm.shots * (task.get("tokens") or 120)
+            assert work.tokens == shown + items * tokens
+
+
+def test_large_tasks_are_sampled_evenly() -> None:
+    documents = tuple(Document(i, str(i), (), "", {}) for i in range(450))
+    assert [d.index for d in _spaced(documents)] == list(range(0, 450, 2))
+    assert _spaced(documents[:399]) == documents[:399]
+    assert _spaced(documents[:1]) == documents[:1]
