@@ -45,8 +45,8 @@ class Hub:
             digest.update(path.name.encode() + path.read_bytes())
         return digest.hexdigest()
 
-    def info(self, name: str) -> dict[str, Any]:
-        """What the API says about a repository."""
+    def info(self, name: str, *, sizes: bool) -> dict[str, Any]:
+        """What the API says about a repository; the sizes of its files only on request."""
         files = sorted(self.folders[name].iterdir())
         return {
             "id": name,
@@ -56,7 +56,10 @@ class Hub:
             "sha": self.commit(name),
             "private": False,
             "tags": [],
-            "siblings": [{"rfilename": f.name, "size": f.stat().st_size} for f in files],
+            "siblings": [
+                {"rfilename": f.name, **({"size": f.stat().st_size} if sizes else {})}
+                for f in files
+            ],
         }
 
     def tree(self, name: str) -> list[dict[str, Any]]:
@@ -105,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if match := re.fullmatch(API + "(?:/revision/[^/]+)?", path):
             if match[2] in self.hub.folders:
-                return self._send_json(self.hub.info(match[2]))
+                return self._send_json(self.hub.info(match[2], sizes="blobs=" in self.path))
         elif match := re.fullmatch(API + "/tree/[^/]+(/.+)?", path):
             if not match[3]:
                 return self._send_json(self.hub.tree(match[2]))

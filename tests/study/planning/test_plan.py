@@ -40,6 +40,7 @@ def test_cells_beyond_the_shots_of_a_task_are_skipped(make_run: MakeRun) -> None
         "base-0shot",
         "tuned-0shot-chat",
     }
+    assert plan(make_run("enough", tasks=[{**task, "max_shots": 5}])).plan.skipped == ()
 
 
 TASK: dict[str, Any] = {

@@ -90,6 +90,15 @@ def test_without_a_task_of_another_type_there_is_no_key(make_run: MakeRun) -> No
     }
 
 
+def test_a_cell_without_model_or_data_says_why(make_run: MakeRun) -> None:
+    pair = {"base": "a/b", "tuned": "a/c", "family": "f", "params_b": 1.0}
+    folder = make_run(pairs=[pair])
+    models = resolve_study(Run.open(folder)).models
+    for cell in _cells(folder):
+        assert cell.key is cell.responses is cell.identity is None
+        assert cell.missing == models[cell.model]
+
+
 def test_more_shots_than_the_pool_holds_give_no_key(make_run: MakeRun) -> None:
     folder = make_run(**_study("base-999shot", "tuned-0shot"))
     few = [cell for cell in _cells(folder) if cell.arm.shots]

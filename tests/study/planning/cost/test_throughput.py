@@ -146,6 +146,10 @@ def test_seconds_of_a_job_that_are_in_no_part_are_other_seconds(
     monkeypatch.setattr("time.perf_counter", lambda: 120.0)
     timings.finish()
     assert timings.other_seconds == 20.0 - 14.0
+    idle = Timings("cpu by hand", began=100.0)
+    idle.finish()
+    assert idle.other_seconds == 20.0
+    assert (idle.start_seconds, idle.load_bytes, idle.rendered) == (None, 0, 0)
 
 
 def test_the_speed_here_is_that_of_this_kind_of_device(make_run: MakeRun) -> None:
