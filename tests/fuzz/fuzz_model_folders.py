@@ -81,9 +81,8 @@ class FuzzModelFolders(Fuzzer):
             cached_tokenizer.cache_clear()
             if facts.has_template:
                 model_rendering(facts, facts.overrides, date=DATE, arguments={})
-            for name in mutant.files:
-                if name.endswith(tuple(self.names)):
-                    _check_changed(facts, self.original)
+            if _differs(mutant):
+                _check_changed(facts, self.original)
             assert facts.window is None or 1 <= facts.window <= MAX_WINDOW
             if mutant.content["load"]:
                 loaded = FolderLoader(facts, allow_pickled_weights=False).model(dtype="auto")
@@ -93,6 +92,15 @@ class FuzzModelFolders(Fuzzer):
 
 def _facts(folder: Path) -> ModelFacts:
     return model_facts(ModelRef(str(folder)), allow_pickled_weights=False)
+
+
+def _differs(mutant: Mutant) -> bool:
+    """Whether a file of the model has other content."""
+    for name, data in mutant.files.items():
+        source = SOURCE / Path(name).name
+        if source.is_file() and source.read_bytes() != data:
+            return True
+    return False
 
 
 def _check_changed(facts: ModelFacts, original: ModelFacts) -> None:

@@ -35,7 +35,8 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
     from transformers import CONFIG_MAPPING, AutoConfig
 
     model_type = read_json(folder / CONFIG).get("model_type")
-    if not trust_remote_code and model_type not in CONFIG_MAPPING:
+    known = isinstance(model_type, str) and model_type in CONFIG_MAPPING
+    if not known and not trust_remote_code:
         raise StudyError(
             folder,
             found=f"a model of type {printable(repr(model_type), 100)}",

@@ -88,6 +88,13 @@ def test_code_of_a_model_is_not_run(
         check_loadable(_facts(folder))
 
 
+@pytest.mark.parametrize("model_type", [None, "homemade", {}, ["llama"], 3])
+def test_a_type_that_transformers_does_not_know(model_type: object, folder: Path) -> None:
+    change_json(folder / "config.json", model_type=model_type)
+    with pytest.raises(StudyError, match=r"found a model of type .*`trust_remote_code: true`"):
+        check_loadable(_facts(folder))
+
+
 def test_code_that_is_trusted_is_part_of_the_model(folder: Path) -> None:
     code = folder / "code.py"
     code.write_text(
