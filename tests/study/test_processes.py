@@ -247,7 +247,7 @@ def test_a_number_that_is_reused_just_now_is_not_sent_a_signal(
     assert child.poll() is None
 
 
-@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()], ids=["1", "0", "-1", "own"])
 def test_some_numbers_are_never_sent_a_signal(
     pid: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
