@@ -119,7 +119,7 @@ def _results(package: str, chosen: Sequence[Mutant]) -> dict[str, Result]:
         raise SystemExit(f"{package}: a test fails without any mutant: {by}")
     for number, mutant in enumerate(remaining, start=1):
         started = time.monotonic()
-        killed, by = _is_killed(mutant, package, timeout=60 + 5 * seconds)
+        killed, by = _is_killed(mutant, package, timeout=60 + 3 * seconds)
         result = Result(mutant.key, killed, by, round(time.monotonic() - started, 1), tests)
         results[mutant.key] = result
         with path.open("a") as file:

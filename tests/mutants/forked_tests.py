@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from study.processes import end_with_parent
 from tests.mutants.selection import DESELECTED
 
 PROJECT = ("study", "analysis", "tests", "benchmarks")
@@ -58,6 +59,7 @@ def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> tuple[int, 
     child = os.fork()
     if not child:
         try:
+            end_with_parent()
             os.setsid()
             os.close(read)
             os.write(write, json.dumps(_pytest(folder, tests)).encode())
