@@ -10,6 +10,7 @@ from study.planning.ledger_rows import ledger_rows, write_ledger
 from study.results.schema import text_code
 from tests.conftest import MakeRun
 from tests.in_process import plan
+from tests.study.planning.cost.test_workload import UNAVAILABLE
 from tests.study.task_files import TUNING
 
 
@@ -111,3 +112,15 @@ def test_models_that_the_study_trains_are_in_the_ledger(make_run: MakeRun) -> No
         assert pair.recipe is not None
         assert entry["grid"] == pair.recipe.grid
         assert {key: entry[key] for key in pair.recipe.values} == pair.recipe.values
+
+
+def test_a_task_without_data_has_no_passages_yet(make_run: MakeRun) -> None:
+    task = {"task": "unavailable", "task_type": "t", "metric": "acc", "chance": 0.5}
+    folder = make_run(tasks=[{**task, "passage": "text"}], task_folders=["tasks"])
+    (folder / "tasks").mkdir()
+    (folder / "tasks" / "task.yaml").write_text(UNAVAILABLE)
+    planned = plan(folder)
+    write_ledger(planned.resolved, planned.plan)
+    ledger = planned.resolved.run.ledger
+    assert ledger.passages == {}
+    assert {row["key"] for row in ledger.rows} == {None}

@@ -30,6 +30,8 @@ def test_the_text_says_what_remains(make_run: MakeRun) -> None:
     lines = text.splitlines()
     assert lines[0] == "study small: 3 pairs from 3 families, 3 arms, 2 tasks, 2 draws"
     assert lines[1] == "24 cells in 6 jobs (one per model): 0 done, 24 remaining"
+    assert lines[2] == ""
+    assert lines[3].split() == ["model", "params_b", "cells", "done", "tokens", "left"]
     for model in ("llama-early-xs/base", "olmo2-late-xs/tuned"):
         assert sum(line.startswith(model) for line in lines) == 1
     assert "assumed speed, none measured" in text
