@@ -31,8 +31,8 @@ from tests.study.running.local_runs import (
     worker_pids,
 )
 
-COLUMNS = ["item", "gold", "score", "prompt_hash", "shots"]
-"Columns of items that do not depend on how requests were batched."
+COLUMNS = ["item", "prompt_hash", "shots", "truncated", "tokens", "texts"]
+"Columns of responses that do not depend on how requests were batched."
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +68,14 @@ def test_killed_workers_are_replaced_and_their_models_retried(
     retries = [message for message in result.messages if message.startswith("retried: ")]
     assert 1 <= len(retries) <= 2
     assert all("killed by SIGKILL" in line and "half the tokens" in line for line in retries)
-    ours, theirs = Run.open(folder).cells, undisturbed.cells
-    assert ours.done() == theirs.done()
-    assert len(ours.done()) == LONGER_CELLS
-    for key in ours.done():
-        items, others = ours.items(key).to_pandas(), theirs.items(key).to_pandas()
-        assert items[COLUMNS].equals(others[COLUMNS])
+    ours = Run.open(folder)
+    assert ours.cells.done() == undisturbed.cells.done()
+    assert len(ours.cells.done()) == LONGER_CELLS
+    for key in ours.cells.done():
+        assert ours.cells.items(key) == undisturbed.cells.items(key)
+        responses = ours.cells.record(key)["responses"]
+        rows = ours.responses.items(responses, COLUMNS)
+        assert rows == undisturbed.responses.items(responses, COLUMNS)
     assert tables(folder) == expected
     assert not multiprocessing.active_children()
 
