@@ -80,9 +80,9 @@ class Stopwatch:
         self.seconds = 0.0
 
     @contextmanager
-    def measuring(self, module: Any, name: str) -> Iterator[None]:
-        """Context in which the time of a module's function is measured."""
-        function: Callable[..., Any] = getattr(module, name)
+    def measuring(self, owner: Any, name: str) -> Iterator[None]:
+        """Context in which the time of a function of a module or class is measured."""
+        function: Callable[..., Any] = getattr(owner, name)
 
         def measured(*arguments: Any, **options: Any) -> Any:
             start = time.perf_counter()
@@ -91,18 +91,19 @@ class Stopwatch:
             finally:
                 self.seconds += time.perf_counter() - start
 
-        setattr(module, name, measured)
+        setattr(owner, name, measured)
         try:
             yield
         finally:
-            setattr(module, name, function)
+            setattr(owner, name, function)
 
 
 def time_cells(folder: Path, scale: Scale) -> bool:
     """Time what a cell takes beyond rendering, computing and scoring; whether any was run."""
     from study.planning.plan_study import plan_study
-    from study.running.cells import run_cell, task_cache
+    from study.running.cells import run_cell
     from study.running.cells.run_model import ModelRunner
+    from study.tasks.lm_eval.library import TaskLibrary
 
     run = demo_run(folder / "cells", **scale.one_pair)
     planned = plan_study(run)
@@ -112,7 +113,7 @@ def time_cells(folder: Path, scale: Scale) -> bool:
         work.measuring(run_cell, "render_prompts"),
         work.measuring(run_cell, "collect_responses"),
         work.measuring(run_cell, "score_cell"),
-        work.measuring(task_cache, "task_items"),
+        work.measuring(TaskLibrary, "load_items"),
     ):
         runner = ModelRunner(run, "cpu")
         for job in planned.plan.jobs:
