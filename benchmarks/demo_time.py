@@ -22,6 +22,8 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,12 @@ class _StudyHf(HFLM):  # type: ignore[misc]
 
     def encoded(self, texts: list[str]) -> list[list[int]]:
         return [self.tok_encode(text) for text in texts]
+
+    def continuation_lengths(self, requests: Sequence[Any]) -> list[int]:
+        return [len(self._encode_pair(*request.args)[1]) for request in requests]
+
+    def resuming(self, *_: Any) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 def compare_hf(folder: Path, changes: dict[str, Any], every: int) -> bool:

@@ -81,6 +81,7 @@ class Training:
             adapter=None,
             seed=0,
             template="tokenizer",
+            template_arguments={},
         )
 
     def ordered_examples(self, *columns: str) -> list[dict[str, list[int]]]:

@@ -67,12 +67,13 @@ def grid_run(folder: Path, arms: tuple[str, ...], tasks: int) -> Run:
         {"task": f"t{t}", "task_type": f"type{t % 5}", "metric": "acc", "chance": 0.25}
         for t in range(tasks)
     ]
+    last = arms[-1] if len(arms) > 1 else "tuned-0shot-chat"
     content = {
         "name": "grid",
         "pairs": [{"base": "b", "tuned": "t", "family": "f", "params_b": 1.0}],
-        "arms": list(arms),
+        "arms": list(dict.fromkeys([*arms, last])),
         "tasks": listed_tasks,
-        "contrasts": [{"name": "first-and-last", "x": arms[0], "y": arms[-1]}],
+        "contrasts": [{"name": "first-and-last", "x": arms[0], "y": last}],
     }
     folder.mkdir(parents=True)
     (folder / "study.yaml").write_text(json.dumps(content))

@@ -7,11 +7,13 @@ source paper.
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from typing import Any
 
 from study.config.tuning.methods import Loss
 from study.config.wording import ZOO
+from study.models.chat_templates.rendering import TokenizerTemplate, rendering
 from study.tuning.data.examples import LabelledExample
 from study.tuning.data.formats import format_row
 from study.tuning.data.label_weights import label_weights
@@ -27,6 +29,8 @@ MAX_LENGTH = 150
 def generate_rows(number: int, tokenizer: Any) -> list[LabelledExample]:
     """Rows of at most `MAX_LENGTH` tokens."""
     rng = random.Random(0)
+    template = TokenizerTemplate.of(tokenizer)
+    rendered = rendering(template, date=dt.date(2026, 1, 1), arguments={})
     rows: list[LabelledExample] = []
     while len(rows) < number:
         skill = rng.choice(list(SKILLS))
@@ -36,7 +40,7 @@ def generate_rows(number: int, tokenizer: Any) -> list[LabelledExample]:
         ]
         format = rng.choice(("flan", "samplegen"))
         turns = format_row(examples[0], examples[1:], format, ZOO, rng)  # type: ignore[arg-type]
-        encoded = encode(turns, tokenizer)
+        encoded = encode(turns, tokenizer, rendered)
         if len(encoded.ids) <= MAX_LENGTH:
             rows.append(LabelledExample(encoded, *label_weights(encoded, LOSS)))
     return rows
