@@ -9,7 +9,7 @@ This is the same for every executor; where jobs run is decided in `executors/`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -64,11 +64,16 @@ class ModelRunner:
         Failures are reported as events and do not stop the rest. DeviceLostError if the device no
         longer responds. `memory_share`: share of the usual tokens per forward pass.
         """
+        try:
+            yield from self._run_job(job, memory_share)
+        except StudyError as error:  # what cannot be read or written now cannot be later
+            yield Event("failed", job.model.name, reason=str(error))
+
+    def _run_job(self, job: Job, memory_share: float) -> Iterator[Event]:
         name = job.model.name
         yield Event("loading", name)
         evaluated = [cell for cell in job.cells if not self._cells.needs_model(cell)]
-        if (yield from self._attempt(name, evaluated, self._cells.score)):
-            return
+        yield from self._attempt(name, evaluated, self._cells.score)
         remaining = [cell for cell in job.cells if cell not in evaluated]
         if job.tuned is not None and (remaining or not job.cells):
             try:
@@ -90,32 +95,27 @@ class ModelRunner:
             return
         yield Event("loaded", name)
         run_cell = partial(self._cells.run_cell, model, timings=timings)
-        if (yield from self._attempt(name, remaining, run_cell)):
-            return
+        yield from self._attempt(name, remaining, run_cell)
         del model, run_cell
         timings.finish()
         with suppress(StudyError):  # a full disk is reported by the cells
             timings.write(self.run.results, name)
         yield Event("finished", name)
 
-    def _attempt(
-        self, name: str, cells: list[Cell], run: Callable[[Cell], int]
-    ) -> Generator[Event, None, bool]:
-        """Run cells of a model one after the other; returns whether the job has failed as a whole.
-        The failure of a cell does not stop the rest."""
+    def _attempt(self, name: str, cells: list[Cell], run: Callable[[Cell], int]) -> Iterator[Event]:
+        """Run cells of a model one after the other; a failure does not stop the rest, unless it is
+        a StudyError."""
         for cell in cells:
             try:
                 items = run(cell)
-            except StudyError as error:  # what cannot be written now cannot be written later
-                yield Event("failed", name, reason=str(error))
-                return True
+            except StudyError:
+                raise
             except Exception as error:  # a task's own code may raise anything
                 if self._device_lost():
                     raise DeviceLostError from error
                 yield Event("failed", name, cell.describe(), _reason(error))
             else:
                 yield Event("cell", name, cell.describe(), items=items)
-        return False
 
     def _new_timings(self) -> Timings:
         import torch

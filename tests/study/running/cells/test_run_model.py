@@ -112,4 +112,4 @@ def test_a_results_folder_that_cannot_be_written_ends_the_job(make_run: MakeRun)
     (run.results / "cells").write_text("a file in the place of a folder")
     *_, failed = ModelRunner(run, "cpu").run_job(planned.plan.jobs[0])
     assert (failed.kind, failed.cell) == ("failed", "")
-    assert "expected a folder that can be written to" in failed.reason
+    assert "found Not a directory" in failed.reason
