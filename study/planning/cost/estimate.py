@@ -15,7 +15,7 @@ from study.planning.cost.workload import Work, WorkCounter
 from study.planning.plan import Job, Plan
 from study.planning.resolve_study import ResolvedStudy
 
-REQUEST_BYTES, CELL_BYTES = 16, 5000
+REQUEST_BYTES, CELL_BYTES = 20, 10_000
 "Size of a cell's files, measured on the demo; items with generated responses take more."
 ASSUMED_GPU_BYTES = 80 * 2**30
 HOST_SHARE = 1.2
