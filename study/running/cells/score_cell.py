@@ -38,6 +38,8 @@ def score_cell(run: Run, tasks: TaskCache, cell: Cell) -> int:
     task, items = tasks.prompted(cell)
     planned = cell.identity["responses"]["prompts"]["task"]
     check_unchanged("the task's documents", items.documents, planned["documents"])
+    if configuration := cell.identity["scorer"].get("configuration"):
+        check_unchanged("how the task is scored", items.scoring_configuration, configuration)
     responses = run.responses.items(cell.responses)
     documents = items.evaluated(run.study.limit)
     if responses["item"].to_pylist() != [document.index for document in documents]:

@@ -13,7 +13,6 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,6 @@ def _captured(function: Any) -> dict[str, Any]:
     return dict(inspect.getclosurevars(function).nonlocals) if inspect.isfunction(function) else {}
 
 
-@cache
 def _reachable(file: Path, name: str) -> str:
     """The source of a module, without definitions that `name` does not reach."""
     text = file.read_text(encoding="utf-8")

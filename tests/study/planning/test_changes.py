@@ -15,8 +15,9 @@ from study.planning.changes import changes
 from study.results.ledger import VERSION
 from study.results.provenance import versions
 from study.results.run import Run
+from study.running.dispatch import dispatch
 from tests.conftest import MakeRun, StudyCommand, command_environment, tables
-from tests.in_process import evaluate, evaluate_all, plan
+from tests.in_process import InProcessExecutor, evaluate, evaluate_all, plan
 from tests.study.task_files import write_tasks
 
 ONE_PAIR = {"draws": 1, "pairs": [{"source": "zoo", "pair": ["llama-early-xs"]}]}
@@ -86,9 +87,6 @@ def test_changed_data(own_task: Path) -> None:
 
 def test_data_that_change_between_planning_and_running(own_task: Path) -> None:
     """A job that waited in a queue does not score other items under the planned ones' key."""
-    from study.running.dispatch import dispatch
-    from tests.in_process import InProcessExecutor
-
     planned = plan(own_task)
     _change_data(own_task)
     events = list(dispatch(planned, InProcessExecutor(planned.resolved.run)))
@@ -96,6 +94,20 @@ def test_data_that_change_between_planning_and_running(own_task: Path) -> None:
     assert len(failed) == 2
     reasons = [event.reason for event in failed]
     assert all("the task's items changed since the study was planned" in r for r in reasons)
+    assert not _done(own_task)
+
+
+def test_code_of_a_metric_that_changes_between_planning_and_running(own_task: Path) -> None:
+    """Scores by the new code are not stored under the key of the old one."""
+    planned = plan(own_task)
+    code = own_task.parent / "tasks" / "code.py"
+    text = code.read_text()
+    assert 'return {"acc": 1.0}' in text
+    code.write_text(text.replace('return {"acc": 1.0}', 'return {"acc": 0.5}'))
+    events = list(dispatch(planned, InProcessExecutor(planned.resolved.run)))
+    reasons = [event.reason for event in events if event.kind == "failed"]
+    assert len(reasons) == 2
+    assert all("how the task is scored changed since the study was planned" in r for r in reasons)
     assert not _done(own_task)
 
 

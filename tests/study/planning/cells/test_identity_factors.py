@@ -27,7 +27,6 @@ from study.models.pairs import zoo
 from study.planning.plan import Job
 from study.results.run import Run
 from study.running.cells.run_model import ModelRunner
-from study.tasks.lm_eval import code
 from tests.in_process import evaluate_all, plan
 
 PAIR = zoo()[0]
@@ -344,7 +343,6 @@ EQUAL: dict[str, Factor] = {
 
 def keys_of(folder: Path) -> set[tuple[str | None, str | None]]:
     """(responses, scores) of all cells, as a new process would plan them."""
-    code._reachable.cache_clear()
     tokenizers.cached_tokenizer.cache_clear()
     planned = plan(folder)
     assert list(planned.missing()) == []

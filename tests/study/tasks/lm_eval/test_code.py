@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from study.tasks.lm_eval import code
 from study.tasks.lm_eval.code import NoSourceError, code_digest
 
 SOURCE = """
@@ -46,7 +45,6 @@ def digest_of(folder: Path, source: str, beside: str = BESIDE) -> str:
 
 
 def loaded(folder: Path, name: str) -> Callable[..., Any]:
-    code._reachable.cache_clear()
     text = (folder / "utils.py").read_text().replace("from beside import shared", "shared = abs")
     spec = importlib.util.spec_from_file_location("utils", folder / "utils.py")
     assert spec is not None
