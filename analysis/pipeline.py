@@ -131,7 +131,7 @@ def _notes(run: Run, missing: Missing, contrasts: list[Contrast]) -> list[str]:
     if run.study.runs and not run.ledger.is_current:
         notes.append(
             "these scores have identity version 1, which does not hold everything that can move a "
-            "score (see docs/identity.md): `study run` computes them anew"
+            "score (see docs/identity.md): `study run` recomputes them"
         )
     if missing.cells:
         count = f"{missing.cells} of {missing.planned}"

@@ -57,7 +57,7 @@ def _of_earlier_identity(planned: PlannedStudy, earlier: list[dict[str, Any]]) -
         yield (
             f"{count} finished cells have identity version 1, which does not hold everything that "
             f"can move a score (see docs/identity.md); this package writes version {VERSION}. They "
-            "are kept and not counted, and the study is computed anew"
+            "are kept and not counted; the study is recomputed"
         )
 
 

@@ -79,7 +79,7 @@ class PartialResponseStore:
             return _parsed(read_regular(path), key)
         except (NoFileError, _RejectedError) as error:
             if os.path.lexists(path):
-                log.warning("%s: %s; generating its responses anew", path, error)
+                log.warning("%s: %s; generating its responses again", path, error)
                 Aside(self._results).move([path])
             return PartialResponses()
 

@@ -3,7 +3,7 @@
 Each factor changes one thing about a small study: a file of a model's folder, a field of a task's
 configuration, a variable of the chat template, a key of the study file, the surroundings. Either
 the keys of some cells change; or all keys are the same, and so are all token ids, responses and
-scores when everything is computed anew. Which of the two is stated for each factor, so that a key
+scores when everything is recomputed. Which of the two is stated for each factor, so that a key
 that changes without need is noticed as well.
 """
 
