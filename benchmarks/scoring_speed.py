@@ -1,13 +1,16 @@
-"""Shared-prefix scoring against lm-eval's `hf` model: same requests, one process, results compared.
+"""Shared-prefix scoring against two baselines: same requests, one process, results compared.
+
+One is lm-eval's `hf` model, the other plain transformers that reuses the key/value cache of
+prefixes (sides/prefix_reuse.py).
 
     python benchmarks/scoring_speed.py                 # CPU: 56 M parameters, float32
     python benchmarks/scoring_speed.py --gpu           # CUDA: 0.5 B, 1.5 B and 7 B, bfloat16
     python benchmarks/scoring_speed.py --rows shared individual
 
-For every kind of work, `hf` first runs a tenth of it at each batch size, and then all of it at the
-best one; `shared-prefix` runs three times, of which the median counts. Printed are both times,
-their ratio, the difference of the results, and the share of the rate of plain matrix products that
-is reached. Exits with 1 if results disagree.
+For every kind of work, each baseline first runs a tenth of it at each batch size, and then all of
+it at the best one; `shared-prefix` runs three times, of which the median counts. Printed are all
+times, their ratios with the targets, the difference of the results, and the share of the rate of
+plain matrix products that is reached. Exits with 1 if results disagree.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sides.language_models import BothModels, silent
+from sides.language_models import SeveralSides, silent
 from sides.matrix_rate import MatrixProducts, least_operations
 from workloads.llama_models import build_model
 from workloads.requests import RequestGenerator
@@ -49,12 +52,13 @@ class Scale:
     vocabulary: int = 32_000
     repeats: int = 3
     batch_sizes: tuple[int | str, ...] = (1, 4, 8, 16, "auto")
+    reuse_batch_sizes: tuple[int, ...] = (4, 8, 16, 32, 64)
     measured_operations: float = 2e10
     "Floating-point operations by which the rate of one matrix product is measured."
 
 
 SCALES = {
-    "smoke": Scale(("smoke",), "cpu", torch.float32, 512, 40, 4, 3_000, 1, (4,), 1e8),
+    "smoke": Scale(("smoke",), "cpu", torch.float32, 512, 40, 4, 3_000, 1, (4,), (4,), 1e8),
     "cpu": Scale(("56M",), "cpu", torch.float32, 512, 300),
     "gpu": Scale(("0.5B", "1.5B", "7B"), "cuda", torch.bfloat16, 4096, 1500),
 }
@@ -62,21 +66,24 @@ SCALES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of work, and the speed-up that is expected."""
+    """One kind of work, and the speed-ups that are expected."""
 
     name: str
     target: float
+    "Over `hf`."
+    reuse_target: float
+    "Over plain transformers with prefix reuse."
     kind: str
     requests: Callable[[RequestGenerator], list[Any]]
 
 
 ROWS = (
-    Row("shared", 30, "loglikelihood", lambda work: work.choices()),
-    Row("individual", 4, "loglikelihood", lambda work: work.choices(shared=False)),
-    Row("letters", 12, "loglikelihood", lambda work: work.choices(letters=True)),
-    Row("zero", 3, "loglikelihood", lambda work: work.choices(shots=False)),
-    Row("generation", 4, "generate_until", lambda work: work.generation()),
-    Row("rolling", 1, "loglikelihood_rolling", lambda work: work.rolling()),
+    Row("shared", 40, 5, "loglikelihood", lambda work: work.choices()),
+    Row("individual", 4, 1, "loglikelihood", lambda work: work.choices(shared=False)),
+    Row("letters", 12, 5, "loglikelihood", lambda work: work.choices(letters=True)),
+    Row("zero", 3, 1, "loglikelihood", lambda work: work.choices(shots=False)),
+    Row("generation", 4, 1, "generate_until", lambda work: work.generation()),
+    Row("rolling", 1, 1, "loglikelihood_rolling", lambda work: work.rolling()),
 )
 
 
@@ -85,11 +92,16 @@ def generator(scale: Scale) -> RequestGenerator:
     return RequestGenerator(scale.prefix, scale.items, scale.vocabulary)
 
 
-def compare(row: Row, models: BothModels, scale: Scale) -> bool:
-    """Run one kind of work on both sides and print a line; whether the results agree."""
+def compare(row: Row, models: SeveralSides, scale: Scale) -> bool:
+    """Run one kind of work on all sides and print a line; whether the results agree."""
     requests = row.requests(generator(scale))
-    with silent():
-        size = models.best_batch_size(row.kind, requests, scale.batch_sizes)
+    baselines = {
+        name: (target, *models.at_best_batch_size(side, row.kind, requests, sizes))
+        for name, target, side, sizes in (
+            ("hf", row.target, models.hf, scale.batch_sizes),
+            ("prefix reuse", row.reuse_target, models.prefix_reuse, scale.reuse_batch_sizes),
+        )
+    }
     # Several times, each with a new model: the work is short, and machines are shared. The rate of
     # plain products is measured in the same minute.
     runs, shares = [], []
@@ -97,23 +109,29 @@ def compare(row: Row, models: BothModels, scale: Scale) -> bool:
         ours = models.shared_prefix()
         runs.append(models.timed(ours, row.kind, requests))
         if row.kind == "loglikelihood":
-            shares.append(share_of_matrix_rate(ours, requests, runs[-1][0], models, scale))
-    seconds, results, peak = sorted(runs, key=lambda run: run[0])[len(runs) // 2]
-    hf_seconds, hf_results, hf_peak = models.timed(models.hf(size), row.kind, requests)
-    agrees, difference = models.agreement(ours, row.kind, requests, results, hf_results)
-    share = f"{sorted(shares)[len(shares) // 2]:.2f} of the matrix rate  " if shares else ""
-    memory = f"  {peak:.1f} GiB (hf {hf_peak:.1f})" if peak else ""
-    print(
-        f"{row.name:12} hf {hf_seconds:8.2f} s (batch {size})  shared-prefix {seconds:7.2f} s "
-        f"({ours.report()['path']})  {hf_seconds / seconds:6.1f}x (target {row.target}x)  {share}"
-        f"{difference}{memory}",
-        flush=True,
-    )
+            shares.append(share_of_matrix_rate(ours, requests, runs[-1].seconds, models, scale))
+    run = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+    agrees, parts = True, []
+    for name, (target, size, baseline) in baselines.items():
+        agreement, difference = models.agreement(
+            ours, row.kind, requests, run.results, baseline.results
+        )
+        agrees &= agreement
+        ratio = baseline.seconds / run.seconds
+        parts.append(
+            f"{name} {baseline.seconds:.2f} s (batch {size}): {ratio:.1f}x (target {target}x), "
+            f"{difference}{baseline.memory()}"
+        )
+    share = f", {sorted(shares)[len(shares) // 2]:.2f} of the matrix rate" if shares else ""
+    path = ours.report()["path"]
+    print(f"{row.name:12} shared-prefix {run.seconds:.2f} s ({path}){share}{run.memory()}")
+    for part in parts:
+        print(f"{'':12} {part}", flush=True)
     return agrees
 
 
 def share_of_matrix_rate(
-    ours: Any, requests: list[Any], seconds: float, models: BothModels, scale: Scale
+    ours: Any, requests: list[Any], seconds: float, models: SeveralSides, scale: Scale
 ) -> float:
     """The least time that the arithmetic takes, as a share of the time taken."""
     encoded = [ours._encode_pair(*request.args) for request in requests]
@@ -123,7 +141,7 @@ def share_of_matrix_rate(
     return products.seconds(config, operations, budget.tokens, min(budget.rows, 512)) / seconds
 
 
-def compare_simple_evaluate(models: BothModels, scale: Scale) -> bool:
+def compare_simple_evaluate(models: SeveralSides, scale: Scale) -> bool:
     """The first row as a whole: lm-eval builds the prompts, queries the model and scores."""
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
@@ -154,7 +172,7 @@ def compare_simple_evaluate(models: BothModels, scale: Scale) -> bool:
     return bool(scores[0] == scores[1])
 
 
-def compare_commits(models: BothModels, scale: Scale) -> bool:
+def compare_commits(models: SeveralSides, scale: Scale) -> bool:
     """Generation with and without commits of partial responses; whether the texts are equal.
 
     The clock of the commits is so fast that there is one a second.
@@ -176,10 +194,10 @@ def compare_commits(models: BothModels, scale: Scale) -> bool:
                     lambda: COMMIT_SECONDS * time.monotonic(),
                 )
                 stack.enter_context(partial.resume(ours))
-            taken, responses, _ = models.timed(ours, "generate_until", requests)
+            run = models.timed(ours, "generate_until", requests)
             writes += store.writes
-        seconds[commits].append(taken)
-        texts.append(responses)
+        seconds[commits].append(run.seconds)
+        texts.append(run.results)
     without, with_commits = (sorted(seconds[side])[scale.repeats // 2] for side in (False, True))
     equal = all(responses == texts[0] for responses in texts)
     print(
@@ -223,7 +241,7 @@ def main() -> int:
         model = build_model(
             shape, scale.device, scale.dtype, scale.context_window, scale.vocabulary
         )
-        models = BothModels(model)
+        models = SeveralSides(model)
         count = sum(p.numel() for p in model.parameters()) / 1e6
         print(
             f"{shape}: {count:.1f} M parameters, {scale.device}, {scale.dtype}, prefix "

@@ -1,4 +1,4 @@
-"""One model on both sides: as `shared-prefix` and as lm-eval's `hf`.
+"""One model on several sides: as `shared-prefix`, as lm-eval's `hf`, and with prefix reuse.
 
 In: a loaded model. Out: lm-eval models over it, their results with times, and how far these differ.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,29 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from workloads.requests import word_tokenizer
 
+from sides.prefix_reuse import PrefixReuseLM
 from study.inference import SharedPrefixLM
 
 TOLERANCE = 1e-4
 "Largest difference per token's log-probability in float32."
 
 
-class BothModels:
-    """Both sides over one model."""
+@dataclass(frozen=True)
+class TimedRun:
+    """Requests answered by one side."""
+
+    seconds: float
+    results: list[Any]
+    peak: float
+    "Peak memory in GiB; 0 on a CPU."
+
+    def memory(self) -> str:
+        """The peak memory for print; empty on a CPU."""
+        return f", {self.peak:.1f} GiB" if self.peak else ""
+
+
+class SeveralSides:
+    """All sides over one model."""
 
     def __init__(self, model: Any) -> None:
         self.model, self.tokenizer = model, word_tokenizer(model.config.vocab_size)
@@ -44,8 +60,12 @@ class BothModels:
             max_batch_size=limit,
         )
 
-    def timed(self, lm: Any, kind: str, requests: list[Any]) -> tuple[float, list[Any], float]:
-        """Seconds, results, and peak memory in GiB (on a GPU)."""
+    def prefix_reuse(self, batch_size: int) -> HFLM:
+        """Plain transformers with the key/value cache of prefixes."""
+        return PrefixReuseLM(pretrained=self.model, tokenizer=self.tokenizer, batch_size=batch_size)
+
+    def timed(self, lm: Any, kind: str, requests: list[Any]) -> TimedRun:
+        """The requests, answered once."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
             torch.cuda.synchronize()
@@ -54,15 +74,21 @@ class BothModels:
             results = getattr(lm, kind)(requests, disable_tqdm=True)
         seconds = time.perf_counter() - start
         peak = torch.cuda.max_memory_allocated() / 2**30 if self.device.type == "cuda" else 0.0
-        return seconds, results, peak
+        return TimedRun(seconds, results, peak)
 
-    def best_batch_size(
-        self, kind: str, requests: list[Any], sizes: tuple[int | str, ...]
-    ) -> int | str:
-        """The fastest batch size of `hf`, on a tenth of the requests."""
+    def at_best_batch_size(
+        self,
+        side: Callable[[Any], Any],
+        kind: str,
+        requests: list[Any],
+        sizes: Sequence[int | str],
+    ) -> tuple[int | str, TimedRun]:
+        """The fastest batch size of a side on a tenth of the requests, and all of them at it."""
         some = requests[: max(1, len(requests) // 10)]
-        times = {size: self.timed(self.hf(size), kind, some)[0] for size in sizes}
-        return min(times, key=lambda size: times[size])
+        with silent():
+            times = {size: self.timed(side(size), kind, some).seconds for size in sizes}
+            best = min(times, key=lambda size: times[size])
+            return best, self.timed(side(best), kind, requests)
 
     def agreement(
         self, lm: Any, kind: str, requests: list[Any], ours: list[Any], theirs: list[Any]
@@ -94,7 +120,7 @@ class BothModels:
         dtype = self.model.dtype
         some = slice(0, max(1, len(requests) // 5))
         self.model.float()
-        exact = self.timed(self.hf(4), "loglikelihood", requests[some])[1]
+        exact = self.timed(self.hf(4), "loglikelihood", requests[some]).results
         self.model.to(dtype)
 
         def error(results: list[Any]) -> float:
