@@ -25,7 +25,7 @@ from study.inference.attention.hook import (
 from study.inference.attention.path_cache import KeysValues, PathCache, bytes_per_token
 from study.inference.attention.prefill import PrefillAttention
 from study.inference.memory import initial_budget, is_out_of_memory, release_memory
-from study.inference.packed_batches import next_batch
+from study.inference.packed_batches import BatchCutter
 from study.inference.prefix_tree import Ints, PrefixTree
 
 log = logging.getLogger(__name__)
@@ -85,9 +85,10 @@ class Engine:
         path = path or PathCache()
         is_requested = np.zeros(len(tree.tokens), dtype=np.bool_)
         is_requested[requested] = True
+        cutter = BatchCutter(tree, is_requested)
         start = 0
         while start < len(tree.tokens):
-            batch = next_batch(tree, start, self.budget, is_requested)
+            batch = cutter.next_batch(start, self.budget)
             try:
                 span = slice(batch.start, batch.stop)
                 prefill = PrefillAttention(batch, path, tree.depth[span], tree.reach[span])

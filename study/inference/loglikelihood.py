@@ -27,10 +27,12 @@ class RequestTree:
     """The requests of one call."""
 
     tree: PrefixTree
-    nodes: tuple[Ints, ...]
-    "For each request, the nodes at which the tokens of its answer are predicted."
-    targets: tuple[Ints, ...]
-    "For each request, the tokens of its answer."
+    nodes: Ints
+    "The nodes at which the tokens of the answers are predicted, one request after the other."
+    targets: Ints
+    "The tokens of the answers."
+    starts: Ints
+    "[requests]: where the tokens of each answer begin in `nodes` and `targets`."
 
 
 def build_request_tree(
@@ -41,13 +43,13 @@ def build_request_tree(
     Sequences that are too long are truncated from the left, as lm-eval does.
     """
     # One more than the window: the last token is predicted, but not an input.
-    sequences = [(context + answer)[-(max_length + 1) :] for context, answer in requests]
-    tree = build_prefix_tree([tokens[:-1] for tokens in sequences], block_size=BLOCK_SIZE)
-    nodes, targets = [], []
-    for index, (tokens, (_, answer)) in enumerate(zip(sequences, requests, strict=True)):
-        nodes.append(tree.path(index, len(tokens) - 1 - len(answer), len(tokens) - 1))
-        targets.append(np.asarray(answer, dtype=np.int64))
-    return RequestTree(tree, tuple(nodes), tuple(targets))
+    sequences = [(context + answer)[-(max_length + 1) : -1] for context, answer in requests]
+    tree = build_prefix_tree(sequences, block_size=BLOCK_SIZE)
+    sizes = np.array([len(answer) for _, answer in requests], dtype=np.int64)
+    ends = np.array([len(tokens) for tokens in sequences], dtype=np.int64)
+    nodes = tree.paths(np.arange(len(requests)), ends - sizes, ends)
+    targets = np.array([token for _, answer in requests for token in answer], dtype=np.int64)
+    return RequestTree(tree, nodes, targets, np.cumsum(sizes) - sizes)
 
 
 def score_requests(
@@ -58,15 +60,10 @@ def score_requests(
     `progress` is called with the number of nodes of each forward pass.
     """
     logprobs, is_greedy = target_logprobs(
-        engine,
-        requests.tree,
-        np.concatenate(requests.nodes),
-        np.concatenate(requests.targets),
-        progress,
+        engine, requests.tree, requests.nodes, requests.targets, progress
     )
-    starts = np.cumsum([0, *map(len, requests.targets)])[:-1]
-    sums = np.add.reduceat(logprobs, starts)
-    all_greedy = np.logical_and.reduceat(is_greedy, starts)
+    sums = np.add.reduceat(logprobs, requests.starts)
+    all_greedy = np.logical_and.reduceat(is_greedy, requests.starts)
     return [(float(s), bool(g)) for s, g in zip(sums, all_greedy, strict=True)]
 
 
@@ -82,12 +79,13 @@ def target_logprobs(
     `nodes` and `targets` have the same length; nodes may repeat and come in any order.
     """
     order = np.argsort(nodes, kind="stable")
+    ascending = nodes[order]
     logprobs, is_greedy = np.empty(len(nodes)), np.empty(len(nodes), dtype=np.bool_)
     start = 0
     for result in engine.forward_passes(tree, np.unique(nodes)):
-        stop = start + int(np.searchsorted(nodes[order[start:]], result.stop))
+        stop = int(np.searchsorted(ascending, result.stop))
         pairs = order[start:stop]
-        rows = np.searchsorted(result.nodes, nodes[pairs])
+        rows = np.searchsorted(result.nodes, ascending[start:stop])
         logprobs[pairs], is_greedy[pairs] = row_logprobs(result.logits, rows, targets[pairs])
         start = stop
         progress(result.stop - result.start)

@@ -2,8 +2,8 @@
 
 In: a `PrefixTree`, the node to begin with, a `Budget`. Out: `PackedBatch`. A batch is a contiguous
 range of nodes in depth-first order, so the ancestors outside it are exactly the path to its first
-node, and this path is all that a key/value cache has to hold. The functions are pure. All node
-indices in a batch count from its own start.
+node, and this path is all that a key/value cache has to hold. The time for a batch grows with its
+own nodes. All node indices in a batch count from its own start.
 """
 
 from __future__ import annotations
@@ -56,44 +56,49 @@ class PackedBatch:
     "Nodes of this batch that follow the retained part on the path to the next batch."
 
 
-def next_batch(
-    tree: PrefixTree, start: int, budget: Budget, is_projected: npt.NDArray[np.bool_]
-) -> PackedBatch:
-    """The batch that begins at node `start`: as many units as the budget holds, at least a piece.
+class BatchCutter:
+    """Cuts a tree into batches."""
 
-    `is_projected` says for every node of the tree whether its logits are needed. A block is never
-    divided; if one alone exceeds the budget, it becomes the batch.
-    """
-    row_counts = np.concatenate([[0], np.cumsum(is_projected[start:])])
-    # The last node at which the batch may end without exceeding the budget of rows.
-    row_end = start + int(np.searchsorted(row_counts, budget.rows, side="right")) - 1
-    end = start
-    chains: list[tuple[int, int]] = []
-    blocks: list[tuple[int, int]] = []
-    for unit in tree.units[_unit_index(tree, start) :]:
-        first = max(unit.start, start)
-        remaining = budget.tokens - (end - start)
-        if unit.is_chain:
-            stop = min(unit.stop, first + remaining, max(row_end, first))
-            is_whole = stop == unit.stop
-            if end > start and not is_whole and stop - first < MIN_CHAIN_PIECE:
-                break
-            stop = max(stop, first + 1)
-            chains.append((first, stop))
-            end = stop
-            if not is_whole:
-                break
-        else:
-            if end > start and (unit.stop - first > remaining or unit.stop > row_end):
-                break
-            blocks.append((first, unit.stop))
-            end = unit.stop
-    return _packed_batch(tree, start, end, chains, blocks)
+    def __init__(self, tree: PrefixTree, is_projected: npt.NDArray[np.bool_]) -> None:
+        """`is_projected` says for every node of the tree whether its logits are needed."""
+        self._tree = tree
+        self._row_counts = np.concatenate([[0], np.cumsum(is_projected)])
 
+    def next_batch(self, start: int, budget: Budget) -> PackedBatch:
+        """The batch that begins at node `start`: as many units as the budget holds, at least a
+        piece.
 
-def _unit_index(tree: PrefixTree, node: int) -> int:
-    starts = np.fromiter((unit.start for unit in tree.units), dtype=np.int64)
-    return int(np.searchsorted(starts, node, side="right")) - 1
+        A block is never divided; if one alone exceeds the budget, it becomes the batch.
+        """
+        tree, counts = self._tree, self._row_counts
+        # The last node at which the batch may end without exceeding the budget of rows.
+        row_end = int(np.searchsorted(counts, counts[start] + budget.rows, side="right")) - 1
+        end = start
+        chains: list[tuple[int, int]] = []
+        blocks: list[tuple[int, int]] = []
+        unit = int(np.searchsorted(tree.unit_edges, start, side="right")) - 1
+        # Every unit has a node, and another one may be divided.
+        last = unit + budget.tokens + 1
+        stops = tree.unit_edges[unit + 1 : last + 1].tolist()
+        for unit_stop, is_chain in zip(stops, tree.unit_is_chain[unit:last].tolist(), strict=True):
+            first = end
+            remaining = budget.tokens - (end - start)
+            if is_chain:
+                stop = min(unit_stop, first + remaining, max(row_end, first))
+                is_whole = stop == unit_stop
+                if end > start and not is_whole and stop - first < MIN_CHAIN_PIECE:
+                    break
+                stop = max(stop, first + 1)
+                chains.append((first, stop))
+                end = stop
+                if not is_whole:
+                    break
+            else:
+                if end > start and (unit_stop - first > remaining or unit_stop > row_end):
+                    break
+                blocks.append((first, unit_stop))
+                end = unit_stop
+        return _packed_batch(tree, start, end, chains, blocks)
 
 
 def _packed_batch(

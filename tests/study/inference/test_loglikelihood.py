@@ -24,8 +24,8 @@ def test_row_logprobs(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_request_tree_truncates_from_the_left() -> None:
     requests = build_request_tree([([1, 2, 3, 4], [5, 6]), ([9], [7])], max_length=3)
-    assert [tree_tokens.tolist() for tree_tokens in requests.targets] == [[5, 6], [7]]
+    assert requests.targets.tolist() == [5, 6, 7]
+    assert requests.starts.tolist() == [0, 2]
     # The window of the first request is 3 4 5, and 6 is only predicted.
-    assert requests.tree.tokens[requests.nodes[0]].tolist() == [4, 5]
+    assert requests.tree.tokens[requests.nodes].tolist() == [4, 5, 9]
     assert sorted(requests.tree.tokens.tolist()) == [3, 4, 5, 9]
-    assert requests.tree.tokens[requests.nodes[1]].tolist() == [9]

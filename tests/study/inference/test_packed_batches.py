@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.inference.packed_batches import Budget, next_batch
+from study.inference.packed_batches import BatchCutter, Budget
 from study.inference.prefix_tree import build_prefix_tree
 
 # Few different tokens, so that sequences share prefixes.
@@ -23,9 +23,10 @@ def test_every_node_attends_to_all_its_ancestors(
     is_projected = np.array(
         data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), dtype=np.bool_
     )
+    cutter = BatchCutter(tree, is_projected)
     start, path = 0, []
     while start < n:
-        batch = next_batch(tree, start, Budget(tokens, rows), is_projected)
+        batch = cutter.next_batch(start, Budget(tokens, rows))
         size = batch.stop - batch.start
         assert size > 0
         one_unit = len(batch.chains) + len(batch.blocks) == 1

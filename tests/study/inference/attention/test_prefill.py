@@ -11,7 +11,7 @@ from study.inference.attention.hook import AttentionInputs, PositionRule
 from study.inference.attention.kernels import ScoreTransform
 from study.inference.attention.path_cache import PathCache
 from study.inference.attention.prefill import PrefillAttention
-from study.inference.packed_batches import Budget, next_batch
+from study.inference.packed_batches import BatchCutter, Budget
 from study.inference.prefix_tree import build_prefix_tree
 
 HEADS, KEY_HEADS, DIM = 4, 2, 8
@@ -40,9 +40,10 @@ def test_every_node_attends_to_its_ancestors(
     generator = torch.Generator().manual_seed(0)
     q = torch.randn(1, HEADS, count, DIM, generator=generator)
     k, v = torch.randn(2, 1, KEY_HEADS, count, DIM, generator=generator)
+    cutter = BatchCutter(tree, np.zeros(count, dtype=np.bool_))
     start, path = 0, PathCache()
     while start < count:
-        batch = next_batch(tree, start, Budget(budget, count), np.zeros(count, dtype=np.bool_))
+        batch = cutter.next_batch(start, Budget(budget, count))
         span = slice(batch.start, batch.stop)
         prefill = PrefillAttention(batch, path, tree.depth[span], tree.reach[span])
         qkv = q[:, :, span], k[:, :, span], v[:, :, span]
