@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -70,20 +70,32 @@ AttentionFunction = Callable[[AttentionInputs], Tensor]
 "Computes the attention of one layer: output [length, heads, head_dim]."
 
 
-_current_function: ContextVar[AttentionFunction] = ContextVar("current_function")
+@dataclass(frozen=True)
+class _ForwardPass:
+    """The forward pass that is under way."""
+
+    function: AttentionFunction
+    modules: set[Any] = field(default_factory=set)
+    "Attention modules that have called the function."
+
+
+_current_pass: ContextVar[_ForwardPass] = ContextVar("current_pass")
 
 
 @contextmanager
 def replaced_attention(model: Any, function: AttentionFunction) -> Iterator[None]:
-    """Within this context, the layers of `model` compute their attention by `function`."""
+    """Within this context, the layers of `model` compute their attention by `function`.
+
+    The context lasts for one forward pass.
+    """
     implementation = model.config._attn_implementation
-    token = _current_function.set(function)
+    token = _current_pass.set(_ForwardPass(function))
     model.config._attn_implementation = IMPLEMENTATION
     try:
         yield
     finally:
         model.config._attn_implementation = implementation
-        _current_function.reset(token)
+        _current_pass.reset(token)
 
 
 def _position_rule(*, mask_function: Callable[..., Tensor], **_: Any) -> PositionRule | None:
@@ -108,12 +120,16 @@ def _call_current_function(
     if attention_mask is not None and not isinstance(attention_mask, PositionRule):
         kind = type(attention_mask).__name__
         raise UnsupportedModelError(f"it builds its own attention masks ({kind})")
+    forward_pass = _current_pass.get()
+    if module in forward_pass.modules:
+        # Keys and values are stored by module: those of the first call would be lost.
+        raise UnsupportedModelError("its layers compute attention more than once per forward pass")
+    forward_pass.modules.add(module)
     scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
     inputs = AttentionInputs(
         module, query, key, value, ScoreTransform(scale, softcap), attention_mask
     )
-    output = _current_function.get()(inputs)
-    return output.unsqueeze(0), None
+    return forward_pass.function(inputs).unsqueeze(0), None
 
 
 AttentionInterface.register(IMPLEMENTATION, _call_current_function)

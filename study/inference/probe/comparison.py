@@ -1,11 +1,15 @@
 """Packed against plain forward passes: log-probabilities of the same tokens, computed both ways.
 
-In: a model and its engine. Out: differences of log-probabilities, in nats. Token sequences are
-random, share prefixes, and have short and long branches, so that every kind of batch occurs.
+In: a model and its engine. Out: log-probabilities by group of tokens, in nats. Token sequences are
+random, share prefixes, and have short and long branches, so that every kind of batch occurs. All
+tokens of a group are computed in the same way, so that a fault concerns most of a group or none
+of it, whereas a mixture-of-experts model sends single tokens to other experts by rounding alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,35 +25,51 @@ from study.inference.prefix_tree import build_prefix_tree
 from study.inference.probe.config_limits import attention_window
 
 PREFIX_LENGTH, DECODING_STEPS = 40, 3
+SCORED = 80
+"Tokens that are scored at the end of every sequence, at most."
+BRANCH_LENGTHS = (3, 2, 4)
+
+Floats = npt.NDArray[np.float64]
+GroupedLogprobs = dict[str, Floats]
+"Log-probabilities of tokens by group: each sequence, its last branch, and decoding."
 
 
-def logprob_differences(model: Any, engine: Engine, max_length: int) -> npt.NDArray[np.float64]:
-    """Packed minus plain log-probabilities of the last tokens of random sequences."""
-    sequences, prefix_length = _random_sequences(engine, max_length)
-    counts = [min(len(sequence) - 1, 2 * PREFIX_LENGTH) for sequence in sequences]
-    plain = [
-        _plain_logprobs(model, engine, sequence, count)
-        for sequence, count in zip(sequences, counts, strict=True)
-    ]
-    differences = [_packed_logprobs(engine, sequences, counts) - np.concatenate(plain)]
-    long = [
-        index
-        for index, sequence in enumerate(sequences[:-1])
-        if len(sequence) > prefix_length + DECODING_STEPS
-    ]
-    if long:
-        prefix = sequences[0][:prefix_length]
-        tails = [sequences[index][prefix_length:] for index in long]
-        expected = np.stack([plain[index][-DECODING_STEPS:] for index in long])
-        differences.append((_decoding_logprobs(engine, prefix, tails) - expected).ravel())
-    return np.concatenate(differences)
+@dataclass(frozen=True)
+class ProbeSequences:
+    """Token sequences that are scored both ways."""
+
+    prefix: list[int]
+    sequences: list[list[int]]
+    "All but the last begin with the prefix."
+    branches: list[int]
+    "The number of tokens at the end of each sequence that belong to no other."
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of tokens that are scored at the end of each sequence."""
+        return [min(len(sequence) - 1, SCORED) for sequence in self.sequences]
+
+    @property
+    def decoded(self) -> list[int]:
+        """Indices of the sequences that are long enough to be decoded after the prefix."""
+        shortest = len(self.prefix) + DECODING_STEPS
+        return [i for i, tokens in enumerate(self.sequences[:-1]) if len(tokens) > shortest]
+
+    def grouped(self, logprobs: Sequence[Floats]) -> GroupedLogprobs:
+        """The log-probabilities of every sequence, [counts], by group."""
+        groups: GroupedLogprobs = {}
+        branches = []
+        for index, (values, branch) in enumerate(zip(logprobs, self.branches, strict=True)):
+            groups[f"sequence {index}"] = values[: len(values) - branch]
+            branches.append(values[len(values) - branch :])
+        groups["branches"] = np.concatenate(branches)
+        return {name: values for name, values in groups.items() if len(values)}
 
 
-def _random_sequences(engine: Engine, max_length: int) -> tuple[list[list[int]], int]:
-    """Random token sequences with short and long branches, and the length of their common prefix.
+def probe_sequences(engine: Engine, max_length: int) -> ProbeSequences:
+    """Random token sequences with short and long branches, and their common prefix.
 
-    One sequence is longer than the model's attention window, if it has one. The last sequence
-    does not begin with the common prefix.
+    If attention is windowed, all scored tokens of two sequences are beyond the window.
     """
     generator = np.random.default_rng(0)
     # Ids from the middle of the vocabulary: special tokens are at its ends.
@@ -59,36 +79,60 @@ def _random_sequences(engine: Engine, max_length: int) -> tuple[list[list[int]],
         return [int(token) for token in generator.integers(low, high, number)]
 
     prefix = random_tokens(min(PREFIX_LENGTH, max_length // 2))
-    sequences = []
+    sequences: list[list[int]] = []
+    branches: list[int] = []
     for length in (5, 17, BLOCK_SIZE + 10):
         stem = prefix + random_tokens(length)
         sequences += [stem + random_tokens(3), stem + random_tokens(2)]
         sequences.append(stem[:-1] + random_tokens(4))
+        branches += BRANCH_LENGTHS
     window = attention_window(engine.model.config.get_text_config())
     if window and window < max_length:
-        stem = prefix + random_tokens(window + 24)
+        stem = prefix + random_tokens(window + SCORED)
         sequences += [stem, stem[:-8] + random_tokens(12)]
+        branches += [8, 12]
     sequences.append(random_tokens(PREFIX_LENGTH))
-    return [sequence[:max_length] for sequence in sequences], len(prefix)
+    branches.append(0)
+    truncated = [sequence[:max_length] for sequence in sequences]
+    branches = [
+        max(0, branch - len(whole) + len(rest))
+        for branch, whole, rest in zip(branches, sequences, truncated, strict=True)
+    ]
+    return ProbeSequences(prefix, truncated, branches)
 
 
 @torch.inference_mode()
-def _plain_logprobs(
-    model: Any, engine: Engine, sequence: list[int], count: int
-) -> npt.NDArray[np.float64]:
-    """Log-probabilities of the last `count` tokens, by the model's own forward pass."""
-    tokens = torch.tensor([sequence], device=engine.device)
-    logits = model(tokens).logits[0, -count - 1 : -1].float()
-    target = tokens[0, -count:, None].to(logits.device)
-    return F.log_softmax(logits, -1).gather(1, target)[:, 0].double().cpu().numpy()
+def plain_logprobs(model: Any, engine: Engine, probe: ProbeSequences) -> GroupedLogprobs:
+    """Log-probabilities by the model's own forward pass, one sequence at a time."""
+    logprobs = []
+    for sequence, count in zip(probe.sequences, probe.counts, strict=True):
+        tokens = torch.tensor([sequence], device=engine.device)
+        # Only the logits that are needed: of long sequences they would fill the memory.
+        logits = model(tokens, logits_to_keep=count + 1).logits[0, :-1].float()
+        target = tokens[0, -count:, None].to(logits.device)
+        logprobs.append(F.log_softmax(logits, -1).gather(1, target)[:, 0].double().cpu().numpy())
+    groups = probe.grouped(logprobs)
+    if decoded := [logprobs[index][-DECODING_STEPS:] for index in probe.decoded]:
+        groups["decoding"] = np.concatenate(decoded)
+    return groups
 
 
-def _packed_logprobs(
-    engine: Engine, sequences: list[list[int]], counts: list[int]
-) -> npt.NDArray[np.float64]:
-    """Log-probabilities of the last `counts` tokens of every sequence, in several batches."""
+def packed_logprobs(engine: Engine, probe: ProbeSequences) -> GroupedLogprobs:
+    """Log-probabilities by packed forward passes, and by steps of decoding."""
+    groups = probe.grouped(_prefilled_logprobs(engine, probe))
+    if probe.decoded:
+        tails = [probe.sequences[index][len(probe.prefix) :] for index in probe.decoded]
+        groups["decoding"] = _decoded_logprobs(engine, probe.prefix, tails).ravel()
+    return groups
+
+
+def _prefilled_logprobs(engine: Engine, probe: ProbeSequences) -> list[Floats]:
+    """Log-probabilities of the scored tokens of every sequence, in several batches."""
+    sequences = probe.sequences
     tree = build_prefix_tree(sequences, block_size=BLOCK_SIZE)
-    starts = [len(sequence) - count for sequence, count in zip(sequences, counts, strict=True)]
+    starts = [
+        len(sequence) - count for sequence, count in zip(sequences, probe.counts, strict=True)
+    ]
     nodes = [
         tree.path(index, start - 1, len(sequences[index]) - 1) for index, start in enumerate(starts)
     ]
@@ -100,13 +144,11 @@ def _packed_logprobs(
     engine.budget = Budget(min(budget.tokens, max(96, len(tree.tokens) // 4)), budget.rows)
     logprobs, _ = target_logprobs(engine, tree, np.concatenate(nodes), np.concatenate(targets))
     engine.budget = budget
-    return logprobs
+    return np.split(logprobs, np.cumsum(probe.counts)[:-1])
 
 
 @torch.inference_mode()
-def _decoding_logprobs(
-    engine: Engine, prefix: list[int], tails: list[list[int]]
-) -> npt.NDArray[np.float64]:
+def _decoded_logprobs(engine: Engine, prefix: list[int], tails: list[list[int]]) -> Floats:
     """Log-probabilities [rows, steps] of the last tokens of each tail, by steps of decoding."""
     path = prefill_prefix(engine, prefix)
     beginnings = [tail[:-DECODING_STEPS] for tail in tails]

@@ -66,6 +66,7 @@ PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "falcon, alibi": ("falcon", {**FALCON, "alibi": True}),
     "bloom": ("bloom", {**IDS, "hidden_size": 32, "n_layer": 2, "n_head": 4}),
     "mpt": ("mpt", {**IDS, "d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 512}),
+    "diffllama": ("diffllama", GROUPED),
     "mamba": ("mamba", {**IDS, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8}),
     "recurrent_gemma": ("recurrent_gemma", RECURRENT_GEMMA),
 }

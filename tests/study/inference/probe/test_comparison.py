@@ -5,28 +5,51 @@ from __future__ import annotations
 import numpy as np
 
 from study.inference.engine import BLOCK_SIZE, Engine
-from study.inference.probe.comparison import _random_sequences, logprob_differences
+from study.inference.probe.comparison import (
+    SCORED,
+    packed_logprobs,
+    plain_logprobs,
+    probe_sequences,
+)
 from tests.study.inference.small_models import PACKED, build_model
+
+WINDOW = 50
 
 
 def test_sequences_share_a_prefix_and_exceed_the_window() -> None:
     engine = Engine(build_model(*PACKED["mistral, window"]))
-    sequences, prefix_length = _random_sequences(engine, 512)
-    prefix = sequences[0][:prefix_length]
-    assert all(sequence[:prefix_length] == prefix for sequence in sequences[:-1])
-    assert sequences[-1][:prefix_length] != prefix
-    assert max(map(len, sequences)) > max(BLOCK_SIZE, 50 + prefix_length)
-    assert all(len(sequence) <= 30 for sequence in _random_sequences(engine, 30)[0])
+    probe = probe_sequences(engine, 512)
+    prefix = probe.prefix
+    assert all(sequence[: len(prefix)] == prefix for sequence in probe.sequences[:-1])
+    assert probe.sequences[-1][: len(prefix)] != prefix
+    assert max(map(len, probe.sequences)) > BLOCK_SIZE + len(prefix)
+    # All scored tokens of the longest two are beyond the window.
+    beyond = [len(tokens) - SCORED > WINDOW for tokens in probe.sequences]
+    assert sum(beyond) == 2
 
 
-def test_a_wrong_position_shows_in_the_differences() -> None:
+def test_sequences_of_a_short_context_window() -> None:
+    probe = probe_sequences(Engine(build_model(*PACKED["llama"])), 30)
+    assert all(len(sequence) <= 30 for sequence in probe.sequences)
+    for tokens, branch in zip(probe.sequences[:3], probe.branches, strict=False):
+        assert 0 <= branch < len(tokens)
+
+
+def test_groups_hold_every_scored_token_once() -> None:
     model = build_model(*PACKED["llama"])
     engine = Engine(model)
-    assert np.abs(logprob_differences(model, engine, 512)).max() < 1e-4
-    logits = engine.logits
-
-    def shifted(attention: object, tokens: object, positions: np.ndarray, rows: object) -> object:
-        return logits(attention, tokens, positions * 2, rows)  # type: ignore[arg-type]
-
-    engine.logits = shifted  # type: ignore[assignment, method-assign]
-    assert np.sqrt(np.mean(logprob_differences(model, engine, 512) ** 2)) > 0.1
+    probe = probe_sequences(engine, 512)
+    plain, packed = plain_logprobs(model, engine, probe), packed_logprobs(engine, probe)
+    assert (
+        list(plain)
+        == list(packed)
+        == [f"sequence {i}" for i in range(10)]
+        + [
+            "branches",
+            "decoding",
+        ]
+    )
+    assert sum(map(len, plain.values())) - len(plain["decoding"]) == sum(probe.counts)
+    assert len(plain["branches"]) == 3 * (3 + 2 + 4)
+    for group in plain:
+        assert np.abs(plain[group] - packed[group]).max() < 1e-4

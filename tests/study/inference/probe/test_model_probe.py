@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from study.inference.probe import model_probe
 from study.inference.probe.model_probe import TOLERANCE, probe_model
 from tests.study.inference.small_models import PACKED, PLAIN, build_model
+
+FORMATS = (torch.float32, torch.bfloat16, torch.float16)
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2"])
@@ -18,13 +22,32 @@ def test_a_model_that_can_be_packed(name: str) -> None:
     assert result.max_length == 512
     assert result.error is not None
     assert result.error < 1e-5
-    assert result.tolerance == TOLERANCE[torch.float32]
+    assert result.tolerance == TOLERANCE
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_measured_by_the_rounding_of_plain_forward_passes(
+    dtype: torch.dtype,
+) -> None:
+    result = probe_model(build_model(*PACKED["llama"]).to(dtype), 512)
+    assert result.engine is not None
+    assert result.error is not None
+    assert result.tolerance is not None
+    eps = torch.finfo(dtype).eps
+    assert eps / 10 < result.error < result.tolerance < 20 * eps
 
 
 def test_a_model_without_attention_layers() -> None:
     result = probe_model(build_model(*PLAIN["mamba"]), 512)
     assert (result.engine, result.error, result.max_length) == (None, None, 0)
     assert result.reason
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_layers_that_compute_attention_twice(dtype: torch.dtype) -> None:
+    result = probe_model(build_model(*PLAIN["diffllama"]).to(dtype), 512)
+    assert result.engine is None
+    assert "attention more than once" in result.reason
 
 
 def test_an_unknown_dtype() -> None:
@@ -34,9 +57,16 @@ def test_an_unknown_dtype() -> None:
     assert result.reason == "no tolerance is defined for torch.float8_e4m3fn"
 
 
-def test_nan_is_a_disagreement(monkeypatch: pytest.MonkeyPatch) -> None:
-    nan = torch.tensor([float("nan")]).numpy()
-    monkeypatch.setattr(model_probe, "logprob_differences", lambda *_: nan)
-    result = probe_model(build_model(*PACKED["llama"]), 512)
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_nan_is_a_disagreement(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    packed_logprobs = model_probe.packed_logprobs
+
+    def with_nan(*arguments: Any) -> Any:
+        groups = packed_logprobs(*arguments)
+        groups["branches"][:] = float("nan")
+        return groups
+
+    monkeypatch.setattr(model_probe, "packed_logprobs", with_nan)
+    result = probe_model(build_model(*PACKED["llama"]).to(dtype), 512)
     assert result.engine is None
-    assert "off by nan" in result.reason
+    assert "off by nan, branches" in result.reason
