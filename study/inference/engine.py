@@ -22,7 +22,7 @@ from study.inference.attention.hook import (
     UnsupportedModelError,
     replaced_attention,
 )
-from study.inference.attention.path_cache import KeysValues, PathCache, bytes_per_token
+from study.inference.attention.path_cache import KeysValues, PathCache
 from study.inference.attention.prefill import PrefillAttention
 from study.inference.memory import initial_budget, is_out_of_memory, release_memory
 from study.inference.packed_batches import BatchCutter
@@ -45,7 +45,7 @@ class ForwardPass:
     logits: Tensor
     "[nodes, vocabulary]: the logits at the requested nodes."
     computed: dict[Any, KeysValues]
-    "Keys and values of all nodes `start` to `stop`, by attention module."
+    "Keys and values of all nodes `start` to `stop`, by attention module, if they are kept."
 
 
 class Engine:
@@ -69,7 +69,12 @@ class Engine:
 
     @torch.inference_mode()
     def forward_passes(
-        self, tree: PrefixTree, requested: Ints, path: PathCache | None = None
+        self,
+        tree: PrefixTree,
+        requested: Ints,
+        path: PathCache | None = None,
+        *,
+        keeps_computed: bool = False,
     ) -> Iterator[ForwardPass]:
         """Forward passes over all nodes of a tree, in depth-first order.
 
@@ -81,6 +86,8 @@ class Engine:
             Nodes whose logits are needed.
         path
             Keys and values of a common prefix of all sequences that is not part of the tree.
+        keeps_computed
+            Whether each result has the keys and values of all its nodes.
         """
         path = path or PathCache()
         is_requested = np.zeros(len(tree.tokens), dtype=np.bool_)
@@ -91,11 +98,17 @@ class Engine:
             batch = cutter.next_batch(start, self.budget)
             try:
                 span = slice(batch.start, batch.stop)
-                prefill = PrefillAttention(batch, path, tree.depth[span], tree.reach[span])
+                prefill = PrefillAttention(
+                    batch,
+                    path,
+                    tree.depth[span],
+                    tree.reach[span],
+                    keeps_computed=keeps_computed,
+                )
                 nodes = np.flatnonzero(is_requested[span])
                 logits = self.logits(prefill, tree.tokens[span], tree.depth[span], nodes)
                 next_path = prefill.next_path()
-                self.cache_bytes = bytes_per_token(prefill.computed)
+                self.cache_bytes = prefill.cache_bytes
             except RuntimeError as error:
                 self.halve_budget(error)
                 continue

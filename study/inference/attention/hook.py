@@ -42,11 +42,10 @@ class PositionRule:
     function: Callable[..., Tensor]
     "A mask function of transformers: (batch, head, query position, key position) -> boolean."
 
-    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Boolean [..., T, S] for the depths `queries` [..., T] and `keys` [..., S]."""
-        q, k = queries.unsqueeze(-1), keys.unsqueeze(-2)
-        zero = torch.zeros((), dtype=torch.long, device=q.device)
-        return self.function(zero, zero, q, k).expand((q + k).shape)
+    def allows(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Whether the positions `queries` may attend to `keys`, broadcast against each other."""
+        zero = torch.zeros((), dtype=torch.long, device=queries.device)
+        return self.function(zero, zero, queries, keys).expand((queries + keys).shape)
 
 
 @dataclass(frozen=True)

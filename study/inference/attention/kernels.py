@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from study.inference.attention.masks import Mask
+
 MAX_SCORE_ENTRIES = 2**26
 "Entries of the score matrix that `plain_attention` holds at a time."
 
@@ -34,7 +36,7 @@ def attention(
     v: Tensor,
     transform: ScoreTransform,
     *,
-    allowed: Tensor | None = None,
+    mask: Mask | None = None,
     causal: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Attention of queries over keys and values.
@@ -46,35 +48,33 @@ def attention(
         H is a multiple of G (grouped-query attention).
     transform
         Scale and soft cap of the scores.
-    allowed : [B or 1, 1, T, S], boolean
+    mask
         The keys that each query may attend to. A query that may attend to none gets output 0 and
         log-sum-exp -inf.
     causal
-        Query t attends to keys 0 to t. Requires T = S; excludes `allowed`.
+        Query t attends to keys 0 to t. Requires T = S; excludes `mask`.
 
     Returns
     -------
     output : [B, H, T, D]
     log-sum-exp : [B, H, T], float32
     """
-    heads, groups = q.shape[1], k.shape[1]
-    if heads != groups and causal:
-        k, v = (x.repeat_interleave(heads // groups, dim=1) for x in (k, v))
-    elif heads != groups:  # treat the heads of a group as further queries of one head
-        folded = q.reshape(q.shape[0], groups, -1, q.shape[3])
-        if allowed is not None and q.shape[2] > 1:
-            allowed = allowed.repeat(1, 1, heads // groups, 1)
-        out, lse = attention(folded, k, v, transform, allowed=allowed)
-        return out.reshape(*q.shape[:3], -1), lse.reshape(q.shape[:3])
+    if q.shape[1] != k.shape[1] and (mask is not None or not is_flash(q, v, transform)):
+        return _grouped_attention(q, k, v, transform, mask, causal)
     if transform.softcap is not None or not _has_fused_kernel(q, v):
-        return plain_attention(q, k, v, transform, allowed=allowed, causal=causal)
+        return plain_attention(q, k, v, transform, mask=mask, causal=causal)
     kernel = _cuda_kernel if q.is_cuda else _cpu_kernel
-    out, lse = kernel(q, k, v, transform.scale, _additive_mask(q, allowed), causal)
-    if allowed is not None:
-        without_keys = ~allowed.any(-1)
-        out = out.masked_fill(without_keys.unsqueeze(-1), 0)
-        lse = lse.masked_fill(without_keys, -torch.inf)
+    out, lse = kernel(q, k, v, transform, None if mask is None else mask.bias(), causal)
+    if mask is not None and mask.empty_rows is not None:
+        out = out.masked_fill(mask.empty_rows.unsqueeze(-1), 0)
+        lse = lse.masked_fill(mask.empty_rows, -torch.inf)
     return out, lse
+
+
+def is_flash(q: Tensor, v: Tensor, transform: ScoreTransform) -> bool:
+    """Whether CUDA's flash attention computes this, which takes fewer key heads by itself."""
+    is_half = q.dtype in (torch.float16, torch.bfloat16)
+    return q.is_cuda and is_half and transform.softcap is None and _has_fused_kernel(q, v)
 
 
 def _has_fused_kernel(q: Tensor, v: Tensor) -> bool:
@@ -85,41 +85,43 @@ def _has_fused_kernel(q: Tensor, v: Tensor) -> bool:
     return q.device.type == "cpu"
 
 
-def _additive_mask(q: Tensor, allowed: Tensor | None) -> Tensor | None:
-    """`allowed` as a mask that is added to scores.
-
-    CUDA's kernel requires rows that begin at multiples of 16 bytes.
-    """
-    if allowed is None:
-        return None
-    length = allowed.shape[-1]
-    shape = (*allowed.shape[:-1], -(-length // 8) * 8)
-    mask = torch.zeros(shape, dtype=q.dtype, device=q.device)[..., :length]
-    # The least finite number: a row of only -inf would give NaN.
-    return mask.masked_fill_(~allowed, torch.finfo(q.dtype).min)
+def _grouped_attention(
+    q: Tensor, k: Tensor, v: Tensor, transform: ScoreTransform, mask: Mask | None, causal: bool
+) -> tuple[Tensor, Tensor]:
+    """`attention` with fewer key heads, by kernels that need as many: without copies of keys."""
+    batch, heads, length, dim = q.shape
+    groups, repeats = k.shape[1], heads // k.shape[1]
+    if causal:  # each group is an entry of the batch, in which all heads have the same keys
+        folded = q.reshape(batch * groups, repeats, length, dim)
+        k, v = (x.reshape(-1, 1, *x.shape[2:]).expand(-1, repeats, -1, -1) for x in (k, v))
+    else:  # the heads of a group are further queries of one head
+        folded = q.reshape(batch, groups, repeats * length, dim)
+        mask = None if mask is None else mask.repeated(repeats)
+    out, lse = attention(folded, k, v, transform, mask=mask, causal=causal)
+    return out.reshape(batch, heads, length, -1), lse.reshape(batch, heads, length)
 
 
 def _cpu_kernel(
-    q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None, causal: bool
+    q: Tensor, k: Tensor, v: Tensor, transform: ScoreTransform, bias: Tensor | None, causal: bool
 ) -> tuple[Tensor, Tensor]:
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, causal, attn_mask=mask, scale=scale
+        q, k, v, 0.0, causal, attn_mask=bias, scale=transform.scale
     )
     return out, lse.float()
 
 
 def _cuda_kernel(
-    q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None, causal: bool
+    q: Tensor, k: Tensor, v: Tensor, transform: ScoreTransform, bias: Tensor | None, causal: bool
 ) -> tuple[Tensor, Tensor]:
-    if mask is None and q.dtype != torch.float32:
+    if bias is None and is_flash(q, v, transform):
         out, lse = torch.ops.aten._scaled_dot_product_flash_attention(
-            q, k, v, 0.0, causal, False, scale=scale
+            q, k, v, 0.0, causal, False, scale=transform.scale
         )[:2]
     else:
-        if mask is not None:
-            mask = mask.expand(*q.shape[:3], k.shape[2])
+        if bias is not None:
+            bias = bias.expand(*q.shape[:3], k.shape[2])
         out, lse = torch.ops.aten._scaled_dot_product_efficient_attention(
-            q, k, v, mask, True, 0.0, causal, scale=scale
+            q, k, v, bias, True, 0.0, causal, scale=transform.scale
         )[:2]
     return out, lse[..., : q.shape[2]].float()
 
@@ -130,10 +132,11 @@ def plain_attention(
     v: Tensor,
     transform: ScoreTransform,
     *,
-    allowed: Tensor | None = None,
+    mask: Mask | None = None,
     causal: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The same as `attention`, in ordinary operations; as many key heads as query heads (G = H)."""
+    allowed = None if mask is None else mask.allowed
     if causal:
         length = q.shape[2]
         allowed = torch.ones(length, length, dtype=torch.bool, device=q.device).tril()[None, None]

@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from study.inference.prefix_tree import Ints
-
 KeysValues = tuple[Tensor, Tensor]
 "Keys and values of one layer, both [1, key heads, length, head_dim]."
 
@@ -27,24 +25,14 @@ class PathCache:
     layers: dict[Any, KeysValues] = field(default_factory=dict)
     "By attention module."
 
-
-def extended_path(
-    path: PathCache, retained: int, computed: dict[Any, KeysValues], nodes: Ints
-) -> PathCache:
-    """The first `retained` nodes of a path, followed by `nodes` of what was computed."""
-    layers = {}
-    for module, (k, v) in computed.items():
-        index = torch.from_numpy(nodes).to(k.device)
-        new_k, new_v = k.index_select(2, index), v.index_select(2, index)
-        if retained:
-            old_k, old_v = path.layers[module]
-            new_k = torch.cat([old_k[:, :, :retained], new_k], 2)
-            new_v = torch.cat([old_v[:, :, :retained], new_v], 2)
-        layers[module] = new_k, new_v
-    return PathCache(retained + len(nodes), layers)
+    def extended(self, module: Any, retained: int, k: Tensor, v: Tensor) -> KeysValues:
+        """The first `retained` keys and values of a layer, followed by `k` and `v`."""
+        if not retained:
+            return k, v
+        old_k, old_v = self.layers[module]
+        return torch.cat([old_k[:, :, :retained], k], 2), torch.cat([old_v[:, :, :retained], v], 2)
 
 
-def bytes_per_token(layers: dict[Any, KeysValues]) -> int:
-    """Size of the keys and values of one token, over all layers."""
-    tensors = [tensor for pair in layers.values() for tensor in pair]
-    return sum(x.shape[1] * x.shape[3] * x.element_size() for x in tensors)
+def bytes_per_token(k: Tensor, v: Tensor) -> int:
+    """Size of the keys and values of one token in one layer."""
+    return sum(x.shape[1] * x.shape[3] * x.element_size() for x in (k, v))

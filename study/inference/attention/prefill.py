@@ -14,27 +14,40 @@ from torch import Tensor
 
 from study.inference.attention.hook import AttentionInputs, PositionRule
 from study.inference.attention.kernels import attention, merge_attention
-from study.inference.attention.padded_blocks import PaddedBlocks
-from study.inference.attention.path_cache import KeysValues, PathCache, extended_path
+from study.inference.attention.pack_plan import AncestorSpan, PackPlan, PackPlanner
+from study.inference.attention.path_cache import KeysValues, PathCache, bytes_per_token
 from study.inference.packed_batches import PackedBatch
 from study.inference.prefix_tree import Ints
 
-Span = tuple[int, int]
-"First node and end (exclusive)."
-
 
 class PrefillAttention:
-    """The attention function of one packed batch; collects the keys and values of its nodes."""
+    """The attention function of one packed batch; keeps the keys and values that others need."""
 
-    def __init__(self, batch: PackedBatch, path: PathCache, depth: Ints, reach: Ints) -> None:
-        """`depth` and `reach` are the tree's, for the nodes of the batch."""
+    def __init__(
+        self,
+        batch: PackedBatch,
+        path: PathCache,
+        depth: Ints,
+        reach: Ints,
+        *,
+        keeps_computed: bool = False,
+    ) -> None:
+        """`depth` and `reach` are the tree's, for the nodes of the batch.
+
+        Keys and values are kept of the nodes on the path to the next batch; of all nodes only if
+        `keeps_computed`.
+        """
         self.batch, self.path = batch, path
         self.computed: dict[Any, KeysValues] = {}
-        "Keys and values of the batch's nodes, by attention module."
-        self._depth, self._reach = torch.from_numpy(depth), torch.from_numpy(reach - batch.start)
-        self._blocks: dict[torch.device, PaddedBlocks] = {}
-        # Masks are the same in every layer with the same rule.
-        self._masks: dict[tuple[Any, ...], Any] = {}
+        "Keys and values of the batch's nodes, by attention module, if they are kept."
+        self.cache_bytes = 0
+        "Size of the keys and values of one token, in the layers so far."
+        self._keeps_computed = keeps_computed
+        self._next_layers: dict[Any, KeysValues] = {}
+        self._planner = PackPlanner(batch, depth, reach - batch.start)
+        # By the rule itself: the id of a rule that is gone may become that of another.
+        self._plans: dict[tuple[PositionRule | None, torch.dtype, torch.device], PackPlan] = {}
+        self._path_nodes: dict[torch.device, Tensor] = {}
 
     def __call__(self, inputs: AttentionInputs) -> Tensor:
         """The output of one layer, [length, heads, head_dim].
@@ -42,124 +55,76 @@ class PrefillAttention:
         Every node first attends within its chain or block. Ancestors further up are then merged
         in: the chains of the batch below which the node lies, and the path.
         """
-        self.computed[inputs.module] = inputs.k, inputs.v
-        q, k, v = inputs.q, inputs.k, inputs.v
+        plan = self._plan(inputs)
+        q, k, v = (x[0].transpose(0, 1) for x in (inputs.q, inputs.k, inputs.v))
         # At least float32: every merge in half precision would add a rounding error.
         dtype = torch.promote_types(q.dtype, torch.float32)
-        shape = q.shape[2], q.shape[1]
-        out = torch.empty(*shape, v.shape[3], dtype=dtype, device=q.device)
-        lse = torch.empty(shape, dtype=torch.float32, device=q.device)
-        for start, stop, _ in self.batch.chains:
-            nodes = slice(start, stop)
-            allowed = self._chain_mask(inputs, start, stop)
-            qkv = q[:, :, nodes], k[:, :, nodes], v[:, :, nodes]
-            chain_out, chain_lse = attention(
-                *qkv, inputs.transform, allowed=allowed, causal=allowed is None
-            )
-            out[nodes], lse[nodes] = chain_out[0].transpose(0, 1), chain_lse[0].transpose(0, 1)
-        if len(self.batch.blocks):
-            self._attend_within_blocks(out, lse, inputs)
-        for start, stop, reach in self.batch.chains:
-            if stop < reach:
-                self._merge_ancestors(out, lse, inputs, (stop, reach), (start, stop))
-        for start, stop, length in self.batch.path_groups:
-            self._merge_ancestors(out, lse, inputs, (start, stop), (0, length), on_path=True)
+        out = torch.empty(*q.shape[:2], v.shape[2], dtype=dtype, device=q.device)
+        lse = torch.empty(q.shape[:2], dtype=torch.float32, device=q.device)
+        if plan.chains is not None:
+            plan.chains.write(plan.chains.attention(q, k, v, inputs.transform), out, lse)
+        if plan.blocks is not None:
+            blocks = plan.blocks
+            qkv = blocks.gather(q), blocks.gather(k), blocks.gather(v)
+            block_out, block_lse = attention(*qkv, inputs.transform, mask=blocks.mask)
+            blocks.scatter(block_out, out)
+            blocks.scatter(block_lse, lse)
+        for segments in plan.descendants:
+            segments.merge(segments.attention(q, k, v, inputs.transform), out, lse)
+        for span in plan.spans:
+            self._merge_span(span, inputs, out, lse)
+        self._keep(inputs)
         return out.to(q.dtype)
 
     def next_path(self) -> PathCache:
         """The cache of the path to the node after the batch."""
-        retained, new_nodes = self.batch.retained_path, self.batch.new_path_nodes
-        if retained == self.path.length and not len(new_nodes):
+        if self._is_path_unchanged:
             return self.path
-        return extended_path(self.path, retained, self.computed, new_nodes)
+        return PathCache(
+            self.batch.retained_path + len(self.batch.new_path_nodes), self._next_layers
+        )
 
-    def _chain_mask(self, inputs: AttentionInputs, start: int, stop: int) -> Tensor | None:
-        """The mask within a chain; None if it is causal."""
-        if inputs.rule is None:
-            return None
-        key = (id(inputs.rule), start, stop)
-        if key not in self._masks:
-            depth = self._depth[start:stop]
-            causal = depth.unsqueeze(-1) >= depth
-            allowed = inputs.rule.allowed(depth, depth) & causal
-            self._masks[key] = None if torch.equal(allowed, causal) else allowed[None, None]
-        mask: Tensor | None = self._masks[key]
-        return None if mask is None else mask.to(inputs.q.device)
+    @property
+    def _is_path_unchanged(self) -> bool:
+        is_retained = self.batch.retained_path == self.path.length
+        return is_retained and not len(self.batch.new_path_nodes)
 
-    def _attend_within_blocks(self, out: Tensor, lse: Tensor, inputs: AttentionInputs) -> None:
-        device = inputs.q.device
-        if device not in self._blocks:
-            self._blocks[device] = PaddedBlocks.from_nodes(
-                self.batch.blocks, self._depth, self._reach, device
-            )
-        blocks = self._blocks[device]
-        qkv = blocks.gather(inputs.q), blocks.gather(inputs.k), blocks.gather(inputs.v)
-        allowed = self._block_mask(blocks, inputs.rule)
-        block_out, block_lse = attention(*qkv, inputs.transform, allowed=allowed)
-        blocks.scatter(block_out, out)
-        blocks.scatter(block_lse, lse)
+    def _plan(self, inputs: AttentionInputs) -> PackPlan:
+        key = (inputs.rule, inputs.q.dtype, inputs.q.device)
+        if key not in self._plans:
+            self._plans[key] = self._planner.plan(*key)
+        return self._plans[key]
 
-    def _block_mask(self, blocks: PaddedBlocks, rule: PositionRule | None) -> Tensor:
-        if rule is None:
-            return blocks.allowed
-        key = (id(rule), blocks.depth.device)
-        if key not in self._masks:
-            self._masks[key] = blocks.allowed_by(rule)
-        mask: Tensor = self._masks[key]
-        return mask
-
-    def _merge_ancestors(
-        self,
-        out: Tensor,
-        lse: Tensor,
-        inputs: AttentionInputs,
-        queries: Span,
-        keys: Span,
-        *,
-        on_path: bool = False,
+    def _merge_span(
+        self, span: AncestorSpan, inputs: AttentionInputs, out: Tensor, lse: Tensor
     ) -> None:
-        """Merge the attention of `queries` over `keys`, which are ancestors of all of them.
-
-        `keys` are nodes of the batch or, if `on_path`, of the path.
-        """
-        (first, last), allowed = self._visible_keys(inputs.rule, queries, keys, on_path)
-        if first == last:
-            return
-        k, v = self.path.layers[inputs.module] if on_path else (inputs.k, inputs.v)
-        query_nodes, key_nodes = slice(*queries), slice(first, last)
+        k, v = self.path.layers[inputs.module] if span.on_path else (inputs.k, inputs.v)
+        queries, keys = slice(*span.queries), slice(*span.keys)
         other, other_lse = attention(
-            inputs.q[:, :, query_nodes],
-            k[:, :, key_nodes],
-            v[:, :, key_nodes],
+            inputs.q[:, :, queries],
+            k[:, :, keys],
+            v[:, :, keys],
             inputs.transform,
-            allowed=None if allowed is None else allowed.to(inputs.q.device),
+            mask=span.mask,
         )
         merge_attention(
-            out[query_nodes],
-            lse[query_nodes],
-            other[0].transpose(0, 1),
-            other_lse[0].transpose(0, 1),
+            out[queries], lse[queries], other[0].transpose(0, 1), other_lse[0].transpose(0, 1)
         )
 
-    def _visible_keys(
-        self, rule: PositionRule | None, queries: Span, keys: Span, on_path: bool
-    ) -> tuple[Span, Tensor | None]:
-        """The smallest span of `keys` that any query may attend to, and the mask over it.
-
-        The mask [1, 1, queries, keys] is None if all queries may attend to all keys.
-        """
-        if rule is None:
-            return keys, None
-        cache_key = (id(rule), queries, keys, on_path)
-        if cache_key not in self._masks:
-            depths = torch.arange(*keys) if on_path else self._depth[slice(*keys)]
-            allowed = rule.allowed(self._depth[slice(*queries)], depths)
-            if allowed.all():
-                self._masks[cache_key] = keys, None
-            else:
-                visible = torch.nonzero(allowed.any(0)).flatten()
-                low, high = (int(visible[0]), int(visible[-1]) + 1) if len(visible) else (0, 0)
-                mask = allowed[None, None, :, low:high]
-                self._masks[cache_key] = (keys[0] + low, keys[0] + high), mask
-        result: tuple[Span, Tensor | None] = self._masks[cache_key]
-        return result
+    def _keep(self, inputs: AttentionInputs) -> None:
+        """Keep what the next batch needs; the rest is freed with the layer."""
+        k, v = inputs.k, inputs.v
+        self.cache_bytes += bytes_per_token(k, v)
+        if self._keeps_computed:
+            self.computed[inputs.module] = k, v
+        if self._is_path_unchanged:
+            return
+        if k.device not in self._path_nodes:
+            self._path_nodes[k.device] = torch.from_numpy(self.batch.new_path_nodes).to(k.device)
+        nodes = self._path_nodes[k.device]
+        self._next_layers[inputs.module] = self.path.extended(
+            inputs.module,
+            self.batch.retained_path,
+            k.index_select(2, nodes),
+            v.index_select(2, nodes),
+        )

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.inference.attention.path_cache import KeysValues, PathCache, extended_path
+from study.inference.attention.path_cache import KeysValues, PathCache
 from study.inference.engine import BLOCK_SIZE, Engine
 from study.inference.generation.row_caches import RowCaches
-from study.inference.prefix_tree import Ints, build_prefix_tree
+from study.inference.prefix_tree import Ints, PrefixTree, build_prefix_tree
 
 MAX_ROWS_PER_FINISHED = 8
 "Finished rows are removed from the batch once they are at least one in this many rows."
@@ -25,12 +25,11 @@ MAX_ROWS_PER_FINISHED = 8
 
 def prefill_prefix(engine: Engine, tokens: Sequence[int]) -> PathCache:
     """The keys and values of a prefix, which may be empty."""
-    path = PathCache()
-    tree = build_prefix_tree([tokens], block_size=BLOCK_SIZE) if tokens else None
-    for result in engine.forward_passes(tree, np.empty(0, dtype=np.int64)) if tree else ():
-        nodes = np.arange(result.stop - result.start)
-        path = extended_path(path, path.length, result.computed, nodes)
-    return path
+    if not tokens:
+        return PathCache()
+    tree = build_prefix_tree([tokens], block_size=BLOCK_SIZE)
+    computed, _ = _prefill(engine, tree, np.empty(0, dtype=np.int64), PathCache())
+    return PathCache(len(tokens), computed)
 
 
 def prefill_tails(
@@ -44,9 +43,18 @@ def prefill_tails(
     nodes = [tree.path(row, 0, len(tail)) for row, tail in enumerate(tails)]
     last_nodes = np.array([path[-1] for path in nodes])
     distinct = np.unique(last_nodes)
+    computed, logits = _prefill(engine, tree, distinct, prefix)
+    rows = np.searchsorted(distinct, last_nodes)
+    return RowCaches.from_nodes(prefix, computed, nodes, max_new_tokens), logits[rows]
+
+
+def _prefill(
+    engine: Engine, tree: PrefixTree, requested: Ints, path: PathCache
+) -> tuple[dict[Any, KeysValues], Tensor]:
+    """Keys and values of all nodes of a tree, and the logits of the requested ones."""
     parts: dict[Any, list[KeysValues]] = {}
     logits = []
-    for result in engine.forward_passes(tree, distinct, path=prefix):
+    for result in engine.forward_passes(tree, requested, path, keeps_computed=True):
         logits.append(result.logits)
         for module, keys_values in result.computed.items():
             parts.setdefault(module, []).append(keys_values)
@@ -54,9 +62,7 @@ def prefill_tails(
         module: (torch.cat([k for k, _ in pairs], 2), torch.cat([v for _, v in pairs], 2))
         for module, pairs in parts.items()
     }
-    rows = np.searchsorted(distinct, last_nodes)
-    caches = RowCaches.from_nodes(prefix, computed, nodes, max_new_tokens)
-    return caches, torch.cat(logits)[rows]
+    return computed, torch.cat(logits)
 
 
 def decode_step(engine: Engine, caches: RowCaches, tokens: Ints) -> Tensor:

@@ -9,6 +9,7 @@ right so that a step writes a single column.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from torch import Tensor
 
 from study.inference.attention.hook import AttentionInputs, PositionRule
 from study.inference.attention.kernels import attention, merge_attention
+from study.inference.attention.masks import Mask
 from study.inference.attention.path_cache import KeysValues, PathCache
+from study.inference.attention.windows import first_visible
 from study.inference.prefix_tree import Ints
 
 
@@ -47,7 +50,7 @@ class RowCaches:
             module: (F.pad(k, (0, 0, 0, max_new_tokens)), F.pad(v, (0, 0, 0, max_new_tokens)))
             for module, (k, v) in layers.items()
         }
-        self._masks: dict[tuple[Any, ...], tuple[Tensor | None, Tensor | None]] = {}
+        self._views: dict[tuple[Any, ...], _View] = {}
 
     @classmethod
     def from_nodes(
@@ -83,7 +86,7 @@ class RowCaches:
     def advance(self) -> None:
         """Make the column that the last step wrote part of every row."""
         self._columns += 1
-        self._masks = {}
+        self._views = {}
 
     def select(self, rows: Ints) -> None:
         """Remove all rows except these."""
@@ -98,39 +101,51 @@ class RowCaches:
         row_k, row_v = self._layers[module]
         row_k[:, :, self._columns] = inputs.k[0].transpose(0, 1)
         row_v[:, :, self._columns] = inputs.v[0].transpose(0, 1)
-        row_mask, prefix_mask = self._allowed(inputs.rule, q.device)
+        view = self._view(inputs)
         keys_values = row_k[:, :, : self._columns + 1], row_v[:, :, : self._columns + 1]
         row_q = q[0].transpose(0, 1).unsqueeze(2)
-        out, lse = attention(row_q, *keys_values, inputs.transform, allowed=row_mask)
+        out, lse = attention(row_q, *keys_values, inputs.transform, mask=view.row_mask)
         dtype = torch.promote_types(q.dtype, torch.float32)
         out, lse = out.squeeze(2).to(dtype, copy=True), lse.squeeze(2)
-        if self.prefix.length:
-            prefix_layer = self.prefix.layers[module]
-            other, other_lse = attention(q, *prefix_layer, inputs.transform, allowed=prefix_mask)
+        if view.prefix_start < self.prefix.length:
+            k, v = (x[:, :, view.prefix_start :] for x in self.prefix.layers[module])
+            other, other_lse = attention(q, k, v, inputs.transform, mask=view.prefix_mask)
             merge_attention(out, lse, other[0].transpose(0, 1), other_lse[0].transpose(0, 1))
         return out.to(q.dtype)
 
-    def _allowed(
-        self, rule: PositionRule | None, device: torch.device
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Which keys the new token of each row may attend to; None for all.
+    def _view(self, inputs: AttentionInputs) -> _View:
+        """What the new token of each row may attend to, in layers like this one."""
+        key = (inputs.rule, inputs.q.dtype, inputs.q.device)
+        if key not in self._views:
+            self._views[key] = self._new_view(*key)
+        return self._views[key]
 
-        Returns masks over the row's own columns [rows, 1, 1, columns] and over the prefix
-        [1, 1, rows, length].
-        """
-        cache_key = (id(rule), device)
-        if cache_key not in self._masks:
-            columns = torch.arange(self._columns + 1)
-            padding = torch.from_numpy(self._padding).unsqueeze(1)
-            row_mask, prefix_mask = columns >= padding, torch.ones(1, 1, dtype=torch.bool)
-            if rule is not None:
-                positions = torch.from_numpy(self.positions()).unsqueeze(1)
-                row_positions = self.prefix.length + columns - padding
-                row_mask &= rule.allowed(positions, row_positions).squeeze(1)
-                prefix_positions = torch.arange(self.prefix.length).expand(len(self), -1)
-                prefix_mask = rule.allowed(positions, prefix_positions).squeeze(1)
-            self._masks[cache_key] = (
-                None if row_mask.all() else row_mask[:, None, None].to(device),
-                None if prefix_mask.all() else prefix_mask[None, None].to(device),
-            )
-        return self._masks[cache_key]
+    def _new_view(
+        self, rule: PositionRule | None, dtype: torch.dtype, device: torch.device
+    ) -> _View:
+        positions = self.positions()
+        lowest = np.zeros_like(positions) if rule is None else first_visible(rule, positions)
+        # The column of the first visible position of each row, after its padding.
+        first_columns = self._padding + np.maximum(0, lowest - self.prefix.length)
+        prefix_start = min(int(lowest.min()), self.prefix.length)
+        row_mask = prefix_mask = None
+        if first_columns.any():
+            row_allowed = torch.from_numpy(np.arange(self._columns + 1) >= first_columns[:, None])
+            row_mask = Mask.from_allowed(row_allowed[:, None, None], dtype, device)
+        if lowest.max() > prefix_start:
+            columns = np.arange(prefix_start, self.prefix.length)
+            prefix_allowed = torch.from_numpy(columns >= lowest[:, None])
+            prefix_mask = Mask.from_allowed(prefix_allowed[None, None], dtype, device)
+        return _View(row_mask, prefix_start, prefix_mask)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the new tokens may attend to, by one position rule."""
+
+    row_mask: Mask | None
+    "Over the columns of each row [rows, 1, 1, columns]; None for all."
+    prefix_start: int
+    "The first position of the prefix that any row sees."
+    prefix_mask: Mask | None
+    "Over the prefix from there on [1, 1, rows, length]; None for all."

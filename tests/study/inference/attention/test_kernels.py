@@ -13,6 +13,7 @@ from study.inference.attention.kernels import (
     merge_attention,
     plain_attention,
 )
+from study.inference.attention.masks import Mask
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
@@ -39,7 +40,7 @@ def reference(q: Any, k: Any, v: Any, scale: float, allowed: Any = None) -> tupl
 @pytest.mark.parametrize("mask", ["none", "per batch entry", "shared", "causal"])
 def test_attention_is_softmax(device: str, groups: int, mask: str) -> None:
     q, k, v = random_qkv(device, groups=groups, keys=9 if mask == "causal" else 13)
-    allowed = None
+    allowed: Any = None
     if mask != "none":
         number = 1 if mask == "shared" else 2
         generator = torch.Generator().manual_seed(1)
@@ -47,12 +48,13 @@ def test_attention_is_softmax(device: str, groups: int, mask: str) -> None:
         allowed[..., 0] = True
         if mask == "causal":
             allowed = torch.ones(1, 1, 9, 9, dtype=torch.bool).tril()
-        allowed = allowed.to(device)
-    options = {"causal": True} if mask == "causal" else {"allowed": allowed}
-    expected = reference(q, k, v, 0.3, allowed)
+    options: dict[str, Any] = {"causal": True} if mask == "causal" else {}
+    if mask in ("per batch entry", "shared"):
+        options["mask"] = Mask.from_allowed(allowed, q.dtype, q.device)
+    expected = reference(q, k, v, 0.3, None if allowed is None else allowed.to(device))
     for out, lse in (
-        attention(q, k, v, ScoreTransform(0.3), **options),  # type: ignore[arg-type]
-        attention(q, k, v, ScoreTransform(0.3, 1e6), **options),  # type: ignore[arg-type]
+        attention(q, k, v, ScoreTransform(0.3), **options),
+        attention(q, k, v, ScoreTransform(0.3, 1e6), **options),
     ):
         torch.testing.assert_close(out, expected[0], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(lse, expected[1], atol=1e-5, rtol=1e-5)
@@ -61,10 +63,11 @@ def test_attention_is_softmax(device: str, groups: int, mask: str) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_query_without_keys_gives_zero(device: str) -> None:
     q, k, v = random_qkv(device)
-    allowed = torch.ones(1, 1, 9, 13, dtype=torch.bool, device=device)
+    allowed = torch.ones(1, 1, 9, 13, dtype=torch.bool)
     allowed[:, :, 4] = False
+    mask = Mask.from_allowed(allowed, q.dtype, q.device)
     for softcap in (None, 1e6):
-        out, lse = attention(q, k, v, ScoreTransform(0.3, softcap), allowed=allowed)
+        out, lse = attention(q, k, v, ScoreTransform(0.3, softcap), mask=mask)
         assert torch.all(out[:, :, 4] == 0)
         assert torch.all(lse[:, :, 4] == -torch.inf)
         assert torch.isfinite(out).all()

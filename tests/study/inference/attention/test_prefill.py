@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from transformers.masking_utils import sliding_window_causal_mask_function
+from transformers.masking_utils import (
+    chunked_causal_mask_function,
+    sliding_window_causal_mask_function,
+)
 
 from study.inference.attention.hook import AttentionInputs, PositionRule
 from study.inference.attention.kernels import ScoreTransform
@@ -19,6 +22,7 @@ SEQUENCES = [
     [*range(20), *tail] for tail in ([1, 2, 3], [1, 2, 4], [9] * 10, [9] * 8 + [5, 6], [7])
 ] + [[30, 31]]
 WINDOW = PositionRule(sliding_window_causal_mask_function(6))
+CHUNKS = PositionRule(chunked_causal_mask_function(6, torch.zeros(1, dtype=torch.long)))
 
 
 def expected_output(
@@ -29,7 +33,14 @@ def expected_output(
     return (scores.softmax(-1).unsqueeze(-1) * v).sum(1)
 
 
-@pytest.mark.parametrize("rule", [None, WINDOW], ids=["full", "window"])
+def is_visible(rule: PositionRule | None, query: int, key: int) -> bool:
+    """Whether the position `query` sees `key` before it, computed without the rule itself."""
+    if rule is None:
+        return True
+    return query - key < 6 if rule is WINDOW else query // 6 == key // 6
+
+
+@pytest.mark.parametrize("rule", [None, WINDOW, CHUNKS], ids=["full", "window", "chunks"])
 @pytest.mark.parametrize("budget", [3, 17, 1000])
 @pytest.mark.parametrize("block_size", [1, 6, 100])
 def test_every_node_attends_to_its_ancestors(
@@ -52,7 +63,7 @@ def test_every_node_attends_to_its_ancestors(
             ancestors = [
                 j
                 for j in range(node + 1)
-                if node < tree.reach[j] and (rule is None or tree.depth[node] - tree.depth[j] < 6)
+                if node < tree.reach[j] and is_visible(rule, tree.depth[node], tree.depth[j])
             ]
             expected = expected_output(q, k, v, ancestors, node)
             torch.testing.assert_close(out[node - start], expected, atol=1e-5, rtol=1e-5)
