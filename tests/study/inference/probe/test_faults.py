@@ -88,11 +88,22 @@ def test_positions_shifted_by_one_in_decoding(
 @pytest.mark.parametrize("dtype", FORMATS)
 @pytest.mark.parametrize("name", MODELS)
 def test_one_ancestor_left_out(set_rule: Any, name: str, dtype: torch.dtype) -> None:
+    def without_the_first(rule: Rule) -> Rule:
+        return lambda b, h, q, k: rule(b, h, q, k) & ((k > 0) | (q == 0))
+
+    set_rule(without_the_first)
+    # A window without its first position is no window.
+    expected = "neither a sliding window nor in chunks" if "window" in name else "off by"
+    assert expected in outcome(name, dtype)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_rule_with_a_gap(set_rule: Any, name: str) -> None:
     def without_an_ancestor(rule: Rule) -> Rule:
         return lambda b, h, q, k: rule(b, h, q, k) & ((k != 30) | (q <= 30))
 
     set_rule(without_an_ancestor)
-    assert "off by" in outcome(name, dtype)
+    assert "gaps" in outcome(name, torch.float32)
 
 
 @pytest.mark.parametrize("dtype", FORMATS)
