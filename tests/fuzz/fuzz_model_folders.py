@@ -15,18 +15,21 @@ from typing import Any
 
 from study.errors import StudyError
 from study.models.chat_templates.study_renderings import model_rendering
+from study.models.chat_templates.thinking import undecided_thinking
 from study.models.folders.loader import FolderLoader, check_loadable
 from study.models.pairs import ModelRef, zoo
 from study.models.tokenizers import cached_tokenizer
 from study.models.weights import MAX_WINDOW, ModelFacts, model_facts
 from tests.fuzz.fuzzer import Fuzzer, Mutant
 from tests.fuzz.mutations import as_json, changed_bytes, changed_content
+from tests.hostile_templates import hostile_template
 
 SOURCE = Path(zoo()[0].tuned.path)
 WEIGHTS = "model.safetensors"
 DATE = dt.date(2026, 1, 1)
 LOADED = 0.15
 "Share of the mutants that are loaded."
+ENDLESS = "replaced by an endless one"
 ADDED = {
     "adapter_config.json": b'{"base_model_name_or_path": "nobody/nothing"}',
     "model.safetensors.index.json": b'{"weight_map": {"a": "../../a.safetensors"}}',
@@ -71,7 +74,7 @@ class FuzzModelFolders(Fuzzer):
         name, data, change, content = kind(self.names, random)
         content["load"] = random.random() < LOADED
         files = {} if data is Ellipsis else {f"model/{name}": data}
-        return Mutant(f"{name} {change}", files, content)
+        return Mutant(f"{name} {change}", files, content, invalid=change == ENDLESS)
 
     def read(self, folder: Path, mutant: Mutant) -> None:
         model = folder / "model"
@@ -80,7 +83,8 @@ class FuzzModelFolders(Fuzzer):
             check_loadable(facts)
             cached_tokenizer.cache_clear()
             if facts.has_template:
-                model_rendering(facts, facts.overrides, date=DATE, arguments={})
+                rendering = model_rendering(facts, facts.overrides, date=DATE, arguments={})
+                undecided_thinking(rendering)
             if _differs(mutant):
                 _check_changed(facts, self.original)
             assert facts.window is None or 1 <= facts.window <= MAX_WINDOW
@@ -147,7 +151,13 @@ def _header(names: list[str], random: Random) -> Change:
 
 
 def _template(names: list[str], random: Random) -> Change:
-    return "chat_template.jinja", random.choice(TEMPLATES), "replaced", {}
+    if random.random() < 0.5:
+        return "chat_template.jinja", random.choice(TEMPLATES), "replaced", {}
+    endless = hostile_template(random)
+    if random.random() < 0.3 and "{% block" not in endless:  # only with some template arguments
+        argument = random.choice(("enable_thinking", "thinking", "reasoning_effort"))
+        endless = f"{{% if {argument} is defined %}}{endless}{{% endif %}}{{{{ messages }}}}"
+    return "chat_template.jinja", endless.encode(), ENDLESS, {}
 
 
 def _other(names: list[str], random: Random) -> Change:

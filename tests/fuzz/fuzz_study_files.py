@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import math
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from study.config.study import Study, read_study
+from study.config.tasks import ListedTask
 from study.config.wording import LAYOUTS
 from study.models.pairs import study_pairs
 from study.scorers import study_scorer
 from study.tasks.prompt_forms import check_arms
+from study.tasks.prompt_forms.templates import render_template
 from study.tasks.suites import study_tasks
 from tests.fuzz.fuzzer import Fuzzer, Mutant
 from tests.fuzz.mutations import (
@@ -25,6 +28,7 @@ from tests.fuzz.mutations import (
     changed_content,
     yaml_content,
 )
+from tests.hostile_templates import hostile_template
 
 LISTED: dict[str, Any] = {
     "name": "mutants",
@@ -83,13 +87,15 @@ TUNED: dict[str, Any] = {
     "contrasts": [{"name": "c", "x": "base-0shot", "y": "tuned-0shot-chat"}],
     "analysis": {"recipes": [{"axis": "mixture", "baseline": "m"}]},
 }  # fmt: skip
+DOCUMENT = {"word": "leaf", "asked": "leaf", "text": "A passage.", "choices": ["a", "b"], "gold": 1}
+"What templates of fields are rendered over."
 INFINITE = {"max_params_b", "up_to_params_b"}
 "Keys whose default is infinity, which may therefore be written."
 POSITIVE = {"draws", "limit", "params_b", "items", "tokens", "writing_tokens", "hours", "memory_gb",
             "rows", "batch", "epochs", "r", "cpus", "at_once", "scale"}  # fmt: skip
 WHOLE = {"draws", "limit", "seed", "items", "tokens", "writing_tokens", "rows", "batch", "r",
          "cpus", "gpus", "at_once", "max_shots", "cap", "layer", "bertscore_layer"}  # fmt: skip
-SEVERAL_LINES = {"layout", "fields", "wordings", "template", "setup"}
+SEVERAL_LINES = {"layout", "fields", "wordings", "template", "setup", "description"}
 "Keys under which texts may have several lines, or none."
 LARGEST = 1e13
 
@@ -106,6 +112,10 @@ class FuzzStudyFiles(Fuzzer):
 
     def mutant(self, random: Random) -> Mutant:
         content = random.choice((LISTED, TUNED))
+        if random.random() < 0.08:
+            content = copy.deepcopy(LISTED)
+            content["tasks"][1]["fields"]["word"] = hostile_template(random)
+            return Mutant("an endless field", {"study.yaml": as_yaml(content)}, invalid=True)
         if random.random() < 0.6:
             changed, change = changed_content(content, random)
             return Mutant(change, {"study.yaml": as_yaml(changed)}, changed)
@@ -126,8 +136,16 @@ class FuzzStudyFiles(Fuzzer):
         pairs = study_pairs(study)
         assert len({pair.name for pair in pairs}) == len(pairs) > 0
         assert all(0 < pair.params_b < LARGEST for pair in pairs)
-        assert study_tasks(study)
+        render_fields(study_tasks(study))
         study_scorer(study)
+
+
+def render_fields(tasks: Sequence[ListedTask]) -> None:
+    """Render the fields of a document, as the first prompt does."""
+    assert tasks
+    for task in tasks:
+        for name, template in task.fields.items():
+            render_template(template, DOCUMENT, f"tasks: {task.task}", f"fields.{name}")
 
 
 INVALID_ADDITIONS = (

@@ -21,6 +21,7 @@ LAYERS = (
         "processes",
         "extras",
         "hardware",
+        "bounded_jinja",
         "data",
         "inference",
     },

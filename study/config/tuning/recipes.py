@@ -63,14 +63,20 @@ class RecipeGrid(Strict):
     name: Name
     bases: list[BaseEntry] = Field(min_length=1)
     mixture: Annotated[list[str], BeforeValidator(_as_list)] = Field(min_length=1)
-    format: Annotated[list[Format], BeforeValidator(_as_list)] = Field(default=["flan"])
+    format: Annotated[list[Format], BeforeValidator(_as_list)] = Field(
+        default=["flan"], min_length=1
+    )
     "How a document becomes a conversation."
-    loss: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["output"])
-    indicator: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["none"])
-    optimiser: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["default"])
-    adapter: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["none"])
+    loss: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["output"], min_length=1)
+    indicator: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        default=["none"], min_length=1
+    )
+    optimiser: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        default=["default"], min_length=1
+    )
+    adapter: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=["none"], min_length=1)
     "`none` is full fine-tuning."
-    seed: Annotated[list[Seed], BeforeValidator(_as_list)] = Field(default=[0])
+    seed: Annotated[list[Seed], BeforeValidator(_as_list)] = Field(default=[0], min_length=1)
     template: str = "tokenizer"
     "The chat template: the tokenizer's own, `tulu`, `llama2`, `chatml`, or one in Jinja."
     template_arguments: TemplateArguments = Field(default_factory=dict)

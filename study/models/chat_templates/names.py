@@ -3,18 +3,17 @@
 In: the text, in Jinja. Out: `TemplateNames`: its arguments and special tokens, whether it prints
 the date, and what makes it unusable.
 
-A template runs in transformers' sandbox. Of its global names a template may read only those in
-`GLOBALS`, so that a clock or a source of randomness that transformers or Jinja offer is refused,
-also one that they add later.
+Of its global names a template may read only those in `GLOBALS`, so that a clock or a source of
+randomness that transformers or Jinja offer is refused, also one that they add later.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from study.errors import StudyError
+from study.models.chat_templates.compiled import compiled_template
 
 CLOCK = "strftime_now"
 GLOBALS = frozenset({CLOCK, "raise_exception", "dict", "namespace", "range", "cycler", "joiner"})
@@ -43,14 +42,14 @@ class TemplateNames:
 @cache
 def template_names(template: str, where: str) -> TemplateNames:
     """What a template refers to; StudyError, naming `where`, if it is not valid Jinja."""
-    from jinja2 import TemplateSyntaxError, meta, nodes
+    from jinja2 import meta, nodes
 
     try:
         environment = compiled_template(template).environment
         tree = environment.parse(template)
         # The names it reads, as Jinja's compiler sees them: global names are not among them.
         variables = frozenset(meta.find_undeclared_variables(tree))
-    except (TemplateSyntaxError, RecursionError) as error:
+    except Exception as error:  # Jinja raises its own, and whatever Python's compiler does
         raise StudyError(
             where, found=f"a chat template that is not valid: {error}", expected="Jinja"
         ) from None
@@ -64,13 +63,3 @@ def template_names(template: str, where: str) -> TemplateNames:
         reads_clock=CLOCK in read,
         forbidden=tuple(sorted(forbidden)),
     )
-
-
-def compiled_template(template: str) -> Any:
-    """transformers' compiled template, the same object that it renders."""
-    from transformers.utils.chat_template_utils import _compile_jinja_template
-
-    compiled = _compile_jinja_template(template)
-    if compiled is not _compile_jinja_template(template):
-        raise RuntimeError("transformers no longer caches templates: the date cannot be fixed")
-    return compiled

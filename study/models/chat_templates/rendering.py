@@ -4,7 +4,7 @@ In: a tokenizer, template arguments, the study's date. Out: `Rendering`, which h
 the template can read besides the messages; a function that renders messages from it alone. So its
 identity covers all that can change a prompt, the tokenizer being out of reach of the template.
 
-Templates cannot read the clock: `strftime_now` formats midnight of the study's date.
+Templates cannot read the clock: `strftime_now` formats midnight of the study's date, in UTC.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from study.config.arms import Scalar
 from study.errors import StudyError, listed, nearest
-from study.models.chat_templates.names import CLOCK, GLOBALS, compiled_template, template_names
+from study.models.chat_templates.compiled import compiled_template
+from study.models.chat_templates.names import CLOCK, GLOBALS, template_names
 
 ChatTemplate = Callable[..., str]
 "Renders messages, with or without the prompt of the next assistant turn."
+_SECONDS = re.compile("%%|%[-_0^#]*[0-9]*[EO]?s")
+"Seconds since 1970, with the flags that C libraries accept; `%%` is a percent sign."
 Messages = Sequence[Mapping[str, str]]
 "Mappings with `role` and `content`."
 
@@ -158,11 +162,9 @@ def render_messages(
     """The text of a conversation. Whatever the template's Jinja code raises is passed on."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    date = rendering.date
-    if date is not None:
-        midnight = dt.datetime.combine(date, dt.time())
-        # The compiled template is cached by its text, and transformers renders the cached one.
-        compiled_template(rendering.template).globals[CLOCK] = midnight.strftime
+    template = compiled_template(rendering.template)  # which transformers renders
+    if rendering.date is not None:
+        template.globals[CLOCK] = clock(rendering.date)
     (text,), _ = render_jinja_template(
         [list(messages)],
         chat_template=rendering.template,
@@ -172,3 +174,16 @@ def render_messages(
         **{name: json.loads(value) for name, value in rendering.arguments},
     )
     return str(text)
+
+
+def clock(date: dt.date) -> Callable[[str], str]:
+    """What a template gets for `strftime_now`: it formats midnight of the date, in UTC."""
+    midnight = dt.datetime.combine(date, dt.time(), dt.UTC)
+    seconds = str(int(midnight.timestamp()))
+
+    def strftime_now(format: str) -> str:
+        # The C library takes `%s` for local time, whatever the time zone of the date is.
+        fixed = _SECONDS.sub(lambda found: seconds if found[0] != "%%" else "%%", format)
+        return midnight.replace(tzinfo=None).strftime(fixed)
+
+    return strftime_now

@@ -56,7 +56,11 @@ def study_renderings(
             for name in {**pair.template_arguments, **options}:
                 given.setdefault(name, []).append(result)
             if not arm.thinks and isinstance(result, Rendering):
-                problem = undecided_thinking(result)
+                try:
+                    problem = undecided_thinking(result)
+                except StudyError as error:  # it computes too much with some arguments
+                    renderings[pair.name, arm.name] = f"{pair.tuned.name}: {error}"
+                    continue
                 undecided |= {pair.tuned.name: problem} if problem else {}
         if undecided:
             raise _undecided_error(study, arm, undecided)
@@ -115,10 +119,10 @@ def _rendering(
         if not arm.thinks:
             return result
         result = rendered(of_pair, switched_on(result), of_arm)
+        if thinks(result):
+            return result
     except StudyError as error:  # the tokenizers of other models may be usable
         return str(error)
-    if thinks(result):
-        return result
     return (
         f"{facts.folder}: found a chat template without thinking, or with thinking switched off; "
         f"expected one that can think, because of the arm {arm.name}"

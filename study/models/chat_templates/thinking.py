@@ -21,7 +21,9 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cache
 
+from study.bounded_jinja.budget import TemplateLimitError
 from study.config.arms import Scalar
+from study.errors import StudyError
 from study.models.chat_templates.markers import HARMONY, MARKERS, ThinkingMarkers
 from study.models.chat_templates.rendering import Rendering, argument_names, render_messages
 
@@ -164,8 +166,17 @@ def _with_argument(rendering: Rendering, name: str, value: Scalar) -> Rendering:
 
 @cache
 def _prompt(rendering: Rendering) -> str | None:
-    """The prompt for one user turn; None if the template refuses the arguments."""
+    """The prompt for one user turn; None if the template refuses the arguments.
+
+    StudyError if it computes too much: with so many arguments, nobody could wait for all.
+    """
     try:
         return render_messages(rendering, _MESSAGES, add_generation_prompt=True)
+    except TemplateLimitError as error:
+        raise StudyError(
+            "chat template",
+            found=f"one that fails with {dict(rendering.arguments)}: {error}",
+            expected="one that renders",
+        ) from None
     except Exception:  # the Jinja code of a template may raise anything
         return None

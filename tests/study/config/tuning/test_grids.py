@@ -121,3 +121,9 @@ def test_how_a_training_is_computed_is_not_in_its_identity() -> None:
     (chat,) = expanded(template="chatml")
     assert chat.identity() != plain
     assert plain["version"] == 1
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_an_empty_list_is_no_grid_without_recipes(axis: str) -> None:
+    with pytest.raises(ValueError, match="at least 1 item"):
+        expanded(**{axis: []})

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 
 import pytest
 from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_NAMESPACE
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from transformers.utils import chat_template_utils
 
+from study.bounded_jinja.budget import TemplateLimitError
+from study.bounded_jinja.syntax_tree import MEASURED, SPENT
 from study.errors import StudyError
-from study.models.chat_templates.names import GLOBALS, RANDOM_FILTERS, compiled_template
+from study.models.chat_templates.compiled import compiled_template
+from study.models.chat_templates.names import CLOCK, GLOBALS, RANDOM_FILTERS
 from study.models.chat_templates.published import TEMPLATES
-from study.models.chat_templates.rendering import TokenizerTemplate
+from study.models.chat_templates.rendering import TokenizerTemplate, clock, render_messages
 from tests.conftest import ROOT
+from tests.study.models.chat_templates import thinking_templates as templates
 from tests.study.models.chat_templates.chat import DATE, MESSAGES, of, render, tokenizer_with
 
 DATED = (
     "{% if strftime_now is defined %}Today is {{ strftime_now('%d %b %Y') }}. {% endif %}"
     "{% for message in messages %}{{ message.content }}{{ eos_token }}{% endfor %}"
 )
+
+
+THINKING = (*templates.SWITCHABLE.values(), *templates.ALWAYS.values(), *templates.NEVER.values())
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES.values(), *THINKING])
+def test_the_bounded_sandbox_renders_what_that_of_transformers_does(template: str) -> None:
+    tokenizer = tokenizer_with(template)
+    own = chat_template_utils._cached_compile_jinja_template(template)
+    assert type(own.environment) is ImmutableSandboxedEnvironment
+    own.globals[CLOCK] = clock(DATE)
+    for prompt in (True, False):
+        given = {"messages": MESSAGES, "add_generation_prompt": prompt}
+        expected = own.render(**given, **tokenizer.special_tokens_map)
+        assert render_messages(of(tokenizer), MESSAGES, add_generation_prompt=prompt) == expected
 
 
 @pytest.mark.parametrize("template", [*TEMPLATES.values(), None])
@@ -49,6 +71,25 @@ def test_today_is_the_date_of_the_study() -> None:
         assert render(tokenizer, MESSAGES, date=date).startswith(f"Today is {date:%d %b %Y}. S")
     assert of(tokenizer).date == DATE
     assert of(tokenizer_with(TEMPLATES["tulu"])).date is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def test_seconds_do_not_depend_on_the_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    tokenizer = tokenizer_with("{{ strftime_now('%s %%s %-s %Y %H:%M%z%Z') }}")
+    try:
+        assert render(tokenizer, MESSAGES) == "1767225600 %s 1767225600 2026 00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_transformers_renders_within_the_budget_too() -> None:
+    tokenizer = tokenizer_with("{% for i in range(99999) %}{{ range(99999) | list }}{% endfor %}")
+    of(tokenizer)
+    with pytest.raises(TemplateLimitError):
+        tokenizer.apply_chat_template(MESSAGES, tokenize=False)
 
 
 def test_the_identity_has_what_the_template_reads_and_nothing_else() -> None:
@@ -107,7 +148,7 @@ def test_the_names_that_a_template_can_reach_are_known() -> None:
     environment = compiled_template("{{ messages }}").environment
     assert environment.sandboxed
     assert set(environment.globals) == GLOBALS | DEFAULT_NAMESPACE.keys()
-    assert set(environment.filters) == DEFAULT_FILTERS.keys()
+    assert set(environment.filters) == DEFAULT_FILTERS.keys() | {MEASURED, SPENT}
     assert DEFAULT_FILTERS.keys() > RANDOM_FILTERS
 
 

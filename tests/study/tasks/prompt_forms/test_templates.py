@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from lm_eval.utils import apply_template, env
 
+from study.bounded_jinja.syntax_tree import MEASURED, SPENT
 from study.errors import StudyError
 from study.tasks.prompt_forms.templates import render_template, sandbox
 
@@ -43,6 +44,11 @@ HOSTILE = (
     "{{ lipsum(1) }}",
     "{% include '/etc/passwd' %}",
 )
+ENDLESS = (
+    "{% for i in range(99999) %}{% for j in range(99999) %}{{ j }}{% endfor %}{% endfor %}",
+    "{{ question.center(10 ** 10) }}",
+    "{{ ('a' * 99 ~ 'b') | regex_replace('(a+)+$', '') }}",
+)
 WRONG = (
     "{{ questoin }}",
     "{{ question",
@@ -61,13 +67,14 @@ def test_the_settings_are_those_of_lm_eval() -> None:
     settings = [name for name, value in vars(env).items() if isinstance(value, str | bool | type)]
     assert {"undefined", "keep_trailing_newline", "trim_blocks", "autoescape"} <= set(settings)
     for name in settings:
-        if name not in ("sandboxed", "loader"):  # templates load no others
+        # Templates load no others, and are the same when they are optimised.
+        if name not in ("sandboxed", "loader", "optimized"):
             assert getattr(sandbox(), name) == getattr(env, name), name
-    assert sandbox().filters.keys() == env.filters.keys() - {"random"}
+    assert sandbox().filters.keys() == env.filters.keys() - {"random"} | {MEASURED, SPENT}
     assert sandbox().extensions.keys() == env.extensions.keys()
 
 
-@pytest.mark.parametrize("template", [*HOSTILE, *WRONG])
+@pytest.mark.parametrize("template", [*HOSTILE, *WRONG, *ENDLESS])
 def test_templates_that_reach_for_code_or_are_wrong_are_one_error(
     template: str, tmp_path: Any
 ) -> None:
