@@ -56,7 +56,9 @@ class HfRunner(ModelRunner):
 
 
 class _StudyHf(HFLM):  # type: ignore[misc]
-    """`hf` with the methods that the runner calls."""
+    """`hf` with what the runner uses."""
+
+    encoding = None
 
     def report(self) -> dict[str, Any]:
         return {}

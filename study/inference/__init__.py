@@ -17,6 +17,7 @@ Modules, in the order in which data passes through them:
 - `attention`: attention over keys and values that several sequences share
 """
 
+from study.inference.lm_eval_model.encoding.cache import EncodingCache
 from study.inference.lm_eval_model.shared_prefix import SharedPrefixLM
 
-__all__ = ["SharedPrefixLM"]
+__all__ = ["EncodingCache", "SharedPrefixLM"]

@@ -1,13 +1,14 @@
 """Log-likelihood requests: one prefix tree for all, and the score of each from its nodes.
 
-In: (context, answer) pairs of token ids. Out: log P(answer | context), and whether greedy search
+In: (context, answer) pairs as token ids. Out: log P(answer | context), and whether greedy search
 would give the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from study.inference.engine import BLOCK_SIZE, Engine
-from study.inference.prefix_tree import Ints, PrefixTree, build_prefix_tree
+from study.inference.prefix_tree import (
+    Ints,
+    PrefixTree,
+    Tokens,
+    TokenSequences,
+    build_prefix_tree,
+)
 
 MAX_SOFTMAX_ROWS = 256
 "Rows of logits whose log-softmax is computed at a time."
@@ -24,7 +31,7 @@ MAX_SOFTMAX_ROWS = 256
 
 @dataclass(frozen=True)
 class RequestTree:
-    """The requests of one call."""
+    """The prefix tree of requests, and where in it their answers are."""
 
     tree: PrefixTree
     nodes: Ints
@@ -35,21 +42,81 @@ class RequestTree:
     "[requests]: where the tokens of each answer begin in `nodes` and `targets`."
 
 
-def build_request_tree(
-    requests: Sequence[tuple[list[int], list[int]]], max_length: int
-) -> RequestTree:
-    """One tree of all (context, answer) requests, for a context window of `max_length` tokens.
+@dataclass(frozen=True, eq=False)
+class EncodedRequests:
+    """(context, answer) requests as token ids."""
 
-    Sequences that are too long are truncated from the left, as lm-eval does.
-    """
-    # One more than the window: the last token is predicted, but not an input.
-    sequences = [(context + answer)[-(max_length + 1) : -1] for context, answer in requests]
-    tree = build_prefix_tree(sequences, block_size=BLOCK_SIZE)
-    sizes = np.array([len(answer) for _, answer in requests], dtype=np.int64)
-    ends = np.array([len(tokens) for tokens in sequences], dtype=np.int64)
-    nodes = tree.paths(np.arange(len(requests)), ends - sizes, ends)
-    targets = np.array([token for _, answer in requests for token in answer], dtype=np.int64)
-    return RequestTree(tree, nodes, targets, np.cumsum(sizes) - sizes)
+    inputs: TokenSequences
+    "Context and answer of each request, without the last token, which is predicted but not read."
+    answers: Tokens
+    "The tokens of all answers."
+    starts: Ints
+    "[requests + 1]: where each answer begins in `answers`."
+    _trees: dict[int, RequestTree] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[list[int], list[int]]]) -> EncodedRequests:
+        """Requests from their tokens; ValueError for a request without any."""
+        inputs, answers, starts = [], [], [0]
+        for context, answer in pairs:
+            if not context and not answer:
+                raise ValueError("a request needs a token")
+            inputs.append((context + answer)[:-1])
+            answers += answer
+            starts.append(len(answers))
+        return cls(
+            TokenSequences.of(inputs),
+            np.array(answers, dtype=np.int32),
+            np.array(starts, dtype=np.int64),
+        )
+
+    @classmethod
+    def without_answers(cls, texts: Sequence[list[int]]) -> EncodedRequests:
+        """Texts of which nothing is predicted."""
+        starts = np.zeros(len(texts) + 1, dtype=np.int64)
+        return cls(TokenSequences.of(texts), np.empty(0, dtype=np.int32), starts)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def size(self) -> int:
+        """Number of tokens that are stored."""
+        return len(self.inputs.tokens) + len(self.answers)
+
+    @property
+    def answer_lengths(self) -> Ints:
+        """[requests]: tokens of each answer."""
+        return np.diff(self.starts)
+
+    def pairs(self) -> list[tuple[list[int], list[int]]]:
+        """The tokens of each request, divided into context and answer."""
+        tokens, starts = self.answers.tolist(), self.starts.tolist()
+        answers = [tokens[start:stop] for start, stop in pairwise(starts)]
+        return [
+            (inputs[: len(inputs) + 1 - len(answer)], answer)
+            for inputs, answer in zip(self.inputs.lists(), answers, strict=True)
+        ]
+
+    def tree(self, max_length: int) -> RequestTree:
+        """One tree of all requests, for a context window of `max_length` tokens.
+
+        Sequences that are too long are truncated from the left, as lm-eval does. The tree is kept
+        for the next model.
+        """
+        if max_length not in self._trees:
+            self._trees.clear()
+            self._trees[max_length] = self._tree(max_length)
+        return self._trees[max_length]
+
+    def _tree(self, max_length: int) -> RequestTree:
+        inputs = self.inputs
+        if len(self) and inputs.lengths.max() > max_length:
+            inputs = TokenSequences.of(tokens[-max_length:] for tokens in inputs.lists())
+        tree = build_prefix_tree(inputs, block_size=BLOCK_SIZE)
+        ends = inputs.lengths
+        nodes = tree.paths(np.arange(len(self)), ends - self.answer_lengths, ends)
+        return RequestTree(tree, nodes, self.answers.astype(np.int64), self.starts[:-1])
 
 
 def score_requests(

@@ -8,6 +8,7 @@ In: a folder with `study.yaml`. Out: a `Run`. Every file is read when it is firs
     results/responses      what models gave for the items of each cell (cell_store)
     results/cells, packs   scores of the responses (cell_store)
     results/imports        scores measured elsewhere (imported)
+    results/cache          what is cheap to compute again; may be deleted at any time
 """
 
 from __future__ import annotations
@@ -60,6 +61,11 @@ class Run:
     def lock_file(self) -> Path:
         """The file of the lock."""
         return self.folder / LOCK_NAME
+
+    @property
+    def cache(self) -> Path:
+        """The folder of what processes compute for each other, which is no part of the results."""
+        return self.results / "cache"
 
     @cached_property
     def cells(self) -> CellStore:

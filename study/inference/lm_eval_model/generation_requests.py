@@ -73,7 +73,7 @@ class GenerationLM(PlainGenerationLM):
                 f"window of {self.max_length} tokens"
             )
         contexts = list(dict.fromkeys(request.args[0] for request in requests))
-        prompts = [self.encode_generation_prompt(context)[-max_prompt:] for context in contexts]
+        prompts = [ids[-max_prompt:] for ids in self.encoded_generation_prompts(contexts)]
         progress = self._progress or GenerationProgress()
         ids = request_ids((context, requests[0].args[1]) for context in contexts)
         generated = [progress.tokens.setdefault(request_id, []) for request_id in ids]

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from tqdm import tqdm
 
 from study.inference.engine import Engine
-from study.inference.lm_eval_model.encoding import CachedEncodingLM
+from study.inference.lm_eval_model.encoding.model import CachedEncodingLM
 from study.inference.memory import is_out_of_memory, plain_batch_size, release_memory
 from study.inference.probe.model_probe import ProbeResult, probe_model
 

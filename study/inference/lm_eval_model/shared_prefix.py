@@ -16,7 +16,8 @@ from study.inference.lm_eval_model.thinking_requests import ThinkingLM
 class SharedPrefixLM(LoglikelihoodLM, ThinkingLM):
     """lm-eval's `hf` model with packed forward passes.
 
-    Takes the arguments of `hf`, and `memory_share`, which scales down the first budget of tokens.
+    Takes the arguments of `hf`, `memory_share`, which scales down the first budget of tokens, and
+    `encodings`, token ids that models with the same tokenizer share.
     `batch_size` has no effect: sizes follow from the memory available. Public beyond `hf`:
 
     - `report()`: which path requests took, and the result of the probe
@@ -25,5 +26,6 @@ class SharedPrefixLM(LoglikelihoodLM, ThinkingLM):
     - `generate_thinking(requests, format, budget)`: answers after a bounded length of thinking
     - `encoded(texts)`: token ids of many texts at once
     - `continuation_lengths(requests)`: number of tokens that log-likelihood requests score
+    - `encoding`: the identity of how texts are encoded
     - `probe`: the result of the probe
     """

@@ -103,12 +103,14 @@ class ThinkingLM(TokenGenerationLM):
         progress = self._progress or GenerationProgress()
         responses = [
             _Response(
-                self.encode_generation_prompt(context)[-max_prompt:],
+                prompt[-max_prompt:],
                 context.rstrip().endswith(format.opening),
                 progress.tokens.setdefault(f"{name}-thinking", []),
                 progress.tokens.setdefault(f"{name}-answer", []),
             )
-            for context, name in zip(contexts, ids, strict=True)
+            for context, prompt, name in zip(
+                contexts, self.encoded_generation_prompts(contexts), ids, strict=True
+            )
         ]
         if reason := self._reason_for_plain_generation(options):
             self._counts.plain[reason] += len(responses)

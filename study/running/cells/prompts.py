@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
 
 from study.models.chat_templates.rendering import ChatTemplate
 from study.planning.cells.cell import Cell
@@ -18,6 +19,8 @@ from study.planning.cost.estimate import CACHED_REQUESTS
 from study.tasks.demonstrations import Demonstrations, fixed_sampler
 from study.tasks.items import Document
 from study.tasks.lm_eval.types import LmEvalRequest, LmEvalSampler, LmEvalTask
+
+_Derived = TypeVar("_Derived")
 
 
 class AuditError(Exception):
@@ -32,6 +35,19 @@ class Prompts:
     "The lm-eval requests of each item."
     shots: tuple[int, ...]
     "The number of demonstrations that lm-eval used for each item."
+    _derived: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def all_requests(self) -> list[LmEvalRequest]:
+        """The requests of all items."""
+        return [request for item_requests in self.requests for request in item_requests]
+
+    def derived(self, index: object, derive: Callable[[], _Derived]) -> _Derived:
+        """What follows from the prompts and an index; derived once for all models."""
+        if index not in self._derived:
+            self._derived[index] = derive()
+        derived: _Derived = self._derived[index]
+        return derived
 
 
 def render_prompts(

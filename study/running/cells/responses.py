@@ -42,6 +42,22 @@ class TokenAudit:
     "Tokens of all requests."
 
 
+@dataclass(frozen=True)
+class _PromptTokens:
+    """What an audit needs of the token ids, which is the same for all models with a tokenizer."""
+
+    first_token_ids: list[int]
+    digest: str
+    bos_counts: list[int]
+    "The numbers of <bos> with which prompts begin, each once, ascending."
+    adds_bos: bool
+    "Whether the tokenizer puts <bos> before plain text."
+    lengths: list[int]
+    "Tokens of each request."
+    continuations: dict[int, int]
+    "Tokens of the continuation of each scored request, by the request's `id`."
+
+
 def collect_responses(
     lm: LmEvalModel,
     task: LmEvalTask,
@@ -50,10 +66,11 @@ def collect_responses(
     cell: Cell,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Query the model; returns the audit of the cell and a row of `schema.RESPONSES` per item."""
-    requests = [request for item_requests in prompts.requests for request in item_requests]
+    requests = prompts.all_requests
     reserved = reserved_tokens(cell.rendering, cell.arm.thinking_tokens)
-    audit = audit_tokens(lm, requests, cell, prompt_limit(lm.max_length, task, reserved))
+    audit = audit_tokens(lm, prompts, cell, prompt_limit(lm.max_length, task, reserved))
     items = list(zip(documents, prompts.requests, prompts.shots, strict=True))
+    hashes = prompts.derived("hashes", lambda: _prompt_hashes(prompts))
     truncated = []
     for document, item_requests, shots in items:
         truncated.append(any(id(request) in audit.too_long for request in item_requests))
@@ -62,17 +79,19 @@ def collect_responses(
                 f"item {document.index}: its {shots} demonstrations exceed the context window"
             )
     thinking = query_model(lm, requests, cell)
-    lengths = _continuation_lengths(lm, requests)
+    lengths = _prompt_tokens(lm, prompts).continuations
     rows = [
         {
             "item": document.index,
-            "prompt_hash": _prompt_hash(item_requests),
+            "prompt_hash": prompt_hash,
             "shots": shots,
             "truncated": is_truncated,
             **_response(item_requests, lengths),
             **thinking.columns(item_requests),
         }
-        for (document, item_requests, shots), is_truncated in zip(items, truncated, strict=True)
+        for (document, item_requests, shots), is_truncated, prompt_hash in zip(
+            items, truncated, hashes, strict=True
+        )
     ]
     results = {
         "n_items": len(rows),
@@ -88,39 +107,58 @@ def collect_responses(
     return results, rows
 
 
-def audit_tokens(
-    lm: LmEvalModel, requests: list[LmEvalRequest], cell: Cell, limit: int
-) -> TokenAudit:
+def audit_tokens(lm: LmEvalModel, prompts: Prompts, cell: Cell, limit: int) -> TokenAudit:
     """Count tokens and <bos> of every prompt as the model reads it; AuditError for a wrong count.
 
     With a tokenizer that puts <bos> before plain text, every prompt must have exactly one; with
     another, a chat template must not produce two.
     """
+    read = _prompt_tokens(lm, prompts)
+    least, most = read.bos_counts[0], read.bos_counts[-1]
+    if most > 1 or (read.adds_bos and least == 0):
+        wanted = "one" if read.adds_bos else "one at most"
+        raise AuditError(
+            f"prompts of {cell.arm.name} begin with {read.bos_counts} <bos>, not {wanted}"
+        )
+    too_long = frozenset(
+        id(request)
+        for request, length in zip(prompts.all_requests, read.lengths, strict=True)
+        if length > limit
+    )
+    return TokenAudit(
+        too_long, read.first_token_ids, read.digest, most, max(read.lengths), sum(read.lengths)
+    )
+
+
+def _prompt_tokens(lm: LmEvalModel, prompts: Prompts) -> _PromptTokens:
+    if lm.encoding is None:
+        return _count_tokens(lm, prompts.all_requests)
+    return prompts.derived(lm.encoding, lambda: _count_tokens(lm, prompts.all_requests))
+
+
+def _count_tokens(lm: LmEvalModel, requests: list[LmEvalRequest]) -> _PromptTokens:
     contexts = list(dict.fromkeys(request.args[0] for request in requests))
     ids = dict(zip(contexts, lm.encoded(contexts), strict=True))
     if "" in ids:
         ids[""] = [lm.prefix_token_id]
-    answers = sorted({request.args[1] for request in requests if _is_scored(request)})
+    scored = [request for request in requests if _is_scored(request)]
+    answers = sorted({request.args[1] for request in scored})
     sizes = dict(zip(answers, _token_counts(lm.tokenizer, answers), strict=True))
     bos = lm.tokenizer.bos_token_id
-    adds_bos = bos is not None and lm.tokenizer("a").input_ids[:1] == [bos]
-    counts = {_leading(token_ids, bos) for token_ids in ids.values()}
-    if bos is not None and (max(counts) > 1 or (adds_bos and min(counts) == 0)):
-        wanted = "one" if adds_bos else "one at most"
-        raise AuditError(
-            f"prompts of {cell.arm.name} begin with {sorted(counts)} <bos>, not {wanted}"
-        )
-    too_long, longest, tokens = set(), 0, 0
-    for request in requests:
-        length = len(ids[request.args[0]])
-        if _is_scored(request):
-            length += sizes[request.args[1]]
-        longest, tokens = max(longest, length), tokens + length
-        if length > limit:
-            too_long.add(id(request))
-    first = ids[contexts[0]][:RECORDED_TOKENS]
-    digest = hashlib.sha256(json.dumps([ids[context] for context in contexts]).encode()).hexdigest()
-    return TokenAudit(frozenset(too_long), first, digest, max(counts), longest, tokens)
+    continuations = lm.continuation_lengths(scored) if scored else []
+    return _PromptTokens(
+        first_token_ids=ids[contexts[0]][:RECORDED_TOKENS],
+        digest=hashlib.sha256(
+            json.dumps([ids[context] for context in contexts]).encode()
+        ).hexdigest(),
+        bos_counts=sorted({_leading(token_ids, bos) for token_ids in ids.values()}),
+        adds_bos=bos is not None and lm.tokenizer("a").input_ids[:1] == [bos],
+        lengths=[
+            len(ids[request.args[0]]) + (sizes[request.args[1]] if _is_scored(request) else 0)
+            for request in requests
+        ],
+        continuations=dict(zip(map(id, scored), continuations, strict=True)),
+    )
 
 
 def _is_scored(request: LmEvalRequest) -> bool:
@@ -139,13 +177,6 @@ def _leading(token_ids: list[int], bos: int | None) -> int:
     while count < len(token_ids) and token_ids[count] == bos:
         count += 1
     return count
-
-
-def _continuation_lengths(lm: LmEvalModel, requests: list[LmEvalRequest]) -> dict[int, int]:
-    """Tokens of each request's continuation, by the request's `id`."""
-    scored = [request for request in requests if _is_scored(request)]
-    lengths = lm.continuation_lengths(scored) if scored else []
-    return {id(request): length for request, length in zip(scored, lengths, strict=True)}
 
 
 def _response(requests: tuple[LmEvalRequest, ...], lengths: dict[int, int]) -> dict[str, Any]:
@@ -167,6 +198,10 @@ def _response(requests: tuple[LmEvalRequest, ...], lengths: dict[int, int]) -> d
         "tokens": [lengths[id(request)] for request in requests],
         **sizes,
     }
+
+
+def _prompt_hashes(prompts: Prompts) -> list[str]:
+    return [_prompt_hash(requests) for requests in prompts.requests]
 
 
 def _prompt_hash(requests: tuple[LmEvalRequest, ...]) -> str:

@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
 from study.hardware import device_kind
 from study.models.folders.loader import FolderLoader
+from study.models.token_store import TokenStore
 from study.models.weights import ModelFacts, folder_facts, model_facts
 from study.planning.cells.cell import Cell
 from study.planning.cost.throughput import Timings
@@ -28,6 +29,9 @@ from study.running.cells.run_cell import CellRunner, LoadedModel
 from study.running.events import Event
 from study.tasks.lm_eval.library import task_library
 from study.tuning.identity import TunedModel
+
+if TYPE_CHECKING:
+    from study.inference import EncodingCache
 
 
 class DeviceLostError(Exception):
@@ -56,6 +60,7 @@ class ModelRunner:
         self.start_seconds, self.on_tuning = start_seconds, on_tuning
         self._monitor = ForwardPassMonitor(on_pass)
         self._library = task_library(run.study)
+        self._encodings: EncodingCache | None = None
         self._cells = CellRunner(run, self._library, device, self._monitor, clock)
 
     def run_job(self, job: Job, *, memory_share: float = 1.0) -> Iterator[Event]:
@@ -177,8 +182,10 @@ class ModelRunner:
         return facts, locked.revision if locked else job.model.revision
 
     def _load(self, job: Job, memory_share: float, timings: Timings) -> LoadedModel:
-        from study.inference import SharedPrefixLM
+        from study.inference import EncodingCache, SharedPrefixLM
 
+        if self._encodings is None:
+            self._encodings = EncodingCache(TokenStore(self.run.cache / "tokens"))
         started = time.perf_counter()
         self.run.reload()
         facts, revision = self._facts(job)
@@ -186,6 +193,7 @@ class ModelRunner:
         study = self.run.study
         lm: Any = SharedPrefixLM(
             memory_share=memory_share,
+            encodings=self._encodings,
             parallelize=self.spread,
             pretrained=str(facts.folder),
             device=self.device,

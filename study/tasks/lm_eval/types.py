@@ -117,6 +117,8 @@ class LmEvalModel(Protocol):
     tokenizer: Any
     max_length: int
     prefix_token_id: int
+    encoding: str | None
+    "What decides token ids besides the texts; None if that is not known."
 
     def encoded(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts, as the model reads them."""

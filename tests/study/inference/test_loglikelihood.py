@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from study.inference import loglikelihood
-from study.inference.loglikelihood import build_request_tree, row_logprobs
+from study.inference.loglikelihood import EncodedRequests, row_logprobs
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 256])
@@ -23,9 +25,38 @@ def test_row_logprobs(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_request_tree_truncates_from_the_left() -> None:
-    requests = build_request_tree([([1, 2, 3, 4], [5, 6]), ([9], [7])], max_length=3)
+    encoded = EncodedRequests.of([([1, 2, 3, 4], [5, 6]), ([9], [7])])
+    requests = encoded.tree(max_length=3)
     assert requests.targets.tolist() == [5, 6, 7]
     assert requests.starts.tolist() == [0, 2]
     # The window of the first request is 3 4 5, and 6 is only predicted.
     assert requests.tree.tokens[requests.nodes].tolist() == [4, 5, 9]
     assert sorted(requests.tree.tokens.tolist()) == [3, 4, 5, 9]
+
+
+Pairs = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, 2), min_size=1, max_size=6),
+        st.lists(st.integers(0, 2), min_size=1, max_size=4),
+    ),
+    max_size=8,
+)
+
+
+@given(Pairs)
+def test_requests_are_divided_where_they_were(pairs: list[tuple[list[int], list[int]]]) -> None:
+    encoded = EncodedRequests.of(pairs)
+    assert encoded.pairs() == pairs
+    assert encoded.answer_lengths.tolist() == [len(answer) for _, answer in pairs]
+
+
+def test_a_tree_is_built_once_for_each_length() -> None:
+    encoded = EncodedRequests.of([([1, 2], [3]), ([1, 2], [4])])
+    tree = encoded.tree(8)
+    assert encoded.tree(8) is tree
+    assert encoded.tree(1) is not tree
+
+
+def test_a_request_without_tokens() -> None:
+    with pytest.raises(ValueError, match="needs a token"):
+        EncodedRequests.of([([], [])])

@@ -22,18 +22,23 @@ def request(context: str, continuation: str = " red") -> Any:
     return Instance("loglikelihood", {}, (context, continuation), 0, ("t", 0, 1))
 
 
+def prompts(*requests: Any) -> Prompts:
+    """Each request as an item."""
+    return Prompts(tuple((each,) for each in requests), (0,) * len(requests))
+
+
 def test_two_bos_are_an_error(tuned_model: SharedPrefixLM, cell_of: CellOf) -> None:
     cell = cell_of("tuned-0shot-chat")
     with pytest.raises(AuditError, match=r"begin with \[2\] <bos>, not one"):
-        audit_tokens(tuned_model, [request(f"<bos> <bos> {PROMPT}")], cell, 100)
+        audit_tokens(tuned_model, prompts(request(f"<bos> <bos> {PROMPT}")), cell, 100)
 
 
 def test_one_prompt_of_two_with_a_wrong_number_of_bos_is_an_error(
     tuned_model: SharedPrefixLM, cell_of: CellOf
 ) -> None:
-    requests = [request(PROMPT), request(f"<bos> <bos> {PROMPT}")]
+    several = prompts(request(PROMPT), request(f"<bos> <bos> {PROMPT}"))
     with pytest.raises(AuditError, match=r"prompts of base-0shot begin with \[1, 2\] <bos>"):
-        audit_tokens(tuned_model, requests, cell_of("base-0shot"), 100)
+        audit_tokens(tuned_model, several, cell_of("base-0shot"), 100)
 
 
 def test_tokens_are_counted_as_the_model_reads_them(
@@ -42,7 +47,7 @@ def test_tokens_are_counted_as_the_model_reads_them(
     short, long = request(PROMPT), request(f"{PROMPT} {PROMPT}", " red green")
     ids = tuned_model.tokenizer(PROMPT).input_ids
     size = len(ids) + 1
-    audit = audit_tokens(tuned_model, [short, long], cell_of("base-0shot"), size)
+    audit = audit_tokens(tuned_model, prompts(short, long), cell_of("base-0shot"), size)
     assert audit.bos_count == 1
     assert audit.first_token_ids == ids[:RECORDED_TOKENS]
     assert audit.too_long == {id(long)}
@@ -68,8 +73,8 @@ def test_responses_of_a_cell(
     cell = cell_of("base-0shot")
     task, items = task_cache.prompted(cell)
     documents = items.evaluated(6)
-    prompts = render_prompts(task, documents, Demonstrations(()), cell, None)
-    results, rows = collect_responses(tuned_model, task, documents, prompts, cell)
+    rendered = render_prompts(task, documents, Demonstrations(()), cell, None)
+    results, rows = collect_responses(tuned_model, task, documents, rendered, cell)
     assert results["n_items"] == len(rows) == 6
     assert results["effective_shots"] == {"least": 0, "most": 0}
     assert results["truncated_items"] == 0

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from study.inference.lm_eval_model import encoding
-from study.inference.lm_eval_model.encoding import Encoder
+from study.inference.lm_eval_model.encoding import texts as encoding
+from study.inference.lm_eval_model.encoding.texts import Encoder
 from tests.study.inference.small_models import build_tokenizer, windowed_pair
 
 TEXTS = ["the bath", "<bos>the bath", "in an inn", ""]
@@ -52,4 +52,4 @@ def test_token_ids_are_those_of_hf() -> None:
     assert ours.tok_encode("the bath", left_truncate_len=2) == theirs.tok_encode(
         "the bath", left_truncate_len=2
     )
-    assert ours.encode_generation_prompt("<bos>a")[:2] != [1, 1]
+    assert ours.encoded_generation_prompts(["<bos>a"])[0][:2] != [1, 1]
