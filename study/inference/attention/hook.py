@@ -27,7 +27,7 @@ from study.inference.attention.kernels import ScoreTransform
 
 IMPLEMENTATION = "shared-prefix"
 "The name under which the functions are registered with transformers."
-UNSUPPORTED_ARGUMENTS = ("s_aux", "position_bias", "head_mask")
+UNSUPPORTED_ARGUMENTS = ("position_bias", "head_mask")
 "Arguments of transformers' attention functions that change attention scores."
 
 
@@ -63,6 +63,8 @@ class AttentionInputs:
     transform: ScoreTransform
     rule: PositionRule | None
     "None if every ancestor may be attended to."
+    sinks: Tensor | None = None
+    "[heads]: logits of attention sinks, one for each head."
 
 
 AttentionFunction = Callable[[AttentionInputs], Tensor]
@@ -110,6 +112,7 @@ def _call_current_function(
     attention_mask: PositionRule | None,
     scaling: float | None = None,
     softcap: float | None = None,
+    s_aux: Tensor | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """An attention function with the signature that transformers expects."""
@@ -126,7 +129,7 @@ def _call_current_function(
     forward_pass.modules.add(module)
     scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
     inputs = AttentionInputs(
-        module, query, key, value, ScoreTransform(scale, softcap), attention_mask
+        module, query, key, value, ScoreTransform(scale, softcap), attention_mask, s_aux
     )
     return forward_pass.function(inputs).unsqueeze(0), None
 

@@ -166,3 +166,13 @@ def merge_attention(out: Tensor, lse: Tensor, other: Tensor, other_lse: Tensor) 
     weight = torch.sigmoid(other_lse - lse).unsqueeze(-1)
     out.lerp_(other.to(out.dtype), weight.to(out.dtype))
     torch.logaddexp(lse, other_lse, out=lse)
+
+
+def apply_sinks(out: Tensor, lse: Tensor, sinks: Tensor | None) -> None:
+    """Add attention sinks to the softmax of `out` [..., heads, D] and `lse` [..., heads], in place.
+
+    A sink is one more score of its head without a value, as in gpt-oss: it takes its share of the
+    weight. It is added once, after all keys are merged. Without sinks nothing changes.
+    """
+    if sinks is not None:
+        out.mul_(torch.sigmoid(lse - sinks.float()).unsqueeze(-1))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from study.inference.attention.hook import AttentionInputs, PositionRule
-from study.inference.attention.kernels import attention, merge_attention
+from study.inference.attention.kernels import apply_sinks, attention, merge_attention
 from study.inference.attention.pack_plan import AncestorSpan, PackPlan, PackPlanner
 from study.inference.attention.path_cache import KeysValues, PathCache, bytes_per_token
 from study.inference.packed_batches import PackedBatch
@@ -74,6 +74,7 @@ class PrefillAttention:
         for span in plan.spans:
             self._merge_span(span, inputs, out, lse)
         self._keep(inputs)
+        apply_sinks(out, lse, inputs.sinks)
         return out.to(q.dtype)
 
     def next_path(self) -> PathCache:

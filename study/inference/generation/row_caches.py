@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from study.inference.attention.hook import AttentionInputs, PositionRule
-from study.inference.attention.kernels import attention, merge_attention
+from study.inference.attention.kernels import apply_sinks, attention, merge_attention
 from study.inference.attention.masks import Mask
 from study.inference.attention.path_cache import KeysValues, PathCache
 from study.inference.attention.windows import first_visible
@@ -111,6 +111,7 @@ class RowCaches:
             k, v = (x[:, :, view.prefix_start :] for x in self.prefix.layers[module])
             other, other_lse = attention(q, k, v, inputs.transform, mask=view.prefix_mask)
             merge_attention(out, lse, other[0].transpose(0, 1), other_lse[0].transpose(0, 1))
+        apply_sinks(out, lse, inputs.sinks)
         return out.to(q.dtype)
 
     def _view(self, inputs: AttentionInputs) -> _View:

@@ -59,6 +59,7 @@ PACKED: dict[str, tuple[str, dict[str, Any]]] = {
     "granite": ("granite", GROUPED),
     "starcoder2": ("starcoder2", GROUPED),
     "llama4, chunks": ("llama4_text", LLAMA4),
+    "gpt_oss, sinks": ("gpt_oss", {**WIDE, **WINDOWED, "num_local_experts": 4}),
 }
 PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "gptj": ("gptj", {**GPT2, "rotary_dim": 4}),
@@ -97,9 +98,11 @@ def build_model(kind: str, config: dict[str, Any]) -> Any:
 
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **config)).eval()
-    for weight in model.parameters():
+    for name, weight in model.named_parameters():
         if weight.ndim > 1:
             torch.nn.init.normal_(weight, std=0.25)
+        if name.endswith("sinks"):
+            torch.nn.init.normal_(weight, std=2.0)
     return model
 
 

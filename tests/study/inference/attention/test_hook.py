@@ -73,7 +73,7 @@ def test_a_rule_broadcasts() -> None:
     assert rule.allows(queries.unsqueeze(1), queries).tolist() == expected
 
 
-@pytest.mark.parametrize("name", ["s_aux", "position_bias", "head_mask"])
+@pytest.mark.parametrize("name", ["position_bias", "head_mask"])
 def test_unsupported_arguments(name: str) -> None:
     q = torch.zeros(1, 1, 2, 4)
     with pytest.raises(UnsupportedModelError, match=name):

@@ -9,6 +9,7 @@ import torch
 
 from study.inference.attention.kernels import (
     ScoreTransform,
+    apply_sinks,
     attention,
     merge_attention,
     plain_attention,
@@ -87,3 +88,26 @@ def test_soft_cap() -> None:
     scores = torch.tanh(q @ k.transpose(-1, -2) / 2) * 2
     out = plain_attention(q, k, v, ScoreTransform(1.0, 2.0))[0]
     torch.testing.assert_close(out, scores.softmax(-1) @ v, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_sinks_are_one_more_logit(device: str) -> None:
+    """The formula of transformers' gpt-oss: a column of the softmax without a value."""
+    q, k, v = random_qkv(device)
+    sinks = torch.linspace(-2, 6, 4, device=device)
+    column = sinks.reshape(1, 4, 1, 1).expand(2, 4, 9, 1)
+    weights = torch.cat([q @ k.transpose(-1, -2) * 0.3, column], -1).softmax(-1)
+    expected = (weights[..., :-1] @ v).transpose(1, 2)
+    # Applied once, after outputs over disjoint keys are merged.
+    out, lse = (
+        x.transpose(1, 2) for x in attention(q, k[:, :, :5], v[:, :, :5], ScoreTransform(0.3))
+    )
+    other, other_lse = (
+        x.transpose(1, 2) for x in attention(q, k[:, :, 5:], v[:, :, 5:], ScoreTransform(0.3))
+    )
+    merge_attention(out, lse, other, other_lse)
+    unchanged = out.clone()
+    apply_sinks(out, lse, None)
+    assert torch.equal(out, unchanged)
+    apply_sinks(out, lse, sinks)
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
