@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from study.inference.lm_eval_model.encoding.shared_beginnings import shared_encoder
+
 MAX_CACHED_TOKENS = 2**24
 "The cache is emptied when it holds more tokens than this."
 
@@ -44,7 +46,33 @@ class Encoder:
             ]
             if not new:
                 continue
-            options = {} if add_special is None else {"add_special_tokens": add_special}
-            for text, ids in zip(new, self._tokenizer(new, **options).input_ids, strict=True):
+            for text, ids in zip(new, self._ids(new, add_special), strict=True):
                 self._cache[text, add_special] = ids
                 self._cached_tokens += len(ids)
+
+    def _ids(self, texts: list[str], add_special: bool | None) -> list[list[int]]:
+        options = {} if add_special is None else {"add_special_tokens": add_special}
+        shared = shared_encoder(self._tokenizer) if len(texts) > 1 else None
+        if shared is not None:
+            encoded = shared.encode(texts)
+            (complete,) = self._tokenizer(texts[:1], **options).input_ids
+            around = _special_tokens(encoded[0], complete)
+            if around is not None:
+                before, after = around
+                return [before + ids + after for ids in encoded]
+        whole: list[list[int]] = self._tokenizer(texts, **options).input_ids
+        return whole
+
+
+def _special_tokens(plain: list[int], complete: list[int]) -> tuple[list[int], list[int]] | None:
+    """The special tokens before and after a text, from its ids without and with them; None if they
+    do not follow from these."""
+    size = len(plain)
+    places = [
+        start
+        for start in range(len(complete) - size + 1)
+        if complete[start : start + size] == plain
+    ]
+    if len(places) != 1:
+        return None
+    return complete[: places[0]], complete[places[0] + size :]
