@@ -14,10 +14,10 @@ import math
 from dataclasses import dataclass
 
 import pandas as pd
-from scipy import stats
 
 from analysis.formatting import number, probability
 from analysis.statistics.correlation.equivalence import equivalence
+from analysis.statistics.distributions import normal_cdf, normal_quantile, normal_tail
 from analysis.statistics.families import Families
 from analysis.statistics.items.sampling import (
     check_number,
@@ -118,8 +118,8 @@ def power(
         measured = r * reliability
         df = independent - 3
         shift = math.atanh(measured) * math.sqrt(df) if df > 0 else math.nan
-        quantile = float(stats.norm.ppf(1 - alpha / 2))
-        reached = float(stats.norm.sf(quantile - shift) + stats.norm.cdf(-quantile - shift))
+        quantile = float(normal_quantile(1 - alpha / 2))
+        reached = float(normal_tail(quantile - shift) + normal_cdf(-quantile - shift))
         needed = pairs_needed(
             measured, alpha=alpha, per_family=per_family, intra_family=intra_family
         )

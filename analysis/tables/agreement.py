@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.data.items import AlignedItems, ItemScores
 from analysis.data.points import contrast_points
+from analysis.statistics.distributions import t_quantile, t_tail
 from analysis.statistics.interval import join_noise
 from analysis.statistics.items.paired_items import SUMS, PairedItems, paired_items
 from analysis.tables.exposures import task_exposures
@@ -198,11 +198,11 @@ def _difference(tasks: list[PairedItems]) -> dict[str, Any]:
     task_dfs = np.array([task.clusters - 1 for task in tasks])
     error = math.sqrt(float(variances.sum())) / len(tasks)
     df = float(variances.sum()) ** 2 / float((variances**2 / task_dfs).sum())
-    reach = float(stats.t.ppf(0.975, df)) * error
+    reach = float(t_quantile(0.975, df)) * error
     return {
         "estimate": estimate,
         "low": estimate - reach,
         "high": estimate + reach,
-        "p": 2 * float(stats.t.sf(abs(estimate) / error, df)),
+        "p": 2 * float(t_tail(abs(estimate) / error, df)),
         "note": "",
     }

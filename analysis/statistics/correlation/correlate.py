@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.statistics.correlation.coefficients import SYMBOLS, Coefficient, ranks
-from analysis.statistics.correlation.estimands import Estimand, estimate
+from analysis.statistics.correlation.estimands import Estimand, estimate, estimate_without
 from analysis.statistics.families import Families
 from analysis.statistics.interval import FAMILY_NOISE, Interval, join_noise
 from analysis.statistics.resampling.jackknife import MIN_FAMILIES, Jackknife
@@ -166,8 +166,9 @@ def _jackknife(
     if abs(value) == 1:
         return undefined, math.nan, f"no interval: the estimate is {value:g}"
     replicates = []
-    for family, remaining in families.without_each():
-        replicate, reason = estimate(xs[remaining], ys[remaining], estimand, kind)
+    left_out = [~remaining for _, remaining in families.without_each()]
+    estimates = estimate_without(xs, ys, estimand, kind, left_out)
+    for family, (replicate, reason) in zip(families.names, estimates, strict=True):
         if reason or abs(replicate) == 1:
             reason = reason or f"{replicate:g}"
             return undefined, math.nan, f"no interval: without {family} it is {reason}"

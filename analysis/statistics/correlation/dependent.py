@@ -16,8 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import stats
-
+from analysis.statistics.distributions import normal_quantile, normal_tail, t_tail
 from analysis.statistics.result import Result
 
 
@@ -48,7 +47,7 @@ def williams(r_jk: float, r_jh: float, r_kh: float, n: int) -> CorrelationCompar
     mean = (r_jk + r_jh) / 2
     denominator = 2 * (n - 1) / (n - 3) * determinant + mean**2 * (1 - r_kh) ** 3
     t = (r_jk - r_jh) * math.sqrt((n - 1) * (1 + r_kh) / denominator)
-    p = 2 * float(stats.t.sf(abs(t), n - 3))
+    p = 2 * float(t_tail(abs(t), n - 3))
     return CorrelationComparison("Williams 1959", r_jk - r_jh, t, p, n)
 
 
@@ -76,7 +75,7 @@ def _covariance(a: float, b: float, between: float) -> float:
 
 def _dunn_clark(method: str, a: float, b: float, c: float, n: int) -> CorrelationComparison:
     z = (math.atanh(a) - math.atanh(b)) * math.sqrt(n - 3) / math.sqrt(2 - 2 * c)
-    return CorrelationComparison(method, a - b, z, 2 * float(stats.norm.sf(abs(z))), n)
+    return CorrelationComparison(method, a - b, z, 2 * float(normal_tail(abs(z))), n)
 
 
 def meng(r_jk: float, r_jh: float, r_kh: float, n: int) -> CorrelationComparison:
@@ -87,7 +86,7 @@ def meng(r_jk: float, r_jh: float, r_kh: float, n: int) -> CorrelationComparison
     h = (1 - f * squares) / (1 - squares)
     difference = math.atanh(r_jk) - math.atanh(r_jh)
     z = difference * math.sqrt((n - 3) / (2 * (1 - r_kh) * h))
-    p = 2 * float(stats.norm.sf(abs(z)))
+    p = 2 * float(normal_tail(abs(z)))
     return CorrelationComparison("Meng, Rosenthal & Rubin 1992", r_jk - r_jh, z, p, n)
 
 
@@ -110,7 +109,7 @@ def zou(
 def fisher_interval(r: float, n: int, *, level: float = 0.95) -> tuple[float, float]:
     """Fisher's interval tanh(atanh r ± z/√(n - 3)) of n independent observations (Fisher 1921)."""
     _check(n, 4, r)
-    reach = float(stats.norm.ppf(0.5 + level / 2)) / math.sqrt(n - 3)
+    reach = float(normal_quantile(0.5 + level / 2)) / math.sqrt(n - 3)
     return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
 
 
@@ -120,7 +119,7 @@ def bonett_wright_interval(rho: float, n: int, *, level: float = 0.95) -> tuple[
     The variance of Fisher's transform is (1 + ρ²/2)/(n - 3).
     """
     _check(n, 4, rho)
-    reach = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    reach = float(normal_quantile(0.5 + level / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
     return math.tanh(math.atanh(rho) - reach), math.tanh(math.atanh(rho) + reach)
 
 
@@ -128,9 +127,7 @@ def independent(r1: float, n1: int, r2: float, n2: int) -> CorrelationComparison
     """Fisher's z test of two correlations of different observations."""
     _check(min(n1, n2), 4, r1, r2)
     z = (math.atanh(r1) - math.atanh(r2)) / math.sqrt(1 / (n1 - 3) + 1 / (n2 - 3))
-    return CorrelationComparison(
-        "Fisher 1921", r1 - r2, z, 2 * float(stats.norm.sf(abs(z))), n1 + n2
-    )
+    return CorrelationComparison("Fisher 1921", r1 - r2, z, 2 * float(normal_tail(abs(z))), n1 + n2)
 
 
 def steiger_nonoverlapping(

@@ -8,11 +8,16 @@ usual test does not show that there is no relation.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
-from scipy import stats
-
+from analysis.statistics.distributions import (
+    normal_quantile,
+    normal_tail,
+    t_quantile,
+    t_tail,
+)
 from analysis.statistics.result import Result
 
 
@@ -57,11 +62,11 @@ def equivalence(
         raise ValueError(f"bound must lie between 0 and 1, found {bound}")
     if n is not None:
         scale, method = 1 / math.sqrt(n - 3), "TOST on Fisher's z, independent pairs"
-        upper, quantile = stats.norm.sf, float(stats.norm.ppf(1 - alpha))
+        upper, quantile = normal_tail, float(normal_quantile(1 - alpha))
     elif error is not None and n_families is not None:
         scale, method = error, "TOST on Fisher's z, family jackknife, t(G-1)"
-        t = stats.t(n_families - 1)
-        upper, quantile = t.sf, float(t.ppf(1 - alpha))
+        df = n_families - 1
+        upper, quantile = functools.partial(t_tail, df=df), float(t_quantile(1 - alpha, df))
     else:
         raise ValueError("give n, or error and n_families")
     z, z0 = math.atanh(r), math.atanh(bound)

@@ -13,6 +13,7 @@ means predict also do better when tuned?
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from analysis.statistics.correlation.coefficients import Coefficient, coefficient_of
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Estimand = Literal["across_pairs", "across_tasks", "pooled", "double_centred"]
 
 ESTIMANDS: tuple[Estimand, ...] = ("across_pairs", "across_tasks", "pooled", "double_centred")
@@ -36,13 +38,29 @@ def estimate(x: Floats, y: Floats, estimand: Estimand, kind: Coefficient) -> tup
     if tasks < MIN_POINTS:
         return math.nan, f"not estimable: {tasks} tasks, {MIN_POINTS} are needed"
     if estimand == "across_tasks":
-        rows = zip(x, y, strict=True)
-        return _average([_correlate_points(a, b, kind, "tasks") for a, b in rows])
+        return _average(_within_pairs(x, y, kind))
     if estimand == "double_centred":
         if pairs < MIN_POINTS:
             return math.nan, f"not estimable: {pairs} pairs, {MIN_POINTS} are needed"
         x, y = _double_centre(x), _double_centre(y)
     return _correlate_points(x.ravel(), y.ravel(), kind, "points")
+
+
+def estimate_without(
+    x: Floats, y: Floats, estimand: Estimand, kind: Coefficient, left_out: Sequence[Bools]
+) -> list[tuple[float, str]]:
+    """Estimate a correlation without each of several sets of pairs (boolean, [pairs]).
+
+    The correlation over tasks within a pair is the same whichever other pairs are left out.
+    """
+    if estimand == "across_tasks" and x.shape[1] >= MIN_POINTS:
+        within = _within_pairs(x, y, kind)
+        return [_average([within[i] for i in np.flatnonzero(~out)]) for out in left_out]
+    return [estimate(x[~out], y[~out], estimand, kind) for out in left_out]
+
+
+def _within_pairs(x: Floats, y: Floats, kind: Coefficient) -> list[tuple[float, str]]:
+    return [_correlate_points(a, b, kind, "tasks") for a, b in zip(x, y, strict=True)]
 
 
 def _correlate_points(x: Floats, y: Floats, kind: Coefficient, unit: str) -> tuple[float, str]:

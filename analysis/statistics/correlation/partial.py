@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from analysis.statistics.correlation.coefficients import (
     SYMBOLS,
@@ -19,6 +18,7 @@ from analysis.statistics.correlation.coefficients import (
     coefficient_of,
     ranks,
 )
+from analysis.statistics.distributions import normal_quantile, t_tail
 from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]
@@ -82,6 +82,6 @@ def partial_correlation(
         return PartialCorrelation(r, math.nan, math.nan, math.nan, df, k, coefficient)
     t = r * math.sqrt(df / (1 - r * r))
     widening = 1 + r * r / 2 if coefficient == "spearman" else 1.0
-    reach = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(widening / (df - 1))
+    reach = float(normal_quantile(0.5 + level / 2)) * math.sqrt(widening / (df - 1))
     low, high = math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
-    return PartialCorrelation(r, low, high, 2 * float(stats.t.sf(abs(t), df)), df, k, coefficient)
+    return PartialCorrelation(r, low, high, 2 * float(t_tail(abs(t), df)), df, k, coefficient)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from analysis.statistics.correlation.coefficients import coefficient_of
+from analysis.statistics.distributions import normal_quantile, t_tail
 from analysis.statistics.families import Families
 from analysis.statistics.result import Result
 
@@ -58,10 +58,10 @@ def within_between(
     df = len(xs) - families.count - 1
     low = high = p = math.nan
     if df >= 3 and abs(within) < 1:
-        reach = float(stats.norm.ppf(0.5 + level / 2)) / math.sqrt(df - 1)
+        reach = float(normal_quantile(0.5 + level / 2)) / math.sqrt(df - 1)
         low, high = math.tanh(math.atanh(within) - reach), math.tanh(math.atanh(within) + reach)
         t = within * math.sqrt(df / (1 - within**2))
-        p = 2 * float(stats.t.sf(abs(t), df))
+        p = 2 * float(t_tail(abs(t), df))
     return WithinBetween(
         pooled=coefficient_of(xs, ys, "pearson"),
         between=coefficient_of(mx, my, "pearson") if families.count > 2 else math.nan,

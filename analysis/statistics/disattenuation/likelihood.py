@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.statistics.disattenuation.moments import correlation_of
+from analysis.statistics.distributions import chi_squared_tail
 from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]
@@ -68,7 +69,7 @@ def by_likelihood(
     `restricted` maximises the restricted likelihood; `test` also computes `p`. ValueError if the
     shapes disagree.
     """
-    from scipy import optimize, stats
+    from scipy import optimize
 
     data = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
     known = np.asarray(errors, dtype=float)
@@ -95,7 +96,7 @@ def by_likelihood(
     best = fit(True)
     p = math.nan
     if test:
-        p = float(stats.chi2.sf(max(0.0, 2 * (fit(False).fun - best.fun)), 1))
+        p = float(chi_squared_tail(max(0.0, 2 * (fit(False).fun - best.fun)), 1))
     within = _covariance(best.x, True)
     _, mu, information = _likelihood(units, noise, within, restricted)
     covariance = within * np.outer(scale, scale)

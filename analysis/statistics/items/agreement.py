@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from analysis.statistics.interval import Interval
 from analysis.statistics.result import Result
@@ -147,6 +146,8 @@ def mcnemar_p(base: ArrayLike, tuned: ArrayLike) -> float:
     gained, lost = int((t & ~b).sum()), int((b & ~t).sum())
     if gained + lost == 0:
         return math.nan
+    from scipy import stats  # it takes long to import
+
     return float(stats.binomtest(gained, gained + lost, 0.5).pvalue)
 
 

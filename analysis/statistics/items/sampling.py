@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from analysis.statistics.distributions import normal_quantile
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
@@ -105,7 +105,7 @@ def normal_quantiles(alpha: float, power: float) -> float:
     """z_{α/2} + z_β of a two-sided test; ValueError unless both lie between 0 and 1."""
     check_share("alpha", alpha)
     check_share("power", power)
-    return float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power))
+    return float(normal_quantile(1 - alpha / 2) + normal_quantile(power))
 
 
 def check_number(name: str, value: float, *, minimum: float, maximum: float = math.inf) -> None:

@@ -13,6 +13,7 @@ Sources: DerSimonian & Laird 1986; Paule & Mandel 1982; Viechtbauer 2005 (REML);
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -20,8 +21,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize
 
+from analysis.statistics.distributions import (
+    chi_squared_tail,
+    normal_quantile,
+    normal_tail,
+    t_quantile,
+    t_tail,
+)
 from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]
@@ -115,9 +123,9 @@ def meta_analysis(
     q = _gls(y, known, x)[2]
     if test == "hartung-knapp":
         covariance = covariance * fit / df
-        quantile, tail = float(stats.t.ppf(0.5 + level / 2, df)), stats.t(df).sf
+        quantile, tail = float(t_quantile(0.5 + level / 2, df)), functools.partial(t_tail, df=df)
     else:
-        quantile, tail = float(stats.norm.ppf(0.5 + level / 2)), stats.norm.sf
+        quantile, tail = float(normal_quantile(0.5 + level / 2)), normal_tail
     errors = np.sqrt(np.diag(covariance))
     spread = quantile * math.sqrt(float(covariance[0, 0]) + tau2)
     only_mean = moderators is None
@@ -126,7 +134,7 @@ def meta_analysis(
         errors=errors,
         tau2=tau2,
         q=q,
-        q_p=float(stats.chi2.sf(q, df)),
+        q_p=float(chi_squared_tail(q, df)),
         i2=100 * max(0.0, (q - df) / q) if q > 0 else 0.0,
         low=beta - quantile * errors,
         high=beta + quantile * errors,

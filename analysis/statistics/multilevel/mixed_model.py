@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse, stats
+from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from analysis.statistics.distributions import normal_tail
 from analysis.statistics.multilevel.reml import RandomEffects, RestrictedLikelihood
 from analysis.statistics.result import Result
 
@@ -73,7 +74,7 @@ class MixedFit(Result):
                 "estimate": self.coefficients,
                 "stderr": self.errors,
                 "z": z,
-                "p": 2 * stats.norm.sf(np.abs(z)),
+                "p": 2 * normal_tail(np.abs(z)),
             }
         )
 

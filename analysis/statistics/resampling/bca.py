@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
+from analysis.statistics.distributions import normal_cdf, normal_quantile
 from analysis.statistics.families import Families
 from analysis.statistics.interval import FAMILY_NOISE, Interval
 
@@ -84,13 +84,13 @@ def bca(
     below = (float(np.mean(resampled < estimate)) + float(np.mean(resampled <= estimate))) / 2
     if not 0 < below < 1:
         return undefined
-    bias = float(stats.norm.ppf(below))
+    bias = float(normal_quantile(below))
     deviations = replicates.mean() - replicates
     spread = float((deviations**2).sum()) ** 1.5
     acceleration = float((deviations**3).sum()) / (6 * spread) if spread > 0 else 0.0
     ends = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
-        z = bias + float(stats.norm.ppf(tail))
-        ends.append(float(stats.norm.cdf(bias + z / (1 - acceleration * z))))
+        z = bias + float(normal_quantile(tail))
+        ends.append(float(normal_cdf(bias + z / (1 - acceleration * z))))
     low, high = np.quantile(resampled, ends)
     return Interval(float(low), float(high), level, METHOD, FAMILY_NOISE)

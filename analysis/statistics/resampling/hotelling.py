@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from analysis.statistics.distributions import f_tail
 from analysis.statistics.resampling.jackknife import Jackknife
 from analysis.statistics.result import Result
 
@@ -43,4 +43,4 @@ def hotelling_test(jackknife: Jackknife) -> HotellingTest:
     inverse = np.linalg.pinv(jackknife.covariance)
     t2 = float(jackknife.estimates @ inverse @ jackknife.estimates)
     f = (families - q) / (q * (families - 1)) * t2
-    return HotellingTest(f, float(stats.f.sf(f, q, families - q)), q, families - q)
+    return HotellingTest(f, float(f_tail(f, q, families - q)), q, families - q)

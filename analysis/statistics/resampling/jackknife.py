@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from analysis.statistics.distributions import t_quantile, t_tail
 from analysis.statistics.families import Families
 from analysis.statistics.interval import FAMILY_NOISE, Interval
 
@@ -68,11 +68,11 @@ class Jackknife:
             return undefined, math.nan, "no interval: no family changes the estimate"
         error = math.sqrt(float(self.covariance[index, index]))
         theta = float(self.estimates[index])
-        reach = float(stats.t.ppf(0.5 + level / 2, groups - 1)) * error
+        reach = float(t_quantile(0.5 + level / 2, groups - 1)) * error
         low, high = theta - reach, theta + reach
         if fisher:
             low, high = math.tanh(low), math.tanh(high)
-        p = 2 * float(stats.t.sf(abs(theta) / error, groups - 1))
+        p = 2 * float(t_tail(abs(theta) / error, groups - 1))
         return Interval(low, high, level, method, FAMILY_NOISE), p, ""
 
 

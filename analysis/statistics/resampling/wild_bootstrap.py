@@ -81,11 +81,10 @@ def wild_test(
     else:
         signs = rng.choice([-1.0, 1.0], size=(draws, groups))
     smallest = smallest_p(groups, draws)
-    observed = _cluster_t(xs, ys[None, :], members)[0]
+    observed = float(_cluster_t(xs, ys, members, np.ones((1, groups)))[0])
     if math.isnan(observed):
         return WildTest(math.nan, math.nan, smallest, len(signs), enumerated, groups)
-    resampled = ys.mean() + (ys - ys.mean()) * (signs @ members)
-    statistics = np.abs(_cluster_t(xs, resampled, members))
+    statistics = np.abs(_cluster_t(xs, ys, members, signs))
     # A resample without variance has no t and counts as extreme, so that p is never too small.
     # Enumerated resamples include the data, whose t may differ in the last digit.
     extreme = int(np.sum(~(statistics < abs(observed) * (1 - 1e-10))))
@@ -93,15 +92,20 @@ def wild_test(
     return WildTest(observed, p, smallest, len(signs), enumerated, groups)
 
 
-def _cluster_t(x: Floats, ys: Floats, members: Floats) -> Floats:
-    """Cluster-robust t [draws] of the slope of each row of `ys` [draws, pairs] on x [pairs]."""
-    dx = x - x.mean()
+def _cluster_t(x: Floats, y: Floats, members: Floats, signs: Floats) -> Floats:
+    """Cluster-robust t [draws] of the slope on x of y, each family's residuals times its sign.
+
+    x and y are [pairs], `members` [families, pairs], `signs` [draws, families]. All sums over pairs
+    are sums over families, whose parts are computed once.
+    """
+    dx, dy = x - x.mean(), y - y.mean()
     sum_of_squares = float(dx @ dx)
     if sum_of_squares == 0:
-        return np.full(len(ys), math.nan)
-    dy = ys - ys.mean(1, keepdims=True)
-    slope = dy @ dx / sum_of_squares
-    scores = ((dy - slope[:, None] * dx) * dx) @ members.T
+        return np.full(len(signs), math.nan)
+    products, squares, x_sums, y_sums = (members @ np.stack([dx * dy, dx * dx, dx, dy], 1)).T
+    slope = signs @ products / sum_of_squares
+    means = signs @ y_sums / len(x)
+    scores = signs * products - means[:, None] * x_sums - slope[:, None] * squares
     groups, n = members.shape
     correction = groups / (groups - 1) * (n - 1) / (n - 2)
     variance = correction * (scores**2).sum(1) / sum_of_squares**2

@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import mstats
 
 from analysis.data.points import Group, groups
 from analysis.statistics.correlation.equivalence import equivalence
@@ -95,9 +94,7 @@ def _checks(group: Group, bound: float) -> Iterator[dict[str, Any]]:
     yield _given_size(x, y, log_size, families)
     yield jackknife_row("within families", lambda rest: _within(x, y, families, rest), families)
     yield jackknife_row("between families", lambda rest: _between(x, y, families, rest), families)
-    limits = (WINSORISED, WINSORISED)
-    x_inner, y_inner = (np.asarray(mstats.winsorize(values, limits=limits)) for values in (x, y))
-    yield correlation_row("winsorised", x_inner, y_inner, families)
+    yield correlation_row("winsorised", _winsorise(x), _winsorise(y), families)
     stderr = np.sqrt((group.x_stderr**2).sum(1)) / group.x.shape[1]
     inside = (x > 2 * np.nan_to_num(stderr)) & (x < CEILING) & (y < CEILING)
     yield correlation_row("off floor, ceiling", x[inside], y[inside], families.select(inside))
@@ -137,6 +134,13 @@ def _equivalence(x: Floats, y: Floats, families: Families, bound: float) -> dict
         "method": test.method,
         "note": f"bound {bound!r}; smallest attainable bound {test.smallest_bound!r}",
     }
+
+
+def _winsorise(values: Floats) -> Floats:
+    """Replace the lowest and the highest tenth by the nearest value that remains."""
+    ordered = np.sort(values)
+    replaced = int(WINSORISED * len(values))
+    return np.clip(values, ordered[replaced], ordered[-1 - replaced])
 
 
 def _centre(values: Floats, families: Families) -> Floats:
