@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.disattenuation.moments import error_covariance
+from analysis.statistics.disattenuation.moments import cluster_sums
 from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]
@@ -82,6 +83,26 @@ def _interaction(means: Floats) -> float:
     return float((centred**2).sum())
 
 
+class _Scatter:
+    """Sum over selected models of products of their deviations from the mean of these models."""
+
+    def __init__(self, x: Floats, y: Floats) -> None:
+        """Both are [models, k]."""
+        # Centred first: sums of products of raw scores would cancel.
+        self.x, self.y = _centre(x, 0), _centre(y, 0)
+        self.products = np.vecdot(self.x, self.y)
+
+    def of(self, selected: NDArray[np.bool_]) -> float:
+        """Σ_m (x_m - x̄)·(y_m - ȳ) over the selected models (boolean, [models])."""
+        weights = selected.astype(float)
+        between = (weights @ self.x) @ (weights @ self.y) / weights.sum()
+        return float(weights @ self.products - between)
+
+
+def _centre(values: Floats, axis: int) -> Floats:
+    return np.asarray(values - values.mean(axis, keepdims=True))
+
+
 @dataclass(frozen=True)
 class TaskScores:
     """Item scores of both arms on one task."""
@@ -94,6 +115,50 @@ class TaskScores:
     "[items]: label of the items that are sampled together."
     chance: float
     "Chance level, by which mean scores are normalised."
+
+    def covariance(self, selected: NDArray[np.bool_]) -> Floats:
+        """Error covariance [2, 2] of the mean scores of selected pairs: that of `error_covariance`,
+        and for each arm the model by draw variance of `variance_components`."""
+        pairs, items, groups = int(selected.sum()), len(self.clusters), self._clusters
+        if groups < 2:
+            return np.full((2, 2), math.nan)
+        xx, xy, yy = (scatter.of(selected) for scatter in self._item_scatters)
+        products = np.array([[xx, xy], [xy, yy]])
+        covariance = products / (pairs - 1) * (groups / (groups - 1)) / items**2
+        for i, scatters in enumerate(self._draw_scatters):
+            if scatters is not None:
+                of_means, of_residuals = scatters
+                draws = (self.x, self.y)[i].shape[1]
+                mean_square = of_means.of(selected) / ((pairs - 1) * (draws - 1))
+                residual = of_residuals.of(selected) / ((pairs - 1) * (draws - 1) * (items - 1))
+                covariance[i, i] += (mean_square - residual / items) / draws
+        return covariance
+
+    @cached_property
+    def _clusters(self) -> int:
+        return len(np.unique(self.clusters))
+
+    @cached_property
+    def _item_scatters(self) -> tuple[_Scatter, _Scatter, _Scatter]:
+        """Of x and x, x and y, y and y: model by item deviations, summed over clusters."""
+        x, y = (
+            cluster_sums(_centre(scores.mean(1), 1), self.clusters) for scores in (self.x, self.y)
+        )
+        return _Scatter(x, x), _Scatter(x, y), _Scatter(y, y)
+
+    @cached_property
+    def _draw_scatters(self) -> tuple[tuple[_Scatter, _Scatter] | None, ...]:
+        """For each arm with several draws, of models by draws and of models by draws by items."""
+        scatters: list[tuple[_Scatter, _Scatter] | None] = []
+        for scores in (self.x, self.y):
+            models, draws, _ = scores.shape
+            if draws == 1:
+                scatters.append(None)
+                continue
+            means = _centre(scores.mean(2), 1)
+            residuals = _centre(_centre(scores, 2), 1).reshape(models, -1)
+            scatters.append((_Scatter(means, means), _Scatter(residuals, residuals)))
+        return tuple(scatters)
 
 
 @dataclass(frozen=True)
@@ -116,10 +181,5 @@ class ErrorVariance:
             return covariances
         total = np.zeros((2, 2))  # items of different tasks are independent
         for task in self.tasks:
-            x, y = task.x[selected], task.y[selected]
-            covariance = error_covariance(x.mean(1), y.mean(1), clusters=task.clusters)
-            for i, scores in enumerate((x, y)):
-                if scores.shape[1] > 1:
-                    covariance[i, i] += variance_components(scores).model_draw / scores.shape[1]
-            total += covariance / (1.0 - task.chance) ** 2
+            total += task.covariance(selected) / (1.0 - task.chance) ** 2
         return np.broadcast_to(total / tasks**2, (pairs, 2, 2))

@@ -79,15 +79,20 @@ def error_covariance(x: ArrayLike, y: ArrayLike, *, clusters: ArrayLike | None =
     models, n = rx.shape
     groups = n
     if clusters is not None:
-        codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
-        groups = int(codes.max()) + 1
+        rx, ry = cluster_sums(rx, clusters), cluster_sums(ry, clusters)
+        groups = rx.shape[1]
         if groups < 2:
             return np.full((2, 2), math.nan)
-        order = np.argsort(codes, kind="stable")
-        starts = np.searchsorted(codes[order], np.arange(groups))
-        rx, ry = (np.add.reduceat(side[:, order], starts, axis=1) for side in (rx, ry))
     products = np.array([[np.sum(a * b) for b in (rx, ry)] for a in (rx, ry)])
     return np.asarray(products / (models - 1) * (groups / (groups - 1)) / n**2)
+
+
+def cluster_sums(values: Floats, clusters: ArrayLike) -> Floats:
+    """Sums [rows, clusters] of values [rows, items] over the items of each cluster."""
+    codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(int(codes.max()) + 1))
+    return np.add.reduceat(values[:, order], starts, axis=1)
 
 
 def by_moments(x: ArrayLike, y: ArrayLike, *, clusters: ArrayLike | None = None) -> Disattenuation:

@@ -25,6 +25,8 @@ Ints = NDArray[np.int64]
 SUMS = ("n", "both", "base", "tuned", "only", "wrong", "same_wrong")
 MIN_DISAGREEMENT = 1e-12
 "Expected disagreement below which kappa counts as undefined."
+MAX_PRODUCTS = 2**21
+"Numbers in an array of resampled shares of several pairs."
 
 
 @dataclass(frozen=True)
@@ -125,24 +127,31 @@ def _same_wrong_answers(
 def _kappas(base: Floats, tuned: Floats, counts: Floats) -> tuple[Floats, int, int]:
     """Return (mean kappa of each row of counts, undefined in the first row, compared).
 
-    Pairs are handled one at a time, which bounds memory.
+    Pairs are handled a few at a time, which bounds memory.
     """
-    n = counts.sum(1)
-    total, defined = np.zeros(len(counts)), np.zeros(len(counts))
-    compared = 0
-    for x, y in zip(base, tuned, strict=True):
-        px = (counts @ x.T / n[:, None])[:, :, None]
-        py = (counts @ y.T / n[:, None])[:, None, :]
-        together = (x[:, None] * y[None]).reshape(-1, base.shape[2])
-        both = (counts @ together.T / n[:, None]).reshape(len(counts), len(x), len(y))
+    rows, n = len(counts), counts.sum(1)
+    total, defined = np.zeros(rows), np.zeros(rows)
+    draws = base.shape[1] * tuned.shape[1]
+    at_once = max(1, MAX_PRODUCTS // (draws * rows))
+
+    def shares(scores: Floats) -> Floats:
+        """Resampled means [rows, pairs, …] of scores [pairs, …, items]."""
+        means = counts @ scores.reshape(-1, scores.shape[-1]).T / n[:, None]
+        return np.asarray(means.reshape(rows, *scores.shape[:-1]))
+
+    for start in range(0, len(base), at_once):
+        x, y = base[start : start + at_once], tuned[start : start + at_once]
+        px, py = shares(x)[:, :, :, None], shares(y)[:, :, None, :]
+        both = shares(x[:, :, None] * y[:, None])
         expected = px * py + (1 - px) * (1 - py)
         fine = expected < 1 - MIN_DISAGREEMENT
         denominator = np.where(fine, 1 - expected, 1.0)
         kappa = np.where(fine, (1 - px - py + 2 * both - expected) / denominator, 0.0)
-        total += kappa.sum((1, 2))
-        defined += fine.sum((1, 2))
-        compared += fine[0].size
-    means = np.divide(total, defined, out=np.full(len(counts), np.nan), where=defined > 0)
+        for pair in range(len(x)):
+            total += kappa[:, pair].sum((1, 2))
+            defined += fine[:, pair].sum((1, 2))
+    means = np.divide(total, defined, out=np.full(rows, np.nan), where=defined > 0)
+    compared = len(base) * draws
     return means, compared - int(defined[0]), compared
 
 
