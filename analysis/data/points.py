@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from analysis.statistics.families import Families
 from study.results.schema import LEVELS
 
+Ints = NDArray[np.int64]
 PAIR = ["pair", "family", "params_b"]
 "Columns that describe a pair."
 VALUES = ["x", "y", "x_stderr", "y_stderr"]
@@ -126,32 +126,60 @@ def groups(scores: pd.DataFrame, *, x_arm: str, y_arm: str) -> Iterator[Group]:
     points = contrast_points(scores, x_arm=x_arm, y_arm=y_arm, level="task")
     if points.empty:
         return
-    about: dict[str, Any] = {"x_arm": x_arm, "y_arm": y_arm, "chances": chances(scores)}
-    yield _group(points, "overall", "", **about)
-    for task_type, rows in points.groupby("task_type", sort=True):
-        yield _group(rows, "type", str(task_type), **about)
-    for key, rows in points.groupby(["task_type", "task"], sort=True):
-        yield _group(rows, "task", str(key[0]), **about)
+    table = _PointTable(points, x_arm, y_arm, chances(scores))
+    everything = np.arange(len(points))
+    yield table.group(everything, "overall", "")
+    by_type = [everything[table.type_of == i] for i in range(len(table.types))]
+    for name, rows in zip(table.types, by_type, strict=True):
+        yield table.group(rows, "type", name)
+    for name, rows in zip(table.types, by_type, strict=True):
+        for task in np.unique(table.task_of[rows]):
+            yield table.group(rows[table.task_of[rows] == task], "task", name)
 
 
-def _group(
-    points: pd.DataFrame, level: str, task_type: str, *, x_arm: str, y_arm: str, chances: pd.Series
-) -> Group:
-    wide = points.pivot(index="pair", columns="task", values=VALUES)
-    wide = wide[wide[["x", "y"]].notna().all(axis=1)]
-    about = points.drop_duplicates("pair").set_index("pair").loc[wide.index]
-    return Group(
-        level=level,
-        task_type=task_type,
-        tasks=tuple(wide["x"].columns),
-        pairs=tuple(wide.index),
-        families=Families.of(list(about["family"])),
-        params_b=about["params_b"].to_numpy(dtype=float),
-        **{value: wide[value].to_numpy(dtype=float) for value in VALUES},
-        x_arm=x_arm,
-        y_arm=y_arm,
-        chance=tuple(float(chances[task]) for task in wide["x"].columns),
-    )
+class _PointTable:
+    """The points of a contrast at the level of tasks, as arrays over its rows."""
+
+    def __init__(self, points: pd.DataFrame, x_arm: str, y_arm: str, chances: pd.Series) -> None:
+        """ValueError if a pair has two scores on one task."""
+        self.pair_of, self.pairs = _codes(points["pair"])
+        self.task_of, self.tasks = _codes(points["task"])
+        self.type_of, self.types = _codes(points["task_type"])
+        self.values = points[VALUES].to_numpy(dtype=float)
+        self.families = points["family"].tolist()
+        self.params_b = points["params_b"].to_numpy(dtype=float)
+        self.chance = [float(chances[task]) for task in self.tasks]
+        self.arms = {"x_arm": x_arm, "y_arm": y_arm}
+        if len(np.unique(self.pair_of * len(self.tasks) + self.task_of)) < len(points):
+            raise ValueError(f"a pair has two scores on one task in {x_arm} or {y_arm}")
+
+    def group(self, rows: Ints, level: str, task_type: str) -> Group:
+        """The group of some rows: all their tasks, and the pairs that have all of them."""
+        tasks, columns = np.unique(self.task_of[rows], return_inverse=True)
+        wide = np.full((len(self.pairs), len(tasks), len(VALUES)), np.nan)
+        wide[self.pair_of[rows], columns] = self.values[rows]
+        pairs = np.flatnonzero(~np.isnan(wide[:, :, :2]).any((1, 2)))
+        first_row = np.zeros(len(self.pairs), dtype=np.int64)
+        first_row[self.pair_of[rows[::-1]]] = rows[::-1]
+        about = first_row[pairs]
+        arrays = np.ascontiguousarray(np.moveaxis(wide[pairs], 2, 0))
+        return Group(
+            level=level,
+            task_type=task_type,
+            tasks=tuple(self.tasks[task] for task in tasks),
+            pairs=tuple(self.pairs[pair] for pair in pairs),
+            families=Families.of([self.families[row] for row in about]),
+            params_b=self.params_b[about],
+            **dict(zip(VALUES, arrays, strict=True)),
+            **self.arms,
+            chance=tuple(self.chance[task] for task in tasks),
+        )
+
+
+def _codes(names: pd.Series) -> tuple[Ints, list[str]]:
+    """Index of each name among the different names in alphabetical order, and these."""
+    codes, different = pd.factorize(names, sort=True)
+    return codes.astype(np.int64), [str(name) for name in different]
 
 
 def _stderr_of_mean(stderrs: pd.Series) -> float:
