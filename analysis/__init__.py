@@ -84,24 +84,30 @@ DATA_AND_STATISTICS = {
 _MODULES = {name: module for module, names in DATA_AND_STATISTICS.items() for name in names}
 
 
-def _registered() -> dict[str, Any]:
-    """The functions of all tables and figures, by name."""
-    from analysis.figures import FIGURES
+def _tables() -> dict[str, Any]:
+    """The functions of all tables, by name."""
     from analysis.tables import TABLES
 
-    functions = [table.function for table in TABLES] + [figure.function for figure in FIGURES]
-    return {function.__name__: function for function in functions}
+    return {table.function.__name__: table.function for table in TABLES}
+
+
+def _figures() -> dict[str, Any]:
+    """The functions of all figures, by name; this imports matplotlib."""
+    from analysis.figures import FIGURES
+
+    return {figure.function.__name__: figure.function for figure in FIGURES}
 
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":
-        return sorted({*_MODULES, *_registered()})
+        return __dir__()
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
-    if not name.startswith("_") and name in (functions := _registered()):
-        return functions[name]
+    for functions in (_tables, _figures) if not name.startswith("_") else ():
+        if name in (registered := functions()):
+            return registered[name]
     raise AttributeError(f"module 'analysis' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*_MODULES, *_registered()})
+    return sorted({*_MODULES, *_tables(), *_figures()})

@@ -149,7 +149,7 @@ class _PointTable:
         self.families = points["family"].tolist()
         self.params_b = points["params_b"].to_numpy(dtype=float)
         self.chance = [float(chances[task]) for task in self.tasks]
-        self.arms = {"x_arm": x_arm, "y_arm": y_arm}
+        self.x_arm, self.y_arm = x_arm, y_arm
         if len(np.unique(self.pair_of * len(self.tasks) + self.task_of)) < len(points):
             raise ValueError(f"a pair has two scores on one task in {x_arm} or {y_arm}")
 
@@ -171,7 +171,8 @@ class _PointTable:
             families=Families.of([self.families[row] for row in about]),
             params_b=self.params_b[about],
             **dict(zip(VALUES, arrays, strict=True)),
-            **self.arms,
+            x_arm=self.x_arm,
+            y_arm=self.y_arm,
             chance=tuple(self.chance[task] for task in tasks),
         )
 

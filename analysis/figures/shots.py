@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,7 +23,7 @@ from analysis.figures.plot_style import (
 )
 from analysis.statistics.correlation.correlate import correlate
 from study.config.analysis import Contrast
-from study.config.arms import arm_or_none
+from study.config.arms import Arm, arm_or_none
 
 COLUMNS = ["label", "shots", "arm", "n_pairs", "estimate", "low", "high"]
 
@@ -30,17 +32,14 @@ def shots_data(scores: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     """Columns `label, shots, arm, n_pairs, estimate, low, high`.
 
     One row per arm that differs from the contrast's x arm in the number of shots alone, against its
-    y arm. (Zero-shot arms have no turns that could differ.) No row if the x arm is one of imported
-    scores whose number of shots is unknown.
+    y arm: arms of another form, intervention or thinking are no points of its curve. No row if the
+    x arm is one of imported scores whose number of shots is unknown.
     """
     x_arm = arm_or_none(contrast.x)
     rows = []
     for name in scores["arm"].unique():
         arm = arm_or_none(name)
-        if x_arm is None or arm is None:
-            continue
-        same_turns = arm.shots == 0 or arm.multiturn == x_arm.multiturn
-        if arm.role != x_arm.role or arm.template != x_arm.template or not same_turns:
+        if x_arm is None or arm is None or not _on_one_curve(arm, x_arm):
             continue
         for group in groups(scores, x_arm=name, y_arm=contrast.y):
             if group.level != "task":
@@ -60,6 +59,12 @@ def shots_data(scores: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     by_type = data.assign(by_type=data["label"] != "all tasks")
     order = by_type.sort_values(["by_type", "label", "shots"], kind="stable")
     return order[COLUMNS].reset_index(drop=True)
+
+
+def _on_one_curve(arm: Arm, x_arm: Arm) -> bool:
+    """Whether an arm differs from the x arm in the number of shots alone."""
+    turns = x_arm.multiturn if arm.shots == 0 else arm.multiturn  # no shots, no turns
+    return replace(arm, name=x_arm.name, shots=x_arm.shots, multiturn=turns) == x_arm
 
 
 @in_style

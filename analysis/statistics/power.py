@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.distributions import normal_cdf, normal_quantile, normal_tail
 from analysis.formatting import number, probability
 from analysis.statistics.correlation.equivalence import equivalence
-from analysis.statistics.distributions import normal_cdf, normal_quantile, normal_tail
 from analysis.statistics.families import Families
 from analysis.statistics.items.sampling import (
     check_number,

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from analysis.data.items import AlignedItems, ItemScores
 from analysis.data.points import contrast_points
-from analysis.statistics.distributions import t_quantile, t_tail
+from analysis.distributions import t_quantile, t_tail
 from analysis.statistics.interval import join_noise
 from analysis.statistics.items.paired_items import SUMS, PairedItems, paired_items
 from analysis.tables.exposures import task_exposures

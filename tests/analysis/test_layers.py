@@ -14,7 +14,9 @@ import pytest
 import analysis
 
 ROOT = Path(analysis.__file__).parent
-LAYERS = ("formatting", "statistics", "data", "tables", "figures", "report", "pipeline")
+LAYERS = (
+    "formatting", "distributions", "statistics", "data", "tables", "figures", "report", "pipeline"
+)  # fmt: skip
 "From the ground up; a module imports of its own layer and of lower ones."
 OF_STUDY = ("study.config", "study.results", "study.errors")
 MAX_ROOMS = 9

@@ -35,6 +35,15 @@ def test_the_import_itself_loads_nothing_heavy() -> None:
     assert run_python(code) == "[]"
 
 
+def test_tables_load_neither_matplotlib_nor_what_is_slow_to_import() -> None:
+    code = (
+        "import sys, analysis, analysis.pipeline\n"
+        "analysis.correlations, analysis.item_agreement\n"
+        "print(sorted({'matplotlib', 'scipy.stats', 'statsmodels'} & set(sys.modules)))"
+    )
+    assert run_python(code) == "[]"
+
+
 def test_every_table_and_figure_is_public() -> None:
     for entry in (*TABLES, *FIGURES):
         name = entry.function.__name__  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.statistics.distributions import normal_quantile, normal_tail, t_tail
+from analysis.distributions import normal_quantile, normal_tail, t_tail
 from analysis.statistics.result import Result
 
 

@@ -12,7 +12,7 @@ import functools
 import math
 from dataclasses import dataclass
 
-from analysis.statistics.distributions import (
+from analysis.distributions import (
     normal_quantile,
     normal_tail,
     t_quantile,

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.distributions import normal_quantile, t_tail
 from analysis.statistics.correlation.coefficients import (
     SYMBOLS,
     Coefficient,
     coefficient_of,
     ranks,
 )
-from analysis.statistics.distributions import normal_quantile, t_tail
 from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]

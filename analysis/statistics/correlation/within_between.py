@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.distributions import normal_quantile, t_tail
 from analysis.statistics.correlation.coefficients import coefficient_of
-from analysis.statistics.distributions import normal_quantile, t_tail
 from analysis.statistics.families import Families
 from analysis.statistics.result import Result
 

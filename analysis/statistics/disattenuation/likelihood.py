@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.distributions import chi_squared_tail
 from analysis.statistics.disattenuation.moments import correlation_of
-from analysis.statistics.distributions import chi_squared_tail
 from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]

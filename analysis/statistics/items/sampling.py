@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from analysis.statistics.distributions import normal_quantile
+from analysis.distributions import normal_quantile
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:

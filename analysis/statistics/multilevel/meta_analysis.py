@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
-from analysis.statistics.distributions import (
+from analysis.distributions import (
     chi_squared_tail,
     normal_quantile,
     normal_tail,
@@ -121,6 +122,7 @@ def meta_analysis(
     tau2 = {"REML": _reml, "DL": _dersimonian_laird, "PM": _paule_mandel}[method](y, known, x)
     beta, covariance, fit = _gls(y, known + tau2 * np.eye(k), x)
     q = _gls(y, known, x)[2]
+    tail: Callable[[Floats], Any]
     if test == "hartung-knapp":
         covariance = covariance * fit / df
         quantile, tail = float(t_quantile(0.5 + level / 2, df)), functools.partial(t_tail, df=df)

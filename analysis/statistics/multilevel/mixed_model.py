@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from analysis.statistics.distributions import normal_tail
+from analysis.distributions import normal_tail
 from analysis.statistics.multilevel.reml import RandomEffects, RestrictedLikelihood
 from analysis.statistics.result import Result
 

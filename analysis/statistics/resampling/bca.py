@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.statistics.distributions import normal_cdf, normal_quantile
+from analysis.distributions import normal_cdf, normal_quantile
 from analysis.statistics.families import Families
 from analysis.statistics.interval import FAMILY_NOISE, Interval
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics.distributions import f_tail
+from analysis.distributions import f_tail
 from analysis.statistics.resampling.jackknife import Jackknife
 from analysis.statistics.result import Result
 

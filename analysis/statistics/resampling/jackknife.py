@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.distributions import t_quantile, t_tail
+from analysis.distributions import t_quantile, t_tail
 from analysis.statistics.families import Families
 from analysis.statistics.interval import FAMILY_NOISE, Interval
 

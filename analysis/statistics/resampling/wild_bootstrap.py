@@ -77,7 +77,7 @@ def wild_test(
     enumerated = groups <= MAX_ENUMERATED_FAMILIES
     if enumerated:
         codes = np.arange(2**groups)
-        signs = 1.0 - 2.0 * ((codes[:, None] >> np.arange(groups)) & 1)
+        signs = np.asarray(1.0 - 2.0 * ((codes[:, None] >> np.arange(groups)) & 1), dtype=float)
     else:
         signs = rng.choice([-1.0, 1.0], size=(draws, groups))
     smallest = smallest_p(groups, draws)

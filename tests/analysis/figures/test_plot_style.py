@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from fontTools.ttLib import TTFont
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from analysis.figures.controls import controls
 from analysis.figures.forest import forest
-from analysis.figures.plot_style import COLOURS, canvas, family_styles, in_style, save
+from analysis.figures.plot_style import (
+    COLOURS,
+    DPI,
+    LAYOUT_TABLES,
+    canvas,
+    family_styles,
+    in_style,
+    save,
+)
 
 
 def test_many_families_look_different() -> None:
@@ -27,6 +37,31 @@ def test_saved_figures_are_reproducible(correlation_table: pd.DataFrame, tmp_pat
     assert first == second
     assert first[0].startswith(b"%PDF")
     assert imread(io.BytesIO(first[1])).std() > 0.01
+
+
+def test_both_files_have_one_layout_and_fonts_are_embedded(
+    correlation_table: pd.DataFrame, tmp_path: Path
+) -> None:
+    figure = forest(correlation_table)
+    engine, dpi = figure.get_layout_engine(), figure.dpi
+    pdf, _ = save(figure, tmp_path / "figure")
+    placed = figure.axes[0].get_position()
+    figure.savefig(io.BytesIO(), format="png", dpi=DPI)
+    assert figure.axes[0].get_position().bounds == pytest.approx(placed.bounds, abs=1e-3)
+    assert (figure.get_layout_engine(), figure.dpi) == (engine, dpi)
+
+    content = pdf.read_bytes()
+    assert b"/FontFile2" in content  # TrueType, with the characters that the texts consist of
+    assert b"/ToUnicode" in content
+    streams = [
+        zlib.decompress(part.split(b"endstream")[0].strip(b"\r\n"))
+        for part in content.split(b"stream\n")[1:]
+        if part.startswith(b"x")
+    ]
+    fonts = [TTFont(io.BytesIO(s)) for s in streams if s.startswith(b"\x00\x01\x00\x00")]
+    assert fonts
+    assert all({"glyf", "hmtx", "cmap"} <= set(font.keys()) for font in fonts)
+    assert not any(set(LAYOUT_TABLES) & set(font.keys()) for font in fonts)
 
 
 def test_panels_can_be_composed(

@@ -36,3 +36,12 @@ def test_rounding_gives_no_correlation_beyond_1() -> None:
     for x in rng.normal(size=(200, 7)):
         assert 1 - 1e-12 < coefficient_of(x, 0.1 * x + 0.3, "pearson") <= 1
         assert -1 <= coefficient_of(x, 0.3 - 0.1 * x, "pearson") < -1 + 1e-12
+
+
+def test_ties_count_as_scipy_counts_them() -> None:
+    rng = np.random.default_rng(0)
+    for n in range(2, 60):
+        x, y = rng.integers(0, 1 + rng.integers(2, 40), (2, n)).astype(float)
+        expected = float(stats.kendalltau(x, y).statistic)
+        assert coefficient_of(x, y, "kendall") == pytest.approx(expected, rel=1e-12, nan_ok=True)
+        assert ranks(x).tolist() == stats.rankdata(x).tolist()

@@ -6,8 +6,16 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
 
-from analysis.statistics.correlation.estimands import estimate
+from analysis.statistics.correlation.coefficients import COEFFICIENTS, Coefficient
+from analysis.statistics.correlation.estimands import (
+    ESTIMANDS,
+    Estimand,
+    estimate,
+    estimate_without,
+)
+from tests.analysis.samples import SEEDS, several
 
 RNG = np.random.default_rng(4)
 X = RNG.normal(size=(8, 5))
@@ -72,3 +80,21 @@ def test_scores_without_interaction_have_none_to_correlate() -> None:
     value, note = estimate(additive, Y, "double_centred", "pearson")
     assert math.isnan(value)
     assert note == "not estimable: the scores of x are all 0"
+
+
+@pytest.mark.parametrize("estimand", ESTIMANDS)
+@pytest.mark.parametrize("kind", COEFFICIENTS)
+@several
+@given(seed=SEEDS)
+def test_replicates_are_estimates_of_the_pairs_that_remain(
+    estimand: Estimand, kind: Coefficient, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(3, 9)), int(rng.integers(2, 6)))
+    x, y = rng.integers(0, int(rng.integers(2, 50)), (2, *shape)) / 49
+    left_out = list(rng.random((4, shape[0])) < 0.3)
+    replicates = estimate_without(x, y, estimand, kind, left_out)
+    for (value, reason), out in zip(replicates, left_out, strict=True):
+        expected, why = estimate(x[~out], y[~out], estimand, kind)
+        assert reason == why
+        assert value == pytest.approx(expected, abs=1e-12, nan_ok=True)

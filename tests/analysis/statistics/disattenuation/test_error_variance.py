@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from hypothesis import given
 
 from analysis.statistics.disattenuation.error_variance import (
     ErrorVariance,
@@ -14,6 +15,7 @@ from analysis.statistics.disattenuation.error_variance import (
     variance_components,
 )
 from analysis.statistics.disattenuation.moments import error_covariance
+from tests.analysis.samples import SEEDS, several
 
 
 def test_components_are_those_that_were_simulated() -> None:
@@ -90,3 +92,29 @@ def test_errors_of_tasks_add_up_chance_normalised_and_with_the_noise_of_draws() 
     assert covariances.shape == (4, 2, 2)
     assert covariances[0] == pytest.approx(expected, rel=1e-12)
     assert covariances[3] == pytest.approx(expected, rel=1e-12)
+
+
+@several
+@given(seed=SEEDS)
+def test_errors_of_any_pairs_are_those_of_their_scores(seed: int) -> None:
+    """Against the formulas on the selected scores alone, which the jackknife would repeat."""
+    rng = np.random.default_rng(seed)
+    pairs, items = int(rng.integers(4, 12)), int(rng.integers(4, 30))
+    x, y = ((rng.random((pairs, int(rng.integers(1, 4)), items)) < 0.6).astype(float) for _ in "xy")
+    clusters = rng.integers(0, int(rng.integers(2, items)), items)
+    clusters[:2] = 0, 1
+    task = TaskScores(x, y, clusters, 0.25)
+    for _ in range(3):
+        selected = rng.random(pairs) < 0.7
+        selected[:2] = True
+        expected = error_covariance(
+            x[selected].mean(1), y[selected].mean(1), clusters=clusters
+        ) + np.diag(
+            [
+                variance_components(side[selected]).model_draw / side.shape[1]
+                if side.shape[1] > 1
+                else 0.0
+                for side in (x, y)
+            ]
+        )
+        assert task.covariance(selected) == pytest.approx(expected, rel=1e-12, abs=1e-15)
