@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from study.hardware import default_devices
+from study.models.pair_checks import swapped_pairs
 from study.planning.cost.estimate import Estimate, estimate
 from study.planning.cost.throughput import ASSUMED, Speed, local_speed, measured_speeds
 from study.planning.plan_study import PlannedStudy
@@ -58,6 +59,7 @@ def plan_json(planned: PlannedStudy) -> dict[str, Any]:
         "skipped": [vars(entry) for entry in plan.skipped],
         "corrected": list(plan.corrections),
         "missing": missing(planned),
+        "warnings": list(swapped_pairs(resolved.pairs, resolved.models)),
     }
 
 
@@ -89,6 +91,8 @@ def plan_text(planned: PlannedStudy) -> str:
     lines += _notes("skipped", skipped)
     lines += _notes("corrected: lm-eval's defaults would leak test items", list(plan.corrections))
     lines += _notes("not available on this machine, so not run", missing(planned))
+    swapped = swapped_pairs(planned.resolved.pairs, planned.resolved.models)
+    lines += _notes("warnings", list(swapped))
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ read. Until a file is complete it has a temporary name that says which process w
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import itertools
 import os
@@ -28,6 +29,7 @@ MAX_NAME_BYTES = 120
 _TEMPORARY = re.compile(r"\.writing\.(.+)\.([0-9a-f]*)\.([0-9]+)\.([0-9]+)\.([0-9]+)\.[0-9]+")
 _EARLIER_TEMPORARY = re.compile(r"\.[0-9a-f]{16}([0-9a-f]{48})?\..+")
 "What earlier versions wrote in the folders of cells and bundles."
+_WITH_DIGEST = re.compile(r".*\.[0-9a-f]{16}")
 _numbers = itertools.count()
 
 
@@ -165,7 +167,19 @@ def unreadable(path: Path, error: OSError) -> StudyError:
 
 
 def file_name(model: str) -> str:
-    """A model's name as part of a file name."""
+    """A model's name as part of a file name: another one for every name, of ASCII only.
+
+    A name that cannot be a file's is changed, and ends with a digest of what it was.
+    """
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in model)
+    if plain == model and len(plain) <= MAX_NAME_BYTES and not _WITH_DIGEST.fullmatch(plain):
+        return plain
+    digest = hashlib.sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{plain[-(MAX_NAME_BYTES - 17) :]}.{digest}"
+
+
+def earlier_file_name(model: str) -> str:
+    """What earlier versions took for it, which several models could share."""
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in model)[-MAX_NAME_BYTES:]
 
 

@@ -2,13 +2,15 @@
 
 In: rows with the columns of `schema.SCORES`, and their origin. Out: one file per source under
 `results/imports/`, named by its digest and written whole; the analysis reads them beside what the
-run computed itself. Duplicate scores are refused, and so are contradicting ones.
+run computed itself. Duplicate scores are refused, and so are contradicting ones. A file ends with
+the sha256 of what stands before it; those of earlier versions have none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +37,8 @@ UNIQUE = (
 "(entity, column, description): values that may not differ between the rows of an entity."
 
 
+_DIGEST = re.compile(rb', "sha256": "([0-9a-f]{64})"\}$')
+"The end of a file."
 PARSERS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "float": number_of,
@@ -106,7 +110,8 @@ def write_import(folder: Path, imported: Imported, existing: Iterable[Imported])
         "passages": imported.passages,
     }
     path = folder / f"{imported.digest[:16]}.json"
-    write_whole(path, json.dumps(content).encode())
+    body = json.dumps(content).encode()
+    write_whole(path, b'%s, "sha256": "%s"}' % (body[:-1], _sha256(body).encode()))
     return path
 
 
@@ -131,7 +136,12 @@ def read_imports(folder: Path) -> Iterator[Imported]:
 
 
 def _read_import(path: Path) -> Imported:
-    file = _File.model_validate_json(path.read_bytes())
+    body = path.read_bytes()
+    if ending := _DIGEST.search(body):
+        body = body[: ending.start()] + b"}"
+        if _sha256(body) != ending[1].decode():
+            raise ValueError("it has another sha256 than when it was written")
+    file = _File.model_validate_json(body)
     table = read_csv_table("rows", file.rows.encode())
     if set(table.columns) != set(SCORES):
         raise ValueError("the columns of its rows are others")
@@ -152,6 +162,10 @@ def _read_import(path: Path) -> Imported:
         items=file.items,
         passages=file.passages,
     )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def typed(rows: pd.DataFrame) -> pd.DataFrame:

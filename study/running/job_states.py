@@ -18,7 +18,14 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from study.errors import MAX_MESSAGE, StudyError, printable
 from study.processes import ProcessIdentity
-from study.results.files import NoFileError, file_name, names_in, read_regular, write_whole
+from study.results.files import (
+    NoFileError,
+    earlier_file_name,
+    file_name,
+    names_in,
+    read_regular,
+    write_whole,
+)
 from study.running.events import Event
 from study.validation import Strict
 
@@ -146,7 +153,8 @@ def job_states(results: Path) -> dict[str, JobState]:
     """The last recorded state by model; StudyError if a file is corrupted."""
     folder = jobs_folder(results)
     paths = [folder / name for name in names_in(folder) if _is_state(name)]
-    return {state.model: state for state in map(_read, paths)}
+    # A model may have a file of an earlier version too, under another name.
+    return {state.model: state for state in sorted(map(_read, paths), key=lambda state: state.at)}
 
 
 def _is_state(name: str) -> bool:
@@ -162,7 +170,7 @@ def _read(path: Path) -> JobState:
         fault = error.errors()[0]
         key = ".".join(map(str, fault["loc"]))
         raise _no_state(path, f"no state of a job ({key or 'JSON'}: {fault['msg']})") from None
-    if path.name != _file(state.model):
+    if path.name not in (_file(state.model), f"{earlier_file_name(state.model)}.json"):
         raise _no_state(path, f"the state of a job of {state.model}")
     return state
 

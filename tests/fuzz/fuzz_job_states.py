@@ -14,6 +14,7 @@ from unittest import mock
 
 import yaml
 
+from study.results.files import file_name
 from study.results.run import Run
 from study.running.executors.local import LocalExecutor
 from study.running.job_states import JobState, job_states, record
@@ -21,7 +22,7 @@ from tests.conftest import SMALL
 from tests.fuzz.fuzzer import Fuzzer, Mutant
 from tests.fuzz.mutations import as_json, changed_bytes, changed_content
 
-FILE = "results/jobs/org-model.json"
+FILE = f"results/jobs/{file_name('org/model')}.json"
 PARENT = os.getppid()
 "A process of this machine, which runs no job; the valid state says that it does."
 

@@ -9,6 +9,7 @@ arm, a model that may think must have been told not to.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 
 from study.config.arms import Arm, Scalar
@@ -139,10 +140,10 @@ def _undecided_error(
     thinking_arm = arm.name.replace("-chat", "-chat-thinking", 1)
     ways = []
     if switchable:
-        name = next(name for off in switchable.values() for name in off)
+        name, value = next(entry for off in switchable.values() for entry in off.items())
         ways.append(
-            f"Switch thinking off with `template_arguments: {{{name}: false}}` on the pair or the "
-            "arm"
+            f"Switch thinking off with `template_arguments: {{{name}: {json.dumps(value)}}}` on "
+            "the pair or the arm"
         )
     if arguments:
         ways.append(f"Give {listed(arguments)} a value with `template_arguments`")

@@ -77,6 +77,8 @@ def undecided_thinking(rendering: Rendering) -> UndecidedThinking | None:
     for name in sorted(argument_names(rendering) & BOOLEAN_SWITCHES):
         if not _may_think(_with_argument(rendering, name, False)):
             return UndecidedThinking({name: False})
+    if budgets := [name for name in _budgets(rendering) if _is_closed(rendering, name)]:
+        return UndecidedThinking({budgets[0]: 0})
     return UndecidedThinking({}, () if _always_thinks(rendering) else tuple(_open(rendering)))
 
 
@@ -124,7 +126,21 @@ def _may_think(rendering: Rendering) -> bool:
         for name in argument_names(rendering)
         if _SWITCH_NAME.search(name)
     )
-    return _always_thinks(rendering) or is_on or any(_open(rendering))
+    given_budgets = [name for name in _budgets(rendering) if given.get(name, "0") != "0"]
+    has_budget = any(_is_closed(rendering, name) for name in given_budgets)
+    return _always_thinks(rendering) or is_on or has_budget or any(_open(rendering))
+
+
+def _budgets(rendering: Rendering) -> list[str]:
+    """Arguments that may be a number of tokens, 0 of which is no thinking (Seed-OSS)."""
+    names = argument_names(rendering) - BOOLEAN_SWITCHES
+    return sorted(name for name in names if _SWITCH_NAME.search(name) and "budget" in name)
+
+
+def _is_closed(rendering: Rendering, budget: str) -> bool:
+    """Whether a budget of 0, and nothing else, ends the thinking within the prompt."""
+    none = _with_argument(rendering, budget, 0)
+    return _state(none) is PromptState.CLOSED and _state(rendering) is not PromptState.CLOSED
 
 
 def _always_thinks(rendering: Rendering) -> bool:

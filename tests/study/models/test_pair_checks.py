@@ -11,9 +11,11 @@ import pytest
 from study.errors import StudyError
 from study.models.pair_checks import swapped_pairs
 from study.models.pairs import zoo
+from study.planning.plan_report import plan_json, plan_text
 from study.planning.resolve_study import ResolvedStudy, resolve_study
 from study.results.run import Run
 from tests.conftest import MakeRun
+from tests.in_process import plan
 from tests.study.models.folders.conftest import change_json
 
 PAIR = zoo()[0]
@@ -84,5 +86,9 @@ def test_swapped_models_are_noticed(make_run: MakeRun, copy: Path) -> None:
     config.write_text(json.dumps(settings))
     (copy / "other-tuned" / "chat_template.jinja").unlink(missing_ok=True)
     pair = {**LISTED, "tuned": str(copy / "other-tuned")}
-    (note,) = _notes(make_run(pairs=[pair]))
+    run = make_run(pairs=[pair])
+    (note,) = _notes(run)
     assert "check that they are not swapped" in note
+    planned = plan(run)
+    assert plan_text(planned).endswith(f"\n\nwarnings (1):\n  {note}")
+    assert plan_json(planned)["warnings"] == [note]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -292,6 +293,14 @@ def test_age_is_measured_by_the_clock_of_the_file_system(
 
 
 def test_a_name_of_a_model_becomes_part_of_a_file_name() -> None:
-    assert file_name("org/Model-1.5_b@main") == "org-Model-1.5_b-main"
-    assert len(file_name("m" * 500)) == 120
-    assert file_name("x" * 200 + "end").endswith("end")
+    assert file_name("llama-early_xs.1") == "llama-early_xs.1"
+    assert re.fullmatch(r"org-Model-1\.5_b-main\.[0-9a-f]{16}", file_name("org/Model-1.5_b@main"))
+    assert len(file_name("m" * 500)) == len(file_name("m" * 120)) == 120
+    assert file_name("x" * 200 + "end")[:-17].endswith("end")
+    assert file_name("Modèle").isascii()
+
+
+def test_no_two_models_share_a_file_name() -> None:
+    models = ["org/a-b", "org-a/b", "org-a-b", "org@a-b", "é", "e\u0301", "", "-", "m" * 120]
+    models += ["m" * 121, "m" * 500, *map(file_name, ("org/a-b", "é", "m" * 500))]
+    assert len(set(map(file_name, models))) == len(models)

@@ -13,6 +13,7 @@ import pytest
 from study.errors import StudyError
 from study.results.imported import (
     Imported,
+    _File,
     check_unique,
     digest_of,
     read_imports,
@@ -50,6 +51,29 @@ def test_written_and_read(tmp_path: Path) -> None:
     assert (copy.origin, copy.digest, copy.form) == ("scores.csv", "d" * 64, "long form")
     assert copy.items == source.items
     assert copy.passages == {"t": {0: -7, 1: -7}}
+
+
+def test_a_stored_import_that_was_changed_is_corrupted(tmp_path: Path) -> None:
+    path = write_import(tmp_path, imported(), ())
+    whole = path.read_bytes()
+    assert set(json.loads(whole)) - {"sha256"} == set(_File.model_fields)
+    for old, new in ((b"0.25", b"0.35"), (b'"score": [1.0', b'"score": [0.0'), (b"-7", b"-8")):
+        assert whole.count(old)
+        path.write_bytes(whole.replace(old, new, 1))
+        with pytest.raises(StudyError, match=r"another sha256 .*import its source again"):
+            list(read_imports(tmp_path))
+    path.write_bytes(whole[:-1] + b" }")
+    with pytest.raises(StudyError, match="sha256: Extra inputs"):
+        list(read_imports(tmp_path))
+
+
+def test_a_stored_import_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    path = write_import(tmp_path, imported(), ())
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    path.write_text(json.dumps(content))
+    (copy,) = read_imports(tmp_path)
+    pd.testing.assert_frame_equal(copy.rows, imported().rows, check_exact=True)
 
 
 def test_imports_are_in_the_order_of_their_digests(tmp_path: Path) -> None:

@@ -104,6 +104,25 @@ def test_a_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     assert (state.state, state.failures, state.runner.pid) == ("running", ("one", "two"), 7)
 
 
+def test_a_state_under_an_earlier_file_name_is_read_until_there_is_a_later_one(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, json.dumps({**VALID, "model": "org/m", "at": 1.0}), "org-m")
+    assert job_states(tmp_path)["org/m"].state == "running"
+    record(tmp_path, "org/m", "done", (), "")
+    assert job_states(tmp_path)["org/m"].state == "done"
+
+
+def test_models_whose_names_differ_in_a_separator_have_their_own_states(tmp_path: Path) -> None:
+    record(tmp_path, "org/a-b", "done", (), "")
+    record(tmp_path, "org-a/b", "failed", ("no",), "")
+    states = job_states(tmp_path)
+    assert {model: state.state for model, state in states.items()} == {
+        "org/a-b": "done",
+        "org-a/b": "failed",
+    }
+
+
 RUNNER = {"host": "h", "pid": 7, "born": 7}
 
 

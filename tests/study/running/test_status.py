@@ -6,6 +6,7 @@ import json
 import time
 
 from study.results.run import Run
+from study.running.executors.worker import log_file
 from study.running.job_states import RunnerProcess, job_states, keep_open, record
 from study.running.status import MISSING, JobStatus, job_statuses, status_text
 from tests.finished_runs import remove_cell
@@ -61,7 +62,7 @@ def test_a_failed_model_is_shown_with_the_last_line_of_its_log(copied: Run) -> N
     record(copied.results, model, "failed", ("one", "two"))
     failed = status_of(copied, model)
     assert (failed.state, failed.why, failed.log) == ("failed", "one; two", "")
-    log = copied.results / "logs" / f"{model.replace('/', '-')}.log"
+    log = log_file(copied.results, model)
     log.parent.mkdir(exist_ok=True)
     log.write_text("first\nlast words\n\n")
     failed = status_of(copied, model)

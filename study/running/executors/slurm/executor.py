@@ -26,6 +26,7 @@ from study.running.executors.slurm.queue import cancel, release
 from study.running.executors.slurm.sbatch import check_commands, refusal, submit_array
 from study.running.executors.slurm.submissions import (
     JobDescription,
+    copied_tasks,
     new_submission,
     queued_models,
     slurm_logs,
@@ -112,6 +113,14 @@ class SlurmExecutor(Executor):
         cancel(tasks.values())
         if tasks:
             yield f"removed {len(tasks)} models from Slurm's queue"
+        if others := sorted({task.submission for task in copied_tasks(self.run.results)}):
+            raise StudyError(
+                self.run.results / "slurm",
+                found=f"jobs in the queue that work in another folder: {listed(others, most=4)}",
+                expected="jobs of this folder, which was copied or moved",
+                do="Run `study cancel` in the folder that submitted them; if it was moved here, "
+                f"`scancel --name={','.join(others)}`",
+            )
 
     @override
     def check(self, planned: PlannedStudy, remaining: Estimate) -> Iterator[Finding]:

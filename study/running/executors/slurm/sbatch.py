@@ -17,6 +17,8 @@ from study.errors import StudyError
 from study.results.files import write_whole
 
 JOB_MODULE = "study.running.executors.slurm.job"
+SCRIPT = "batch.sh"
+"In the folder of a submission. Its last line names this folder, in which the jobs work."
 
 
 def check_commands() -> None:
@@ -37,7 +39,7 @@ def submit_array(folder: Path, number: int, resources: SlurmResources, where: st
     StudyError, which names `where` the resources are given, if Slurm refuses; the folder is then
     removed.
     """
-    script = folder / "batch.sh"
+    script = folder / SCRIPT
     write_whole(script, batch_script(folder, number, resources).encode())
     result = subprocess.run(["sbatch", "--parsable", str(script)], capture_output=True, text=True)
     if result.returncode:

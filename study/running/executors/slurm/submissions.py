@@ -10,12 +10,16 @@ written before Slurm is asked, so that an interrupted submission can be recognis
 
 All of it is JSON that is validated when it is read: whoever can write to a shared run folder cannot
 make a node run other code with it.
+
+The jobs of a submission work in the folder that its script names. In a copy of a run's folder that
+is the original: its jobs are those of the original, not of the copy.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -28,6 +32,7 @@ from study.errors import StudyError
 from study.planning.plan import Job
 from study.results.files import write_whole
 from study.running.executors.slurm.queue import QueuedTask, queued
+from study.running.executors.slurm.sbatch import SCRIPT
 from study.validation import Strict
 
 MAX_NAME = 24
@@ -84,11 +89,13 @@ def read_job(folder: Path, index: int) -> JobDescription:
 
 
 def submissions(results: Path) -> dict[str, list[str]]:
-    """The models of each submission in the array's order, by its name."""
-    return {
-        path.parent.name: _models(path)
-        for path in sorted((results / "slurm").glob("*/models.json"))
-    }
+    """The models of each submission of this run in the array's order, by its name."""
+    return {folder.name: _models(folder) for folder in _folders(results) if _works_in(folder)}
+
+
+def copied_tasks(results: Path) -> list[QueuedTask]:
+    """Tasks in Slurm's queue whose submissions were copied with the run's folder, or moved."""
+    return queued(folder.name for folder in _folders(results) if not _works_in(folder))
 
 
 def queued_models(results: Path) -> dict[str, QueuedTask]:
@@ -111,7 +118,23 @@ def slurm_logs(results: Path, model: str) -> list[Path]:
     return logs
 
 
-def _models(path: Path) -> list[str]:
+def _folders(results: Path) -> list[Path]:
+    return [path.parent for path in sorted((results / "slurm").glob("*/models.json"))]
+
+
+def _works_in(folder: Path) -> bool:
+    """Whether the script of a submission works in its folder; without one, no job was submitted."""
+    try:
+        command = (folder / SCRIPT).read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+        return Path(shlex.split(command)[-2]).samefile(folder)
+    except FileNotFoundError:
+        return not (folder / SCRIPT).exists()
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def _models(folder: Path) -> list[str]:
+    path = folder / "models.json"
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

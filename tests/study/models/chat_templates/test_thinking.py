@@ -59,6 +59,17 @@ def test_an_effort_that_decides() -> None:
     assert undecided_thinking(rendered(templates.EFFORT, reasoning_effort="none")) is None
 
 
+def test_a_budget_of_nothing_is_no_thinking() -> None:
+    off = UndecidedThinking({"thinking_budget": 0})
+    for budget in ({}, {"thinking_budget": 512}, {"thinking_budget": -1}):
+        thinking = rendered(templates.SEED_OSS, **budget)
+        assert undecided_thinking(thinking) == off
+        assert thinks(thinking)
+    without = rendered(templates.SEED_OSS, thinking_budget=0)
+    assert undecided_thinking(without) is None
+    assert not thinks(without)
+
+
 @pytest.mark.parametrize("name", templates.OPTIONAL)
 def test_templates_that_think_only_if_they_are_told_to(name: str) -> None:
     template = templates.OPTIONAL[name]

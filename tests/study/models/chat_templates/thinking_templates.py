@@ -75,6 +75,14 @@ EFFORT = (
 )
 "Thinks as much as it is told to."
 
+SEED_OSS = (
+    "{% if thinking_budget is not defined %}{% set thinking_budget = -1 %}{% endif %}"
+    + TURNS.replace("</think>", "</seed:think>")
+    + PROMPT
+    + "{% if thinking_budget == 0 %}{{ '<seed:think>\\nI answer directly.\\n</seed:think>' }}"
+    "{% endif %}{% endif %}"
+)
+"A budget of tokens, 0 of which is no thinking."
 GRANITE = (
     "{% if thinking %}{{ '<|system|>Write <think>thoughts</think> first.' }}{% endif %}"
     + TURNS

@@ -14,7 +14,7 @@ from study.models.pairs import ModelRef
 from study.planning.plan import Job
 from study.results.run import Run
 from study.running.executors.retries import Attempt, Death
-from study.running.executors.worker import MAX_LINE
+from study.running.executors.worker import MAX_LINE, log_file
 from study.running.executors.worker_pool import MAX_FAILED_STARTS, WorkerPool, _Worker
 from study.running.status import job_statuses
 from tests.conftest import MakeRun
@@ -42,7 +42,7 @@ def test_a_model_that_crashes_its_workers_is_set_aside_and_the_others_run(
     assert "killed by SIGSEGV, at the second attempt; set aside" in failure
     (retry,) = [message for message in result.messages if message.startswith("retried: ")]
     assert retry.endswith("killed by SIGSEGV; retrying unchanged")
-    log = folder / "results" / "logs" / "llama-early-xs-base.log"
+    log = log_file(folder / "results", "llama-early-xs/base")
     assert str(log) in failure
     assert log.read_text().count("about to crash") == 2
     assert "Segmentation fault" in log.read_text()

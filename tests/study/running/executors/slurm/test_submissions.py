@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 
 from study.errors import StudyError
 from study.results.identity import canonical
+from study.results.run import Run
+from study.running.executors.slurm.executor import SlurmExecutor
+from study.running.executors.slurm.sbatch import SCRIPT, batch_script
 from study.running.executors.slurm.submissions import (
     job_file,
     new_submission,
@@ -46,6 +50,42 @@ def test_tasks_in_the_queue_are_models(tmp_path: Path, monkeypatch: pytest.Monke
     (model,) = queued_models(tmp_path)
     assert model == "org/b"
     assert queued_models(tmp_path)[model].identifier == "17_1"
+
+
+def test_a_copied_run_has_no_jobs_of_the_original(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = Run.open(make_run("original", slurm=[{"hours": 1, "memory_gb": 1}]))
+    submission = new_submission(run.results, "s", JOBS)
+    resources = run.study.slurm[0]
+    (submission / SCRIPT).write_text(batch_script(submission, len(JOBS), resources))
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    for name, text in (
+        ("squeue", f"echo '17|1|{submission.name}|RUNNING|n1'"),
+        ("scancel", f"echo $* >> {commands / 'cancelled'}"),
+    ):
+        (commands / name).write_text(f"#!/bin/sh\n{text}\n")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
+    shutil.copytree(run.folder, tmp_path / "copy")
+    copy, link = Run.open(tmp_path / "copy"), tmp_path / "link"
+    assert submissions(copy.results) == queued_models(copy.results) == {}
+    with pytest.raises(StudyError, match=f"another folder: '{submission.name}'; .*or moved"):
+        list(SlurmExecutor(copy).cancel())
+    assert not (commands / "cancelled").exists()
+    link.symlink_to(run.folder)
+    for same in (run, Run.open(link)):
+        assert list(SlurmExecutor(same).cancel()) == ["removed 1 models from Slurm's queue"]
+    assert (commands / "cancelled").read_text() == "17_1\n17_1\n"
+
+
+@pytest.mark.parametrize("script", ["", "exec 'unclosed", "one", "exec python /nowhere 0"])
+def test_a_script_that_names_no_folder_has_no_jobs_here(script: str, tmp_path: Path) -> None:
+    submission = new_submission(tmp_path, "s", JOBS)
+    assert list(submissions(tmp_path)) == [submission.name], "nothing was submitted"
+    (submission / SCRIPT).write_text(script)
+    assert submissions(tmp_path) == {}
 
 
 def test_logs_of_a_model(tmp_path: Path) -> None:
