@@ -23,7 +23,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.mutants.forked_tests import PASSED, preload, run_tests
+from tests.mutants.forked_tests import FAILED, PASSED, Outcome, preload, run_tests
 from tests.mutants.mutant import Mutant, mutants
 from tests.mutants.selection import TESTS, stages, tests_digest
 
@@ -114,12 +114,12 @@ def _results(package: str, chosen: Sequence[Mutant]) -> dict[str, Result]:
     remaining = [mutant for mutant in chosen if mutant.key not in results]
     if not remaining:
         return results
-    code, by, seconds = run_tests(TREE, TESTS[package], timeout=3600)
-    if code != PASSED:
-        raise SystemExit(f"{package}: a test fails without any mutant: {by}")
+    whole = run_tests(TREE, TESTS[package], timeout=3600)
+    if whole.code != PASSED:
+        raise SystemExit(f"{package}: a test fails without any mutant: {whole.by}")
     for number, mutant in enumerate(remaining, start=1):
         started = time.monotonic()
-        killed, by = _is_killed(mutant, package, timeout=60 + 3 * seconds)
+        killed, by = _is_killed(mutant, package, timeout=60 + 3 * whole.seconds)
         result = Result(mutant.key, killed, by, round(time.monotonic() - started, 1), tests)
         results[mutant.key] = result
         with path.open("a") as file:
@@ -131,17 +131,36 @@ def _results(package: str, chosen: Sequence[Mutant]) -> dict[str, Result]:
 
 def _is_killed(mutant: Mutant, package: str, timeout: float) -> tuple[bool, str]:
     """Run the tests on a mutant until one fails: (whether one did, which)."""
+    for tests in stages(TREE, package, mutant.module):
+        outcome = _outcome(mutant, tests, timeout)
+        if outcome.code != PASSED:
+            return True, outcome.by
+    return False, ""
+
+
+def _outcome(mutant: Mutant, tests: Sequence[str], timeout: float) -> Outcome:
+    """Run tests on a mutant.
+
+    An end that no test explains (no end in time, a process that was killed) is laid to the mutant
+    only if the same tests, run next without it, pass within a third of the time: the machine
+    may be the cause.
+    """
     path = TREE / mutant.module
     original = path.read_text()
-    try:
-        _write(path, mutant.source)
-        for tests in stages(TREE, package, mutant.module):
-            code, by, _ = run_tests(TREE, tests, timeout)
-            if code != PASSED:
-                return True, by
-    finally:
-        _write(path, original)
-    return False, ""
+    while True:
+        try:
+            _write(path, mutant.source)
+            outcome = run_tests(TREE, tests, timeout)
+        finally:
+            _write(path, original)
+        if outcome.code in (PASSED, FAILED):
+            return outcome
+        without = run_tests(TREE, tests, timeout)
+        if without.code == FAILED:
+            raise SystemExit(f"a test fails without any mutant: {without.by}")
+        if without.code == PASSED and without.seconds < timeout / 3:
+            return outcome
+        timeout *= 2
 
 
 def _write(path: Path, text: str) -> None:

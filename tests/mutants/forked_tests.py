@@ -1,6 +1,6 @@
 """Runs pytest on a copy of the project, in a fork, which finds libraries already imported.
 
-In: the folder of the copy, test files. Out: pytest's exit code, the first failure, seconds.
+In: the folder of the copy, test files. Out: an `Outcome`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,19 @@ PRELOADED = [
 ]
 "Modules that forks find already imported; those of the project must be imported in the fork."
 UNUSED_PLUGINS = ("cacheprovider", "anyio", "xdist", "unraisableexception")
-PASSED, CRASHED, TIMED_OUT = 0, -1, -2
+PASSED, FAILED, CRASHED, TIMED_OUT = 0, 1, -1, -2
+NOTHING_SELECTED = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of tests ended."""
+
+    code: int
+    "`PASSED`, `FAILED` (then `by` names a test), `CRASHED`, `TIMED_OUT`, or an error of pytest."
+    by: str
+    "The first test that failed, or what happened to the process."
+    seconds: float
 
 
 def preload() -> None:
@@ -52,7 +65,7 @@ def preload() -> None:
     gc.freeze()
 
 
-def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> tuple[int, str, float]:
+def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> Outcome:
     """Run tests of a copy of the project until one fails."""
     started = time.monotonic()
     read, write = os.pipe()
@@ -71,12 +84,12 @@ def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> tuple[int, 
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
             os.close(read)
-            return TIMED_OUT, f"no end within {timeout:.0f} s", timeout
+            return Outcome(TIMED_OUT, f"no end within {timeout:.0f} s", timeout)
         time.sleep(0.05)
     with os.fdopen(read) as pipe:
         message = pipe.read()
     code, by = json.loads(message) if message else (CRASHED, "the test process ended")
-    return code, by, time.monotonic() - started
+    return Outcome(code, by, time.monotonic() - started)
 
 
 def _pytest(folder: Path, tests: Sequence[str]) -> tuple[int, str]:
@@ -103,5 +116,7 @@ def _pytest(folder: Path, tests: Sequence[str]) -> tuple[int, str]:
     options = ["-x", f"--basetemp={folder.with_name(f'{folder.name}-tmp')}"]
     options += [f"-pno:{plugin}" for plugin in UNUSED_PLUGINS]
     options += [f"--deselect={test}" for test in DESELECTED]
-    code = pytest.main([*options, *tests], plugins=[Recorder()])
-    return int(code), next(iter(failures), "")
+    code = int(pytest.main([*options, *tests], plugins=[Recorder()]))
+    if failures:
+        return FAILED, failures[0]
+    return (PASSED, "") if code == NOTHING_SELECTED else (code, f"pytest ended with {code}")
