@@ -46,6 +46,7 @@ def test_json_has_everything_in_full(make_run: MakeRun) -> None:
     assert sum(job["cells"] for job in content["jobs"]) == 24
     assert content["missing"] == content["skipped"] == content["corrected"] == []
     assert content["remaining"]["disk_bytes"] > 24 * 5000
+    assert {speed["measured_jobs"] for speed in content["seconds"].values()} == {0}
 
 
 def test_a_finished_run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

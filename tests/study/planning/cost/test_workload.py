@@ -152,6 +152,33 @@ def test_shared_tokens_are_those_of_a_tree_of_prefixes(make_run: MakeRun) -> Non
         assert (work.cells, work.assumed) == (1, 0)
 
 
+def test_a_generated_response_is_computed_after_its_question(make_run: MakeRun) -> None:
+    """Nodes of the tree of all questions, in full, and every token of the targets."""
+    task = {"task_type": "knowledge", "metric": "exact_match,answer", "chance": 0.0}
+    planned = plan(make_run(tasks=[{"task": "zoo_colour_gen", **task}], limit=40))
+    resolved = planned.resolved
+    counter = WorkCounter(resolved)
+    items = resolved.items["zoo_colour_gen"]
+    assert not isinstance(items, str)
+    cells = [c for job in planned.plan.jobs for c in job.cells if c.arm.name == "base-0shot"]
+    assert len(cells) == 3
+    for cell in cells:
+        facts = resolved.models[cell.model]
+        assert not isinstance(facts, str)
+        tokenizer = load_tokenizer(facts.folder)
+        nodes: set[tuple[int, ...]] = set()
+        prompts = responses = 0
+        for document in items.evaluated(40):
+            path = tokenizer(document.text, add_special_tokens=False).input_ids
+            nodes |= {tuple(path[:end]) for end in range(1, len(path) + 1)}
+            prompts += len(path)
+            responses += len(tokenizer(document.target, add_special_tokens=False).input_ids)
+        work = counter.work(cell, 1.0)
+        assert work.tokens == pytest.approx(len(nodes) + responses)
+        assert (work.items, work.requests) == (40, 40)
+        assert work.prompt_tokens == pytest.approx(prompts + responses)
+
+
 def test_demonstrations_are_read_once_and_are_in_every_prompt(make_run: MakeRun) -> None:
     arms = ["base-0shot", "base-2shot", "base-5shot"]
     contrast = {"name": "c", "x": "base-0shot", "y": "base-5shot"}
