@@ -20,13 +20,16 @@ from study.planning.plan_report import (
     plan_text,
 )
 from study.planning.plan_study import PlannedStudy
+from study.tuning.identity import RECORD
 from tests.conftest import MakeRun
 from tests.finished_runs import copy_run, finished_run
 from tests.in_process import plan
+from tests.study.task_files import TUNING
 
 
 def test_the_text_says_what_remains(make_run: MakeRun) -> None:
     text = plan_text(plan(make_run()))
+    assert "trained by recipes" not in text
     lines = text.splitlines()
     assert lines[0] == "study small: 3 pairs from 3 families, 3 arms, 2 tasks, 2 draws"
     assert lines[1] == "24 cells in 6 jobs (one per model): 0 done, 24 remaining"
@@ -47,6 +50,21 @@ def test_json_has_everything_in_full(make_run: MakeRun) -> None:
     assert content["missing"] == content["skipped"] == content["corrected"] == []
     assert content["remaining"]["disk_bytes"] > 24 * 5000
     assert {speed["measured_jobs"] for speed in content["seconds"].values()} == {0}
+
+
+def test_models_that_the_study_trains_are_counted(make_run: MakeRun) -> None:
+    arms = ["base-0shot", "tuned-0shot-chat"]
+    contrasts = [{"name": "c", "x": arms[0], "y": arms[1]}]
+    planned = plan(make_run(pairs=..., tuning=TUNING, arms=arms, contrasts=contrasts))
+    models = planned.resolved.tuned
+    assert len(models) == 2
+    assert "2 models are trained by recipes, 2 remaining" in plan_text(planned)
+    assert plan_json(planned)["to_tune"] == [ref.name for ref in models]
+    trained, remaining = models
+    models[trained].folder.mkdir(parents=True)
+    (models[trained].folder / RECORD).touch()
+    assert "2 models are trained by recipes, 1 remaining" in plan_text(planned)
+    assert plan_json(planned)["to_tune"] == [remaining.name]
 
 
 def test_a_finished_run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -16,6 +16,7 @@ from study.planning.staging import stage
 from study.results.run import Run
 from study.tasks.items import TaskItems
 from tests.conftest import MakeRun
+from tests.study.planning.cost.test_workload import UNAVAILABLE
 
 
 def _listed(**changes: Any) -> list[dict[str, Any]]:
@@ -74,6 +75,33 @@ def test_a_scorer_that_needs_options_refuses_a_task_without(make_run: MakeRun) -
     folder = make_run(layout="zoo", answers={"choose": "similarity"}, tasks=_listed(**task))
     with pytest.raises(StudyError, match=r"zoo_colour_gen: options: found no options"):
         _resolved(folder)
+
+
+THINKING: dict[str, Any] = {"name": "tuned-0shot-chat-thinking", "thinking_tokens": 8}
+WITH_THINKING: dict[str, Any] = {
+    "layout": "zoo",
+    "arms": ["base-0shot", THINKING],
+    "contrasts": [{"name": "c", "x": "base-0shot", "y": THINKING["name"]}],
+}
+
+
+@pytest.mark.parametrize("task", ["zoo_colour_mc", "unavailable"])
+def test_choices_compared_by_their_log_likelihood_have_no_thinking_arm(
+    make_run: MakeRun, task: str
+) -> None:
+    """Whether the data are on this machine or not."""
+    folder = make_run(task_folders=["tasks"], tasks=_listed(task=task), **WITH_THINKING)
+    (folder / "tasks").mkdir()
+    (folder / "tasks" / "task.yaml").write_text(UNAVAILABLE)
+    with pytest.raises(StudyError, match=f"arms: found {THINKING['name']}, a thinking.* {task},"):
+        _resolved(folder)
+
+
+def test_generated_responses_may_be_thought_before(make_run: MakeRun) -> None:
+    generated = _listed(task="zoo_colour_gen", metric="exact_match,answer")
+    assert _resolved(make_run("generated", tasks=generated, **WITH_THINKING)).tasks
+    chosen = make_run("chosen", answers={"choose": "similarity"}, **WITH_THINKING)
+    assert _resolved(chosen).tasks
 
 
 def test_models_that_are_not_available_have_a_reason(make_run: MakeRun) -> None:

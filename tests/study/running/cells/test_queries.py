@@ -106,12 +106,6 @@ def test_a_model_that_thinks_although_its_template_does_not_say_so(
     assert "the model thinks, although tuned-0shot-chat does not allow for it" in failure.failure()
 
 
-def test_choices_compared_by_their_log_likelihood_have_no_thinking_arm(tmp_path: Path) -> None:
-    folder = write(tmp_path, thinking_pair(tmp_path, "m", OPENING), [thinking()], COMPARED)
-    with pytest.raises(StudyError, match=f"{THINKING}, a thinking arm, and {COMPARED}"):
-        plan(folder)
-
-
 def test_a_model_that_cannot_think_has_no_cells_in_a_thinking_arm(tmp_path: Path) -> None:
     pair = thinking_pair(tmp_path, "m", "{{ messages[0].content }}")
     planned = plan(write(tmp_path, pair, [thinking()]))
