@@ -307,6 +307,16 @@ def test_an_adapter_is_fetched_with_its_base(
     assert len(evaluate_all(folder).cells.done()) > 0
 
 
+def test_a_model_beside_an_adapter_is_refused_before_a_base_is_fetched(
+    online: Hub, make_run: MakeRun
+) -> None:
+    tuned = online.models["zoo/tuned"]
+    (tuned / "adapter_config.json").write_text('{"base_model_name_or_path": "zoo/base"}')
+    (failure,) = _stage(make_run(pairs=[{**LISTED, "base": PAIR.base.path}]))
+    assert "a config.json beside an adapter_config.json" in failure
+    assert {file.rpartition("/")[0] for file, _ in online.served} == {"zoo/tuned"}
+
+
 def test_a_lock_of_the_first_version_is_upgraded(online: Hub, make_run: MakeRun) -> None:
     folder = make_run(pairs=[LISTED])
     assert _stage(folder) == []
