@@ -144,6 +144,17 @@ def own_base(make_run: MakeRun, tmp_path: Path) -> tuple[Path, Path]:
     return make_run(pairs=[pair]), base
 
 
+@pytest.mark.parametrize("siblings", [None, [], [{"rfilename": "model.gguf", "size": 1}]])
+def test_a_repository_without_weights(
+    online: Hub, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, siblings: list[Any] | None
+) -> None:
+    info = online.info
+    changed = {"siblings": siblings}
+    monkeypatch.setattr(online, "info", lambda name, sizes: info(name, sizes=sizes) | changed)
+    (failure,) = _stage(make_run(pairs=[{**LISTED, "base": PAIR.base.path}]))
+    assert "zoo/tuned: found no *.safetensors files on the hub" in failure
+
+
 def test_weights_that_differ_from_the_lock_are_not_run(own_base: tuple[Path, Path]) -> None:
     """Not until they are staged again."""
     folder, base = own_base
