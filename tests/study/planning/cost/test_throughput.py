@@ -62,6 +62,7 @@ def test_without_measurements_a_speed_is_assumed(make_run: MakeRun) -> None:
     run = Run.open(make_run())
     assert measured_speeds(run) == {}
     assert local_speed(run, ["cpu"]) == ASSUMED["cpu"]
+    assert {speed.jobs for speed in ASSUMED.values()} == {0}, "none says that it was measured"
 
 
 def test_timings_sum_the_cells_of_an_arm(tmp_path: Path) -> None:
