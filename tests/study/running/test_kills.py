@@ -25,6 +25,8 @@ from tests.study.commands import call
 from tests.study.running.conftest import StartRun
 from tests.study.running.local_runs import worker_pids
 
+MAX_CELLS = 6
+"Within so many cells one is generated, every second task being of that form."
 VICTIMS = ("runner", "worker", "shell", "all")
 MARKS = {"runner": b"/study\0run", "worker": b"spawn_main", "shell": b"-c\0"}
 
@@ -52,6 +54,15 @@ def tasks() -> list[dict[str, Any]]:
 def responses_of(run: Run) -> dict[str, Any]:
     """The stored responses of every cell."""
     return {key: run.responses.items(key).to_pylist() for key in run.responses.done()}
+
+
+def partial_files(folder: Path) -> set[tuple[str, int]]:
+    """Name and time of each file of partial responses."""
+    files = set()
+    for path in (folder / "results" / "responses" / "partial").glob("*.partial"):
+        with suppress(FileNotFoundError):  # its cell has just been finished
+            files.add((path.name, path.stat().st_mtime_ns))
+    return files
 
 
 def processes_of(group: int) -> dict[int, bytes]:
@@ -154,11 +165,17 @@ def test_killed_at_random_moments_and_resumed(
         enough = done_before + rng.randrange(1, 5)
         # The first is killed after a few cells, which says how long a start takes on this machine.
         latest = begun + start_seconds * rng.uniform(0.1, 1.5) if moment else float("inf")
+        generates = moment % 2 == 1  # then a worker is killed, or all, within a cell
+        if generates:
+            enough, latest = done_before + MAX_CELLS, float("inf")
+        before = partial_files(folder)
         while len(cells.done()) < enough and time.monotonic() < latest:
             assert shell.poll() is None, f"it ended before it could be killed {moments} times"
+            if generates and partial_files(folder) - before:
+                break
             time.sleep(0.005)
         start_seconds = start_seconds or time.monotonic() - begun
-        time.sleep(rng.uniform(0, 0.1))
+        time.sleep(0 if generates else rng.uniform(0, 0.1))
         for pid in victims(shell.pid, kind):
             kill(pid)
         if kind == "runner":
@@ -181,8 +198,8 @@ def test_killed_at_random_moments_and_resumed(
     assert (run.results / "responses" / "partial").is_dir()
     assert not list((run.results / "responses" / "partial").iterdir())
     records = [run.responses.record(key) for key in run.responses.done()]
-    print(
-        sum(bool(record["resumed"]) for record in records), "cells resumed from partial responses"
-    )
+    resumed = sum(bool(record["resumed"]) for record in records)
+    print(resumed, "cells resumed from partial responses")
+    assert resumed or moments == len(VICTIMS), "no kill met a cell that was being generated"
     assert tables(folder) == tables(undisturbed)
     assert not (tmp_path / "network-attempts").exists()
