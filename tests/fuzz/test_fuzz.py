@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from study.errors import StudyError
+from tests.fuzz import fuzzer
 from tests.fuzz.fuzzer import Fuzzer, Mutant, run_fuzzer
 from tests.fuzz.kinds import FUZZERS
 
@@ -55,6 +58,21 @@ def test_any_other_error_is_a_fault(error: Exception, tmp_path: Path) -> None:
     counts = run_fuzzer(Failing(), tmp_path, seed=0, count=1)
     assert (counts.accepted, counts.refused) == (0, 0)
     assert type(error).__name__ in counts.faults[0]
+
+
+@pytest.mark.parametrize("endless", [lambda: next(iter(int, 1)), lambda: time.sleep(0.001)])
+def test_what_computes_or_waits_for_ever_is_a_fault(
+    endless: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuzzer, "MAX_SECONDS", 0.05)
+
+    class Endless(Reader):
+        def read(self, folder: Path, mutant: Mutant) -> None:
+            while True:
+                endless()
+
+    counts = run_fuzzer(Endless(), tmp_path, seed=0, count=1)
+    assert "not read within 0.05 s" in counts.faults[0]
 
 
 def test_what_is_printed_is_looked_at(tmp_path: Path) -> None:
