@@ -21,6 +21,8 @@ RESERVED_BYTES = 4 * 2**30
 "GPU memory that is not available for weights."
 CPU = "cpu"
 _GPU = re.compile(r"cuda:(0|[1-9][0-9]{0,3})", re.ASCII)
+GPU_FILES = ("nvidia*", "kfd", "dxg")
+"Device files of which a machine with a GPU has one: of NVIDIA, of AMD, of Windows' Linux."
 BYTES_PER_PARAMETER = {"float32": 4}
 HALF_PRECISION_BYTES = 2
 "Bytes of a parameter in the other number formats; `auto` nearly always is one of them."
@@ -28,10 +30,11 @@ HALF_PRECISION_BYTES = 2
 
 def default_devices() -> list[str]:
     """Every GPU; without one, a CPU worker per core."""
-    import torch
+    if any(True for pattern in GPU_FILES for _ in Path("/dev").glob(pattern)):
+        import torch  # takes seconds to import
 
-    if torch.cuda.is_available():
-        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        if torch.cuda.is_available():
+            return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     return cpu_devices()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from study import fact_cache
 from tests.cluster import Cluster, missing_programs
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +26,9 @@ if _worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # both cores wait for each other: a small study took eight times as long.
     _cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
+if fact_cache.LOCATION not in os.environ:  # one for all processes of these tests, and no other
+    os.environ[fact_cache.LOCATION] = tempfile.mkdtemp(prefix="facts-")
+    atexit.register(shutil.rmtree, os.environ[fact_cache.LOCATION], ignore_errors=True)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["TQDM_DISABLE"] = "1"

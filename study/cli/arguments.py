@@ -37,6 +37,11 @@ StallMinutes = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
+def begin(run: Path) -> None:
+    """Say which study is read, before the libraries that read it are imported."""
+    say(f"reading {run}")
+
+
 def exit_if_failed(failures: Sequence[str]) -> None:
     """Print failures and exit with code 1; return if there are none."""
     if not failures:

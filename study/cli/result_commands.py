@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli.arguments import RunFolder
+from study.cli.arguments import RunFolder, begin
 from study.cli.output import output, say
 from study.errors import StudyError
 
@@ -54,6 +54,7 @@ def import_scores(
     ] = (0.0, 1.0),
 ) -> None:
     """Import scores from a CSV file or from lm-eval results."""
+    begin(run)
     from study.exchange.lm_eval_models import given_pair
     from study.exchange.read_csv import read_csv
     from study.exchange.read_lm_eval import read_lm_eval
@@ -100,6 +101,7 @@ def export(
     ] = False,
 ) -> None:
     """Write a study's scores as CSV files and as lm-eval results."""
+    begin(run)
     from analysis.data.scores import load_scores
     from study.exchange.export import export as export_scores
     from study.results.run import Run
@@ -116,6 +118,7 @@ def power(
     ] = 0.5,
 ) -> None:
     """Power analysis: the smallest correlation this study could detect."""
+    begin(run)
     from analysis.statistics.families import Families
     from analysis.statistics.power import power as power_of
     from study.models.pairs import study_pairs
@@ -131,6 +134,7 @@ def power(
 
 def analyze(run: RunFolder) -> None:
     """Correlate base and tuned scores; write tables and figures."""
+    begin(run)
     from analysis.pipeline import analyze_run
     from study.results.run import Run
     from study.tasks.prompt_forms import check_arms

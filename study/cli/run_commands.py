@@ -15,6 +15,7 @@ from study.cli.arguments import (
     On,
     RunFolder,
     StallMinutes,
+    begin,
     exit_if_failed,
 )
 from study.cli.output import output, say
@@ -23,6 +24,8 @@ from study.extras import require_extra
 
 def plan(run: RunFolder, as_json: AsJson = False) -> None:
     """Print what a study would run: its cells, what is done, and the cost of the rest."""
+    if not as_json:
+        begin(run)
     require_extra("run")
     from study.planning.plan_report import plan_json, plan_text
     from study.planning.plan_study import plan_study
@@ -39,6 +42,7 @@ def run_cells(
     on: On = "local",
 ) -> None:
     """Run the study. Safe to interrupt: run the same command again to resume."""
+    begin(run)
     require_extra("run")
     from study.cli.progress import show, show_submission
     from study.planning.changes import changes
@@ -64,6 +68,7 @@ def run_cells(
 def score(run: RunFolder) -> None:
     """Score the responses that are stored and not scored yet; needs no model. `study run` does so
     too."""
+    begin(run)
     require_extra("run")
     from study.cli.progress import show_scores
     from study.hardware import cpu_devices
@@ -81,6 +86,7 @@ def score(run: RunFolder) -> None:
 
 def tune(run: RunFolder, device: Devices = None, stall_minutes: StallMinutes = 60.0) -> None:
     """Only train the models that the study tunes; `study run` also trains them."""
+    begin(run)
     require_extra("run")
     from study.cli.progress import show_tuning
     from study.planning.plan_study import plan_study
@@ -97,6 +103,8 @@ def tune(run: RunFolder, device: Devices = None, stall_minutes: StallMinutes = 6
 
 def status(run: RunFolder, as_json: AsJson = False) -> None:
     """Print which models are waiting, running, done or failed."""
+    if not as_json:
+        begin(run)
     from dataclasses import asdict
 
     from study.results.run import Run
@@ -111,6 +119,7 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
 
 def cancel(run: RunFolder) -> None:
     """Cancel a study's jobs, on this machine and in queues."""
+    begin(run)
     from study.results.run import Run
     from study.running.cancel import cancel as cancel_run
 
@@ -120,6 +129,7 @@ def cancel(run: RunFolder) -> None:
 
 def compact(run: RunFolder) -> None:
     """Gather the files of finished cells into a few large ones."""
+    begin(run)
     from rich.console import Console
     from rich.progress import track
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from study.cli.arguments import On, RunFolder, exit_if_failed
+from study.cli.arguments import On, RunFolder, begin, exit_if_failed
 from study.cli.output import output, say
 from study.extras import require_extra
 
@@ -17,6 +17,7 @@ def stage(run: RunFolder) -> None:
 
     Needs a network. With HF_HUB_OFFLINE set, checks what is already on this machine.
     """
+    begin(run)
     require_extra("run")
     from study.planning.staging import stage as stage_run
     from study.results.run import Run
@@ -26,6 +27,7 @@ def stage(run: RunFolder) -> None:
 
 def doctor(run: RunFolder, on: On = "local") -> None:
     """Check that every model, dataset and resource is available before submitting a study."""
+    begin(run)
     require_extra("run")
     from study.planning.plan_study import plan_study
     from study.results.run import Run

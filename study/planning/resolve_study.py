@@ -6,13 +6,14 @@ reason why they are not available on this machine. Reads local files; never uses
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from study.config.study import Study
 from study.config.tasks import Exposure, ListedTask
 from study.errors import StudyError, listed, nearest
+from study.fact_cache import cached_fact
 from study.models.chat_templates.rendering import Rendering
 from study.models.chat_templates.study_renderings import study_renderings
 from study.models.folders.loader import check_loadable
@@ -24,10 +25,12 @@ from study.results.lock import FILE_NAME as LOCK_NAME
 from study.results.run import Run
 from study.scorers import Scorer, study_scorer
 from study.tasks.items import TaskItems
-from study.tasks.lm_eval.library import TaskEntry, TaskLibrary, is_staged, task_library
+from study.tasks.lm_eval.entry import TaskEntry, is_staged
+from study.tasks.lm_eval.identity import documents_digest, prompt_configuration
+from study.tasks.lm_eval.library import TaskLibrary, task_library
 from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import check_arms
-from study.tasks.prompt_forms.documents import fields_of, options_of
+from study.tasks.prompt_forms.documents import named_fields, options_of
 from study.tasks.suites import study_tasks
 from study.tuning.data.exposure import exposure
 from study.tuning.data.mixing import mixed_pools
@@ -39,6 +42,29 @@ LOCKED_PARTS = {
     "generation": "a generation_config.json",
 }
 "Digests that models and lock have in common, in messages."
+
+
+class LoadedTasks(dict[str, LmEvalTask]):
+    """The tasks of a study by name, each loaded when it is first needed.
+
+    For most plans none is: their items are cached, and so is what is derived from their prompts.
+    """
+
+    def __init__(self, library: TaskLibrary, items: Mapping[str, TaskItems | str]) -> None:
+        super().__init__()
+        self._library, self._items = library, items
+
+    def __missing__(self, name: str) -> LmEvalTask:
+        task, items = self._library.load(name), self._items[name]
+        if isinstance(items, str) or prompt_configuration(task) != items.prompt_configuration:
+            raise StudyError(
+                f"task {name}",
+                found="files that changed while the study was planned",
+                expected="files that stay as they are",
+                do="Run the same command again",
+            )
+        self[name] = task
+        return task
 
 
 @dataclass
@@ -63,7 +89,7 @@ class ResolvedStudy:
     exposures: dict[str, dict[str, Exposure]] = field(default_factory=dict)
     "By name of a recipe's mixture and task, what the mixture shows of the task."
     loaded: dict[str, LmEvalTask] = field(default_factory=dict)
-    "By task, the lm-eval task itself, where its items could be read."
+    "By task, the lm-eval task itself; only for tasks whose items could be read."
 
     @property
     def study(self) -> Study:
@@ -79,6 +105,7 @@ def resolve_study(
     check_arms(study)
     resolved = ResolvedStudy(run, study_pairs(study), study_tasks(study), study_scorer(study))
     library = task_library(study)
+    resolved.loaded = LoadedTasks(library, resolved.items)
     on_step("reading lm-eval's task list")
     for task in resolved.tasks:
         resolved.entries[task.task] = _entry(study, library, task)
@@ -108,11 +135,8 @@ def _check_thinking(resolved: ResolvedStudy, task: ListedTask) -> None:
     a choice has no place for thinking before it."""
     if resolved.scorer is not None:  # its responses are generated
         return
-    loaded = resolved.loaded.get(task.task)
-    configured = resolved.entries[task.task].config.get("output_type", "generate_until")
-    kind = loaded.OUTPUT_TYPE if loaded else configured
     for arm in resolved.study.parsed_arms():
-        if arm.thinks and kind != "generate_until":
+        if arm.thinks and _output_type(resolved, task.task) != "generate_until":
             raise resolved.study.error(
                 "arms",
                 found=f"{arm.name}, a thinking arm, and {task.task}, whose choices are compared by "
@@ -121,6 +145,13 @@ def _check_thinking(resolved: ResolvedStudy, task: ListedTask) -> None:
                 do="Give the arm a study of its own, or set `answers.choose` to have responses to "
                 "multiple-choice tasks generated",
             )
+
+
+def _output_type(resolved: ResolvedStudy, task: str) -> str:
+    """What a task requests, as its file says it if the task cannot be loaded."""
+    if isinstance(resolved.items[task], str):
+        return str(resolved.entries[task].config.get("output_type", "generate_until"))
+    return resolved.loaded[task].OUTPUT_TYPE
 
 
 def _entry(study: Study, library: TaskLibrary, task: ListedTask) -> TaskEntry:
@@ -142,9 +173,9 @@ def _with_scorer(resolved: ResolvedStudy, scorer: Scorer, task: ListedTask) -> L
     items = resolved.items[task.task]
     chance = 0.0
     if not isinstance(items, str):
-        loaded = resolved.loaded[task.task]
         numbers = [1] * len(items.items)
         if scorer.needs_options:
+            loaded = resolved.loaded[task.task]
             numbers = [len(options_of(loaded, item.raw, task.options)) for item in items.items]
         if not all(numbers):
             raise resolved.study.error(
@@ -215,7 +246,8 @@ def _check_fields(resolved: ResolvedStudy, task: ListedTask) -> None:
             )
     if task.fields:
         where = f"{resolved.study.file}: tasks: {task.task}"
-        fields_of(resolved.loaded[task.task], document, task.fields, where)
+        sources = [task.fields, documents_digest([document])]
+        cached_fact("fields", sources, lambda: named_fields(document, task.fields, where))
 
 
 def _facts(ref: ModelRef, run: Run) -> ModelFacts | str:
@@ -253,7 +285,7 @@ def _read_items(resolved: ResolvedStudy, library: TaskLibrary, name: str) -> Non
         resolved.items[name] = f"the data set {data_set} is not on this machine"
         return
     try:
-        task, items = library.load_items(name, resolved.study.file)
+        items = library.known_items(entry, resolved.study.file)
     except StudyError as error:
         if entry.file is not None:
             raise
@@ -263,4 +295,4 @@ def _read_items(resolved: ResolvedStudy, library: TaskLibrary, name: str) -> Non
         if locked and locked.items != items.digest:
             resolved.items[name] = _differs_from_lock(f"task {name}", "items", resolved.run)
         else:
-            resolved.items[name], resolved.loaded[name] = items, task
+            resolved.items[name] = items

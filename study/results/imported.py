@@ -14,9 +14,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
@@ -25,6 +24,9 @@ from study.errors import StudyError
 from study.results.files import write_whole
 from study.results.ledger import POSITION
 from study.results.schema import SCORES
+
+if TYPE_CHECKING:  # commands that need no imported scores start faster without it
+    import pandas as pd
 
 KEY = list(POSITION)
 "Columns that identify a score."
@@ -136,6 +138,8 @@ def read_imports(folder: Path) -> Iterator[Imported]:
 
 
 def _read_import(path: Path) -> Imported:
+    import pandas as pd
+
     body = path.read_bytes()
     if ending := _DIGEST.search(body):
         body = body[: ending.start()] + b"}"
@@ -186,6 +190,8 @@ def digest_of(paths: list[Path]) -> str:
 
 def check_unique(tables: list[pd.DataFrame]) -> None:
     """StudyError if a number has two scores; the column `_origin` names where rows come from."""
+    import pandas as pd
+
     rows = pd.concat(tables, ignore_index=True)
     repeated = rows[rows.duplicated(KEY, keep=False)]
     if not repeated.empty:

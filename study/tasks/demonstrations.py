@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from study.results.identity import digest
@@ -25,7 +26,7 @@ class Demonstrations:
 
     documents: tuple[Document, ...]
 
-    @property
+    @cached_property
     def digest(self) -> str | None:
         """sha256 over the documents in order, as they are rendered and with all their fields; None
         without demonstrations."""

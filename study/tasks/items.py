@@ -72,6 +72,8 @@ class TaskItems:
     "sha256 of the part of the task's configuration that can move a prompt."
     scoring_configuration: str
     "sha256 of the part of the task's configuration that decides scores of responses."
+    description: str
+    "The task's description, which begins every prompt; empty if it has none."
 
     def evaluated(self, limit: int | None) -> tuple[Document, ...]:
         """The items that are evaluated: the first `limit`."""
@@ -112,6 +114,7 @@ def task_items(task: LmEvalTask, name: str, *, shares_split: bool) -> TaskItems:
         documents=documents_digest(item.raw for item in items),
         prompt_configuration=prompt_configuration(task),
         scoring_configuration=scoring_configuration(task),
+        description=str(task.config.description or ""),
     )
 
 

@@ -148,6 +148,7 @@ def _surely_fits(
     template = 0
     if variant.rendering is not None:
         template = template_tokens(
+            variant.tokenizer,
             variant.folder,
             variant.rendering,
             turns if variant.arm.multiturn else 1,

@@ -20,6 +20,7 @@ LAYERS = (
         "csv_text",
         "processes",
         "extras",
+        "fact_cache",
         "hardware",
         "bounded_jinja",
         "data",

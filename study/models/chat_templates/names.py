@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from study.errors import StudyError
+from study.fact_cache import cached_fact
 from study.models.chat_templates.compiled import compiled_template
 
 CLOCK = "strftime_now"
@@ -42,6 +44,17 @@ class TemplateNames:
 @cache
 def template_names(template: str, where: str) -> TemplateNames:
     """What a template refers to; StudyError, naming `where`, if it is not valid Jinja."""
+    found = cached_fact("template_names", template, lambda: _template_names(template, where))
+    return TemplateNames(
+        arguments=frozenset(found["arguments"]),
+        special_tokens=frozenset(found["special_tokens"]),
+        reads_clock=found["reads_clock"],
+        forbidden=tuple(found["forbidden"]),
+    )
+
+
+def _template_names(template: str, where: str) -> dict[str, Any]:
+    """The fields of `TemplateNames`, as JSON."""
     from jinja2 import meta, nodes
 
     try:
@@ -56,10 +69,10 @@ def template_names(template: str, where: str) -> TemplateNames:
     read = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
     filters = {node.name for node in tree.find_all(nodes.Filter)} & RANDOM_FILTERS
     forbidden = (read & environment.globals.keys()) - GLOBALS | filters
-    special_tokens = frozenset(name for name in variables if name.endswith("_token"))
-    return TemplateNames(
-        arguments=variables - RENDERER - special_tokens,
-        special_tokens=special_tokens,
-        reads_clock=CLOCK in read,
-        forbidden=tuple(sorted(forbidden)),
-    )
+    special_tokens = {name for name in variables if name.endswith("_token")}
+    return {
+        "arguments": sorted(variables - RENDERER - special_tokens),
+        "special_tokens": sorted(special_tokens),
+        "reads_clock": CLOCK in read,
+        "forbidden": sorted(forbidden),
+    }

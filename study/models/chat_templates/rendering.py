@@ -19,6 +19,7 @@ from typing import Any
 
 from study.config.arms import Scalar
 from study.errors import StudyError, listed, nearest
+from study.fact_cache import cached_fact
 from study.models.chat_templates.compiled import compiled_template
 from study.models.chat_templates.names import CLOCK, GLOBALS, template_names
 
@@ -125,10 +126,15 @@ def argument_names(rendering: Rendering) -> frozenset[str]:
     return template_names(rendering.template, "chat template").arguments
 
 
-def short_conversation(turns: int) -> list[dict[str, str]]:
-    """`turns` user turns, the last one without an answer, each message being 'a'."""
+def short_prompt(rendering: Rendering, turns: int) -> str:
+    """The prompt after `turns` user turns, each message being 'a'. Whatever the template's Jinja
+    code raises is passed on."""
     roles = ("user", "assistant") * turns
-    return [{"role": role, "content": "a"} for role in roles[:-1]]
+    messages = [{"role": role, "content": "a"} for role in roles[:-1]]
+    date = rendering.date.isoformat() if rendering.date else None
+    sources = [rendering.template, rendering.special_tokens, rendering.arguments, date, turns]
+    prompt = cached_fact("prompts", sources, lambda: chat_template(rendering)(messages))
+    return str(prompt)
 
 
 def chat_template(rendering: Rendering) -> ChatTemplate:

@@ -18,9 +18,8 @@ from study.errors import StudyError, listed, nearest
 from study.models.chat_templates.rendering import (
     Rendering,
     argument_names,
-    chat_template,
     rendering,
-    short_conversation,
+    short_prompt,
 )
 from study.models.chat_templates.thinking import (
     UndecidedThinking,
@@ -87,7 +86,7 @@ def model_rendering(
     where = str(facts.folder)
     result = rendering(source, date=date, arguments=arguments, where=where)
     try:
-        chat_template(result)(short_conversation(turns))
+        short_prompt(result, turns)
     except Exception as error:  # the Jinja code of a template may raise anything
         raise StudyError(
             where,

@@ -25,14 +25,13 @@ from study.bounded_jinja.budget import TemplateLimitError
 from study.config.arms import Scalar
 from study.errors import StudyError
 from study.models.chat_templates.markers import HARMONY, MARKERS, ThinkingMarkers
-from study.models.chat_templates.rendering import Rendering, argument_names, render_messages
+from study.models.chat_templates.rendering import Rendering, argument_names, short_prompt
 
 BOOLEAN_SWITCHES = frozenset(
     {"enable_thinking", "thinking", "think", "enable_reasoning", "reasoning"}
 )
 "Template arguments that switch thinking on with true and off with false."
 _SWITCH_NAME = re.compile("think|reason", re.IGNORECASE)
-_MESSAGES = [{"role": "user", "content": "a"}]
 
 
 class PromptState(Enum):
@@ -187,7 +186,7 @@ def _prompt(rendering: Rendering) -> str | None:
     StudyError if it computes too much: with so many arguments, nobody could wait for all.
     """
     try:
-        return render_messages(rendering, _MESSAGES, add_generation_prompt=True)
+        return short_prompt(rendering, 1)
     except TemplateLimitError as error:
         raise StudyError(
             "chat template",

@@ -17,6 +17,7 @@ from study.config.tasks import ListedTask
 from study.models.pairs import Pair
 from study.planning.cells.cell import Cell
 from study.planning.cells.identity import model_identity, prompts_identity, scorer_identity
+from study.planning.cells.truncation import known_kept
 from study.planning.resolve_study import ResolvedStudy
 from study.results.identity import Identity, cell_identity, cell_key, responses_key
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
@@ -24,12 +25,7 @@ from study.tasks.items import TaskItems
 from study.tasks.lm_eval.types import LmEvalTask
 from study.tasks.prompt_forms import PromptContext, applies, prompt_form
 from study.tasks.prompted_task import Demonstrator, prompted_task
-from study.tasks.truncation import (
-    PromptVariant,
-    VariantError,
-    kept_demonstrations,
-    kept_digest,
-)
+from study.tasks.truncation import PromptVariant, VariantError, kept_digest
 
 Position = tuple[str, str, str, str, int | None]
 "Pair, role, arm, task and draw: what identifies a number in the tables."
@@ -181,15 +177,17 @@ class CellFactory:
         variants = _variants(self.resolved, arms, pair, arm.shots)
         index = (task.task, demonstrator, arm.shots, draw, variants)
         if index not in self._kept:
-            documents = self._items(task.task).evaluated(self.resolved.study.limit)
             readable = variants
             while index not in self._kept:
                 try:
-                    self._kept[index] = kept_demonstrations(
+                    self._kept[index] = known_kept(
+                        self.resolved,
+                        task,
+                        self._items(task.task),
+                        self._items(demonstrator) if demonstrator else None,
+                        demonstrations,
                         readable,
                         lambda variant_arm: self._task(task, variant_arm, demonstrator),
-                        documents,
-                        demonstrations,
                     )
                 except VariantError as error:  # the other models' prompts do not depend on it
                     folder = error.folder

@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -153,12 +154,30 @@ def _non_negative_parts(
 ) -> NDArray[np.float64]:
     """Non-negative seconds per feature, by least squares of relative errors, shrunk a little
     towards the assumed speed, which is first scaled to the observations as a whole."""
-    from scipy.optimize import nnls
-
     matrix, total = np.array(features), np.maximum(seconds, 1e-9)
     prior = np.array(assumed) * np.median(total / (matrix @ np.array(assumed)))
     relative = matrix * prior / total[:, None]
     rows = np.vstack([relative, PRIOR_WEIGHT * np.eye(len(prior))])
     wanted = np.concatenate([np.ones(len(total)), np.full(len(prior), PRIOR_WEIGHT)])
-    parts: NDArray[np.float64] = nnls(rows, wanted)[0] * prior
+    parts: NDArray[np.float64] = _non_negative_least_squares(rows, wanted) * prior
     return parts
+
+
+def _non_negative_least_squares(
+    matrix: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The x ≥ 0 with the smallest |matrix x − wanted|, for a few columns.
+
+    It is the ordinary solution for the columns in which x is positive, so every set of columns is
+    tried. (scipy's function for it takes a third of a second to import.)
+    """
+    n = matrix.shape[1]
+    best, least = np.zeros(n), float(wanted @ wanted)
+    for used in product((False, True), repeat=n):
+        columns = np.flatnonzero(used)
+        x = np.zeros(n)
+        x[columns] = np.linalg.lstsq(matrix[:, columns], wanted, rcond=None)[0]
+        error = float(np.sum((matrix @ x - wanted) ** 2))
+        if error < least and (x >= 0).all():
+            best, least = x, error
+    return best

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
@@ -24,7 +23,7 @@ from study.config.arms import Arm
 from study.config.tasks import ListedTask
 from study.models.chat_templates.rendering import Rendering
 from study.models.folders.loading import is_fault
-from study.models.tokenizers import cached_tokenizer, template_tokens, token_counts
+from study.models.tokenizers import template_tokens, token_counts, tree_tokens
 from study.models.weights import ModelFacts
 from study.planning.cells.cell import Cell
 from study.planning.resolve_study import ResolvedStudy
@@ -133,7 +132,7 @@ class WorkCounter:
             return _assumed(self.resolved, task, limit)
         documents = items.evaluated(limit)
         sample, pool = _spaced(documents), _spaced(items.pool or documents)
-        description = str(self.resolved.loaded[task.task].config.description or "")
+        description = items.description
         tokens = _token_counts(facts, {description, *_pieces(sample), *_pieces(pool)})
         return _Sizes(
             items=len(documents),
@@ -151,7 +150,7 @@ def _template_tokens(facts: ModelFacts | None, rendering: Rendering | None, turn
     """Tokens of a chat template; 0 where none is applied, or the model is not available."""
     if facts is None or rendering is None:
         return 0
-    return template_tokens(facts.folder, rendering, turns, facts.overrides)
+    return template_tokens(facts.tokenizer, facts.folder, rendering, turns, facts.overrides)
 
 
 def _shown_answer(document: Document) -> str:
@@ -183,19 +182,9 @@ def _computed(
     if facts is None:
         return fmean(tokens[d.text] + sum(tokens[a] for a in d.choices) for d in sample)
     generated = sum(tokens[d.target] for d in sample if not d.choices)
-    texts = [d.text + answer for d in sample for answer in d.choices or ("",)]
-    ends = [-1 if d.choices else None for d in sample for _ in d.choices or ("",)]
-    tokenizer = cached_tokenizer(facts.folder, facts.overrides)
-    encodings = tokenizer(texts, add_special_tokens=False).input_ids
-    paths = sorted(ids[:end] for ids, end in zip(encodings, ends, strict=True))
-    shared = sum(_common_length(first, second) for first, second in pairwise(paths))
-    return (sum(map(len, paths)) - shared + generated) / len(sample)
-
-
-def _common_length(first: list[int], second: list[int]) -> int:
-    """Length of the common prefix."""
-    pairs = zip(first, second, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
+    texts = [(d.text + answer, bool(d.choices)) for d in sample for answer in d.choices or ("",)]
+    shared = tree_tokens(facts.tokenizer, facts.folder, texts, facts.overrides)
+    return (shared + generated) / len(sample)
 
 
 def _assumed(resolved: ResolvedStudy, task: ListedTask, limit: int | None) -> _Sizes:

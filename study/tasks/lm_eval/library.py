@@ -1,8 +1,8 @@
-"""Finding tasks in lm-eval, and detecting where its own rules would invalidate a cell.
+"""Finding and loading the tasks of lm-eval, of the zoo and of a study's folders.
 
 In: task names and folders with further task files. Out: a task's configuration without its data
-(`TaskLibrary.entry`), the loaded task (`TaskLibrary.load`), and the rules of lm-eval 0.4.13 that
-silently change what a cell measures (`demonstrates_itself`, `fixes_zero_shots`).
+(`TaskLibrary.entry`), the loaded task (`TaskLibrary.load`), its items (`TaskLibrary.load_items`),
+or its items as they were when the same files were last loaded (`TaskLibrary.known_items`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import copy
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from io import StringIO
 from pathlib import Path
@@ -19,8 +18,11 @@ from typing import Any
 
 from study.config.study import Study
 from study.errors import StudyError, nearest, printable
+from study.fact_cache import cached_fact
 from study.tasks.demonstrations import Demonstrations, fixed_sampler
 from study.tasks.items import TaskItems, task_items
+from study.tasks.lm_eval.entry import TaskEntry
+from study.tasks.lm_eval.item_cache import TaskSources, items_as_json, items_from_json
 from study.tasks.lm_eval.task_files import TaskFiles, read_task_files
 from study.tasks.lm_eval.types import LmEvalTask
 from study.zoo import TASKS
@@ -29,76 +31,16 @@ MAX_REASON = 500
 "Characters of what lm-eval or a task's own code says about a fault."
 
 
-@dataclass(frozen=True)
-class TaskEntry:
-    """A task as its file describes it; no data has been read."""
-
-    name: str
-    config: dict[str, Any]
-    file: Path | None = None
-    "Its file, if it is in a folder of the study."
-
-    @property
-    def evaluated_split(self) -> str | None:
-        """The split whose items are scored."""
-        return self.config.get("test_split") or self.config.get("validation_split")
-
-    @property
-    def demonstration_split(self) -> str | None:
-        """The split that demonstrations come from; None if the file lists them itself."""
-        named = self._named_split()
-        if named or self._lists_samples():
-            return named
-        keys = ("training_split", "validation_split", "test_split")
-        return next((self.config[key] for key in keys if self.config.get(key)), None)
-
-    @property
-    def demonstrates_itself(self) -> bool:
-        """Whether lm-eval would draw demonstrations from the evaluated items, an item's own
-        document included.
-
-        It excludes that document only where the file names the split for demonstrations and it is
-        the test split (lm-eval issue 4145).
-        """
-        if self.config.get("output_type") == "loglikelihood_rolling" or self._lists_samples():
-            return False
-        split = self._named_split()
-        if self.demonstration_split != self.evaluated_split:
-            return False
-        return split is None or split != self.config.get("test_split")
-
-    @property
-    def shares_split(self) -> bool:
-        """Whether items and demonstrations come from the same split."""
-        return self.demonstration_split is not None and (
-            self.demonstration_split == self.evaluated_split
-        )
-
-    @property
-    def fixes_zero_shots(self) -> bool:
-        """Whether the file fixes zero shots; lm-eval then ignores any other number."""
-        return self.config.get("num_fewshot") == 0
-
-    @property
-    def metrics(self) -> list[str]:
-        """The metrics that the file lists; empty if it uses lm-eval's defaults."""
-        metrics = self.config.get("metric_list") or []
-        return [str(metric["metric"]) for metric in metrics if isinstance(metric, dict)]
-
-    def _named_split(self) -> str | None:
-        fewshot = self.config.get("fewshot_config") or {}
-        return fewshot.get("split") or self.config.get("fewshot_split")
-
-    def _lists_samples(self) -> bool:
-        fewshot = self.config.get("fewshot_config") or {}
-        return self._named_split() is None and fewshot.get("samples") is not None
-
-
 class TaskLibrary:
     """lm-eval's tasks, the zoo's, and those in a study's own folders."""
 
     def __init__(self, folders: tuple[Path, ...] = ()) -> None:
         self._folders = folders
+
+    @cached_property
+    def _sources(self) -> TaskSources:
+        """What entries and items are derived from, as it is now."""
+        return TaskSources(self._folders)
 
     @cached_property
     def _files(self) -> TaskFiles:
@@ -136,6 +78,18 @@ class TaskLibrary:
     def entry(self, name: str, where: str | Path) -> TaskEntry:
         """A task's configuration; StudyError, which names the file `where`, if there is none, or
         the task's own file if that is invalid."""
+        read: list[TaskEntry] = []
+
+        def derive() -> list[Any]:
+            read.append(self._read_entry(name, where))
+            return [read[0].config, str(read[0].file) if read[0].file else None]
+
+        sources = self._sources.entry(name)
+        config, file = cached_fact("task_entries", sources.digest, derive, sources.files)
+        return read[0] if read else TaskEntry(name, config, Path(file) if file else None)
+
+    def _read_entry(self, name: str, where: str | Path) -> TaskEntry:
+        """The entry as lm-eval reads it."""
         file = self._files.file(name)
         manager = self._manager(name)
         indexed = manager.task_index.get(name)
@@ -171,12 +125,26 @@ class TaskLibrary:
 
     def load_items(self, name: str, where: str | Path) -> tuple[LmEvalTask, TaskItems]:
         """The lm-eval task, and its items and pool; StudyError if they cannot be rendered."""
-        entry = self.entry(name, where)
+        entry = self._read_entry(name, where)
         task = self.load(name)
         with self.faults(name):
             items = task_items(task, name, shares_split=entry.shares_split)
             _check_prompts(task, items)
         return task, items
+
+    def known_items(self, entry: TaskEntry, where: str | Path) -> TaskItems:
+        """The items of `load_items`, from the cache if all that they are derived from is known."""
+        read: list[TaskItems] = []
+
+        def derive() -> dict[str, Any] | None:
+            read.append(self.load_items(entry.name, where)[1])
+            return items_as_json(read[0])
+
+        sources = self._sources.items(entry)
+        content = cached_fact("task_items", sources.digest, derive, sources.files)
+        if not read and content is None:
+            derive()
+        return read[0] if read else items_from_json(content)
 
     @contextmanager
     def faults(self, name: str) -> Iterator[None]:
@@ -251,15 +219,3 @@ def _task_manager(*, include_defaults: bool) -> Any:
     if not hasattr(utils.env.from_string, "cache_info"):
         utils.env.from_string = lru_cache(maxsize=4096)(utils.env.from_string)
     return TaskManager(include_path=str(TASKS), include_defaults=include_defaults)
-
-
-def is_staged(entry: TaskEntry) -> bool:
-    """Whether the task's data can be read without a network: local, or in the datasets cache."""
-    import datasets
-
-    path = entry.config.get("dataset_path")
-    if entry.config.get("custom_dataset") is not None or path in ("json", "csv", "parquet"):
-        return True
-    if path is None or Path(path).exists():
-        return path is not None
-    return (Path(datasets.config.HF_DATASETS_CACHE) / str(path).replace("/", "___")).is_dir()

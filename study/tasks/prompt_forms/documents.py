@@ -30,10 +30,7 @@ def fields_of(
     names `where` the templates are given, if one cannot be rendered.
     """
     if named:
-        return tuple(
-            (name, render_template(template, document, where, f"fields.{name}"))
-            for name, template in named.items()
-        )
+        return named_fields(document, named, where)
     target = str(task.config.doc_to_target)
     fields = [
         (name.replace("_", " ").capitalize(), str(value))
@@ -45,6 +42,15 @@ def fields_of(
     if task.config.doc_to_choice is not None:
         fields.append(("Options", "; ".join(task.doc_to_choice(document))))
     return tuple(fields)
+
+
+def named_fields(document: LmEvalDocument, named: Mapping[str, str], where: str) -> Fields:
+    """(name, value) of the fields that Jinja templates name; StudyError, which names `where` they
+    are given, if one cannot be rendered."""
+    return tuple(
+        (name, render_template(template, document, where, f"fields.{name}"))
+        for name, template in named.items()
+    )
 
 
 def options_of(task: LmEvalTask, document: LmEvalDocument, field: str | None) -> list[str]:

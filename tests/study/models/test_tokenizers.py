@@ -72,7 +72,8 @@ def test_pieces_are_counted_without_special_tokens() -> None:
 
 def test_a_template_adds_tokens_for_every_turn() -> None:
     rendering = of(load_tokenizer(TUNED))
-    one, two, three = (template_tokens(TUNED, rendering, turns) for turns in (1, 2, 3))
+    digest = folder_facts(TUNED, allow_pickled_weights=False).tokenizer
+    one, two, three = (template_tokens(digest, TUNED, rendering, turns) for turns in (1, 2, 3))
     assert 0 < one < two < three
     assert three - two == two - one
 
@@ -81,6 +82,7 @@ def test_templates_of_equal_tokenizers_are_read_once(tmp_path: Path) -> None:
     digest = folder_facts(TUNED, allow_pickled_weights=False).tokenizer
     template = tokenizer_template(digest, TUNED)
     assert template == TokenizerTemplate.of(load_tokenizer(TUNED))
-    assert tokenizer_template(digest, tmp_path / "another") is template
+    (tmp_path / "config.json").write_bytes((TUNED / "config.json").read_bytes())
+    assert tokenizer_template(digest, tmp_path) is template
     changed = tokenizer_template(digest, TUNED, TokenizerOverrides(TEMPLATE, None))
     assert changed.text == TEMPLATE != template.text

@@ -38,7 +38,8 @@ def test_everything_is_looked_up(make_run: MakeRun) -> None:
     ]
     assert len(resolved.models) == 6
     assert all(isinstance(facts, ModelFacts) for facts in resolved.models.values())
-    assert set(resolved.items) == {"zoo_colour_mc", "zoo_reverse_mc"} == set(resolved.loaded)
+    assert set(resolved.items) == {"zoo_colour_mc", "zoo_reverse_mc"}
+    assert resolved.loaded["zoo_colour_mc"].OUTPUT_TYPE == "multiple_choice"
     assert all(isinstance(items, TaskItems) for items in resolved.items.values())
     assert resolved.scorer is None
     assert steps[-1] == "reading the items of 2 tasks"

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,9 @@ from typing import Any
 import pytest
 import yaml
 
+from study import fact_cache
 from study.models import tokenizers
+from study.models.folders import loader
 from study.models.pairs import zoo
 from study.planning.plan import Job
 from study.results.run import Run
@@ -342,11 +345,23 @@ EQUAL: dict[str, Factor] = {
 
 
 def keys_of(folder: Path) -> set[tuple[str | None, str | None]]:
-    """(responses, scores) of all cells, as a new process would plan them."""
-    tokenizers.cached_tokenizer.cache_clear()
-    planned = plan(folder)
-    assert list(planned.missing()) == []
-    return {(cell.responses, cell.key) for job in planned.plan.jobs for cell in job.cells}
+    """(responses, scores) of all cells, as a new process would plan them; with cached facts of the
+    studies before, and without any."""
+    found = []
+    for environment in (fact_cache._environment, lambda: None):
+        for memory in (tokenizers._templates, tokenizers._counts, loader._loadable):
+            memory.clear()
+        tokenizers.cached_tokenizer.cache_clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fact_cache, "_environment", environment)
+            patch.setattr(fact_cache, "_started", sys.maxsize)
+            planned = plan(folder)
+        assert list(planned.missing()) == []
+        found.append(
+            {(cell.responses, cell.key) for job in planned.plan.jobs for cell in job.cells}
+        )
+    assert found[0] == found[1]
+    return found[0]
 
 
 def numbers_of(run: Run) -> dict[str, Any]:

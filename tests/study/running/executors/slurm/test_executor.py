@@ -57,7 +57,8 @@ def test_cancelled_jobs_leave_the_queue_and_can_be_submitted_again(
     cluster.wait_for("squeue", "-h", answer="")
     after = statuses(folder)
     assert {row["state"] for row in after.values()} <= {"waits", "failed", "done"}
-    assert on_cluster("cancel", folder).stderr.startswith("nothing to cancel")
+    cancelled = on_cluster("cancel", folder)
+    assert cancelled.stderr.splitlines()[1].startswith("nothing to cancel")
     again = on_cluster("run", folder, "--on", "slurm")
     remaining = sum(row["state"] != "done" for row in after.values())
     assert f"{remaining} models submitted as" in again.stderr
