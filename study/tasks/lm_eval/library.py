@@ -8,10 +8,9 @@ or its items as they were when the same files were last loaded (`TaskLibrary.kno
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from study.fact_cache import cached_fact
 from study.tasks.demonstrations import Demonstrations, fixed_sampler
 from study.tasks.items import TaskItems, task_items
 from study.tasks.lm_eval.entry import TaskEntry
+from study.tasks.lm_eval.index import installed_entry, task_manager
 from study.tasks.lm_eval.item_cache import TaskSources, items_as_json, items_from_json
 from study.tasks.lm_eval.task_files import TaskFiles, read_task_files
 from study.tasks.lm_eval.types import LmEvalTask
-from study.zoo import TASKS
 
 MAX_REASON = 500
 "Characters of what lm-eval or a task's own code says about a fault."
@@ -50,12 +49,12 @@ class TaskLibrary:
     @cached_property
     def _local(self) -> Any:
         """The tasks of the zoo and of the study's folders; read in milliseconds."""
-        return self._with_files(_task_manager(include_defaults=False))
+        return self._with_files(task_manager(include_defaults=False))
 
     @cached_property
     def _all(self) -> Any:
         """All tasks, with lm-eval's own 13,000, whose files take seconds to read."""
-        return self._with_files(_task_manager(include_defaults=True))
+        return self._with_files(task_manager(include_defaults=True))
 
     def _with_files(self, manager: Any) -> Any:
         """A task manager that also knows the tasks of the study's folders."""
@@ -73,7 +72,15 @@ class TaskLibrary:
         return manager
 
     def _manager(self, name: str) -> Any:
-        return self._local if name in self._local.task_index else self._all
+        """A task manager that knows the name, if any does."""
+        if name in self._local.task_index:
+            return self._local
+        entry = installed_entry(name)
+        if entry is None:
+            return self._all
+        manager = copy.copy(self._local)
+        manager._index = {**self._local.task_index, name: entry}
+        return manager
 
     def entry(self, name: str, where: str | Path) -> TaskEntry:
         """A task's configuration; StudyError, which names the file `where`, if there is none, or
@@ -202,20 +209,3 @@ def task_library(study: Study) -> TaskLibrary:
                 expected="a folder with lm-eval task files",
             )
     return TaskLibrary(folders)
-
-
-@cache
-def _task_manager(*, include_defaults: bool) -> Any:
-    """lm-eval's task manager with the zoo's tasks, without its log, and with cached prompt
-    templates.
-
-    lm-eval compiles a task's template again for every document and every demonstration, which
-    takes far longer than rendering it.
-    """
-    from lm_eval import utils
-    from lm_eval.tasks import TaskManager
-
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    if not hasattr(utils.env.from_string, "cache_info"):
-        utils.env.from_string = lru_cache(maxsize=4096)(utils.env.from_string)
-    return TaskManager(include_path=str(TASKS), include_defaults=include_defaults)

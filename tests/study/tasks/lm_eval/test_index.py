@@ -12,6 +12,7 @@ import pytest
 from study.errors import StudyError
 from study.models.pairs import registry
 from study.planning.plan_report import plan_json
+from study.tasks.lm_eval import index
 from study.tasks.lm_eval.library import TaskLibrary
 from tests.conftest import ROOT
 from tests.in_process import plan
@@ -36,6 +37,27 @@ def test_tasks_that_would_demonstrate_themselves_are_detected(library: TaskLibra
     assert listed <= detected
     assert len(detected - listed) <= 25
     assert sum(entry.fixes_zero_shots for entry in entries.values()) >= 805
+
+
+def test_entries_of_single_files_are_those_of_the_whole_index(library: TaskLibrary) -> None:
+    whole = library._all.task_index
+    own = [name for name in index._task_files() if name not in library._local.task_index]
+    assert len(own) > 13_000
+    assert {name for name, entry in whole.items() if entry.kind.name == "TASK"} == {
+        *own,
+        *library.local_tasks(),
+    }
+    for name in own[::300]:
+        assert index.installed_entry(name) == whole[name]
+    assert index.installed_entry("mmlu") is None
+
+
+def test_a_file_that_no_longer_defines_a_task_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = index._task_files()
+    changed = {"hellaswag": files["arc_easy"], "arc_easy": "absent.yaml"}
+    monkeypatch.setattr(index, "_task_files", lambda: changed)
+    assert index.installed_entry("hellaswag") is None
+    assert index.installed_entry("arc_easy") is None
 
 
 def test_an_unknown_task_is_named_with_the_nearest_one(library: TaskLibrary) -> None:
