@@ -13,6 +13,7 @@ from study.errors import StudyError
 from study.models.pairs import registry
 from study.planning.plan_report import plan_json
 from study.tasks.lm_eval import index
+from study.tasks.lm_eval.entry import TaskEntry
 from study.tasks.lm_eval.library import TaskLibrary
 from tests.conftest import ROOT
 from tests.in_process import plan
@@ -28,7 +29,7 @@ def library() -> TaskLibrary:
 def test_tasks_that_would_demonstrate_themselves_are_detected(library: TaskLibrary) -> None:
     """Every task of an independent scan of the task files of lm-eval 0.4.13 is detected."""
     entries = {
-        name: library.entry(name, ROOT)
+        name: TaskEntry(name, indexed.cfg)
         for name, indexed in library._all.task_index.items()
         if indexed.kind.name == "TASK"
     }
