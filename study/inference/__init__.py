@@ -12,8 +12,8 @@ Modules, in the order in which data passes through them:
 - `lm_eval_model`: lm-eval's interface, with the encoding of texts and the plain path
 - `probe`: whether a loaded model can be packed, by comparing numbers
 - `loglikelihood`, `generation`: the two kinds of request
-- `prefix_tree`, `packed_batches`: which tokens are computed, and in which forward pass
-- `engine`, `memory`: forward passes within a budget of memory
+- `prefix_tree`: which tokens are computed, and in which forward pass
+- `engine`, `memory`, `vocabulary_head`: forward passes within a budget of memory, and their logits
 - `attention`: attention over keys and values that several sequences share
 """
 

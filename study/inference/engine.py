@@ -2,7 +2,7 @@
 
 In: a transformers causal model, a prefix tree, and the nodes whose logits are needed. Out:
 `ForwardPass`: logits, with the keys and values from which generation continues. When memory is
-exhausted, the budget is halved and the batch is repeated.
+exhausted, the budget is halved and the batch is repeated. Nothing waits for a GPU within a batch.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +25,15 @@ from study.inference.attention.hook import (
 )
 from study.inference.attention.path_cache import KeysValues, PathCache
 from study.inference.attention.prefill import PrefillAttention
-from study.inference.memory import initial_budget, is_out_of_memory, release_memory
-from study.inference.packed_batches import BatchCutter
+from study.inference.memory import (
+    initial_budget,
+    is_out_of_memory,
+    moved_to,
+    release_memory,
+)
 from study.inference.prefix_tree import Ints, PrefixTree
+from study.inference.prefix_tree.packed_batches import BatchCutter
+from study.inference.vocabulary_head import Logits, has_hooks, plain_head, skipped_head
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +49,8 @@ class ForwardPass:
     stop: int
     nodes: Ints
     "The requested nodes among them, ascending."
-    logits: Tensor
-    "[nodes, vocabulary]: the logits at the requested nodes."
+    logits: Logits
+    "At the requested nodes."
     computed: dict[Any, KeysValues]
     "Keys and values of all nodes `start` to `stop`, by attention module, if they are kept."
 
@@ -63,6 +70,9 @@ class Engine:
         self.device, self.dtype = embeddings.device, self.model.dtype
         self.vocabulary, width = embeddings.shape
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        # Accelerate moves tensors that a model is called with to its first device.
+        self._is_dispatched = len(set(getattr(self.model, "hf_device_map", {}).values())) > 1
+        self._head = plain_head(self.model, self.device)
         self.budget = initial_budget(self.device, self.vocabulary, width)
         self.cache_bytes = 0
         "Size of the keys and values of one token; 0 before the first forward pass."
@@ -92,7 +102,9 @@ class Engine:
         path = path or PathCache()
         is_requested = np.zeros(len(tree.tokens), dtype=np.bool_)
         is_requested[requested] = True
-        cutter = BatchCutter(tree, is_requested)
+        # Only logits that are computed at once limit the rows of a batch.
+        is_projected = is_requested if self._head is None else np.zeros_like(is_requested)
+        cutter = BatchCutter(tree, is_projected)
         start = 0
         while start < len(tree.tokens):
             batch = cutter.next_batch(start, self.budget)
@@ -119,25 +131,28 @@ class Engine:
 
     def logits(
         self, attention: AttentionFunction, tokens: Ints, positions: Ints, rows: Ints
-    ) -> Tensor:
-        """Logits [rows, vocabulary] of one forward pass over `tokens` at `positions`.
+    ) -> Logits:
+        """Logits of one forward pass over `tokens` at `positions`.
 
         `attention` computes the attention of every layer; `rows` are indices into `tokens`.
         """
         device = self.device
-        with replaced_attention(self.model, attention):
-            logits: Tensor = self.model(
-                input_ids=torch.from_numpy(tokens).to(device)[None],
-                position_ids=torch.from_numpy(positions).to(device)[None],
+        # Never empty: some models would return all rows then.
+        kept = rows if len(rows) else np.zeros(1, dtype=np.int64)
+        head = self._head if self._head is None or not has_hooks(self._head) else None
+        skipped = nullcontext() if head is None else skipped_head(head)
+        with replaced_attention(self.model, attention), skipped:
+            outputs: Tensor = self.model(
+                input_ids=moved_to(device, tokens)[None],
+                position_ids=moved_to(device, positions)[None],
                 # A full mask: without one, transformers would infer packed sequences from the
                 # positions.
                 attention_mask=torch.ones(1, len(tokens), dtype=torch.long, device=device),
-                # A NumPy array: a tensor would be moved to the first device, but it indexes hidden
-                # states on the last. Never empty: some models would return all rows then.
-                logits_to_keep=rows if len(rows) else np.zeros(1, int),
+                # It indexes hidden states on the last device; an array is not moved to the first.
+                logits_to_keep=kept if self._is_dispatched else moved_to(device, kept),
                 **self._options,
             ).logits[0]
-        return logits[: len(rows)]
+        return Logits(outputs[: len(rows)], head)
 
     def halve_budget(self, error: RuntimeError) -> None:
         """Halve the budget after running out of memory.

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from study.inference.engine import BLOCK_SIZE, Engine
+from study.inference.memory import is_out_of_memory, moved_to, projected_rows, release_memory
 from study.inference.prefix_tree import (
     Ints,
     PrefixTree,
@@ -24,9 +25,7 @@ from study.inference.prefix_tree import (
     TokenSequences,
     build_prefix_tree,
 )
-
-MAX_SOFTMAX_ROWS = 256
-"Rows of logits whose log-softmax is computed at a time."
+from study.inference.vocabulary_head import Logits
 
 
 @dataclass(frozen=True)
@@ -147,35 +146,52 @@ def target_logprobs(
     """
     order = np.argsort(nodes, kind="stable")
     ascending = nodes[order]
-    logprobs, is_greedy = np.empty(len(nodes)), np.empty(len(nodes), dtype=np.bool_)
+    chunk_rows = projected_rows(engine.device, engine.vocabulary)
+    results: list[tuple[Tensor, Tensor]] = []
     start = 0
     for result in engine.forward_passes(tree, np.unique(nodes)):
         stop = int(np.searchsorted(ascending, result.stop))
-        pairs = order[start:stop]
         rows = np.searchsorted(result.nodes, ascending[start:stop])
-        logprobs[pairs], is_greedy[pairs] = row_logprobs(result.logits, rows, targets[pairs])
+        # Left on the device: asking for them would wait for a GPU.
+        results += row_logprobs(result.logits, rows, targets[order[start:stop]], chunk_rows)
         start = stop
         progress(result.stop - result.start)
+    logprobs, is_greedy = np.empty(len(nodes)), np.empty(len(nodes), dtype=np.bool_)
+    if not results:
+        return logprobs, is_greedy
+    logprobs[order] = torch.cat([part for part, _ in results]).double().cpu().numpy()
+    is_greedy[order] = torch.cat([part for _, part in results]).cpu().numpy()
     return logprobs, is_greedy
 
 
+@torch.inference_mode()
 def row_logprobs(
-    logits: Tensor, rows: Ints, targets: Ints
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Log-probability of `targets` at `rows` (ascending) of logits [rows, vocabulary].
+    logits: Logits, rows: Ints, targets: Ints, chunk_rows: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Log-probability of `targets` at `rows` (ascending) of logits, `chunk_rows` rows at a time.
 
-    Also returns whether each target has the greatest logit of its row.
+    In parts, each with float32 log-probabilities, and whether each target has the greatest logit of
+    its row; on the device of the logits.
     """
-    logprobs, is_greedy = np.empty(len(rows)), np.empty(len(rows), dtype=np.bool_)
-    for first in range(0, len(logits), MAX_SOFTMAX_ROWS):
-        pairs = slice(*np.searchsorted(rows, (first, first + MAX_SOFTMAX_ROWS)).tolist())
+    parts = []
+    first = 0
+    while first < len(logits):
+        last = first + chunk_rows
+        pairs = slice(*np.searchsorted(rows, (first, last)).tolist())
         if pairs.start == pairs.stop:
+            first = last
             continue
-        chunk = logits[first : first + MAX_SOFTMAX_ROWS]
-        row = torch.from_numpy(rows[pairs] - first).to(logits.device)
-        target = torch.from_numpy(targets[pairs]).to(logits.device)
-        likeliest = chunk.argmax(-1)
-        chunk_logprobs = F.log_softmax(chunk, dim=-1, dtype=torch.float32)[row, target]
-        logprobs[pairs] = chunk_logprobs.double().cpu().numpy()
-        is_greedy[pairs] = (likeliest[row] == target).cpu().numpy()
-    return logprobs, is_greedy
+        try:
+            chunk = logits[first:last]
+            row = moved_to(chunk.device, rows[pairs] - first)
+            target = moved_to(chunk.device, targets[pairs])
+            logprobs = F.log_softmax(chunk, dim=-1, dtype=torch.float32)[row, target]
+            parts.append((logprobs, chunk.argmax(-1)[row] == target))
+        except RuntimeError as error:
+            if chunk_rows == 1 or not is_out_of_memory(error):
+                raise
+            chunk_rows //= 2
+            release_memory(error)
+            continue
+        first = last
+    return parts

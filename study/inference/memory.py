@@ -7,13 +7,19 @@ a `Budget` for forward passes, a batch size for lm-eval's own path.
 from __future__ import annotations
 
 import gc
+from typing import Any
 
+import numpy.typing as npt
 import torch
 
-from study.inference.packed_batches import Budget
+from study.inference.prefix_tree.packed_batches import Budget
 
 CPU_MEMORY = 4 * 2**30
 "Bytes that the evaluation of one model may use on a computer without a GPU."
+PROJECTION_MEMORY = {"cpu": 2**27, "cuda": 2**30}
+"Bytes, by device, of the logits that are projected at a time, and of what is computed from them."
+BYTES_PER_LOGIT = 12
+"Of a logit, at most 4 bytes, and of the two float32 copies that its log-softmax makes."
 MAX_PLAIN_BATCH = 64
 "Largest batch size of lm-eval's own path."
 
@@ -34,9 +40,14 @@ def initial_budget(device: torch.device, vocabulary: int, width: int) -> Budget:
     """
     if device.type != "cuda":
         return Budget(tokens=min(8192, max(512, 2**19 // width)), rows=max(64, 2**24 // vocabulary))
-    # Bytes per row: the logits and two float32 copies made by log_softmax.
-    rows = free_memory(device) // 8 // (12 * vocabulary)
+    rows = free_memory(device) // 8 // (BYTES_PER_LOGIT * vocabulary)
     return Budget(tokens=16384, rows=int(min(16384, max(64, rows))))
+
+
+def projected_rows(device: torch.device, vocabulary: int) -> int:
+    """Number of rows whose logits are computed at a time where the model allows to choose it."""
+    memory = PROJECTION_MEMORY.get(device.type, PROJECTION_MEMORY["cpu"])
+    return max(1, memory // (BYTES_PER_LOGIT * vocabulary))
 
 
 def plain_batch_size(
@@ -49,6 +60,14 @@ def plain_batch_size(
     bytes_per_sequence = 8 * length * vocabulary  # float32 logits, and their log-probabilities
     fitting = min(MAX_PLAIN_BATCH, free_memory(device) // 4 // bytes_per_sequence)
     return int(max(1, memory_share * fitting))
+
+
+def moved_to(device: torch.device, array: npt.NDArray[Any]) -> torch.Tensor:
+    """An array as a tensor on a device, without waiting for what the device computes."""
+    tensor = torch.from_numpy(array)
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

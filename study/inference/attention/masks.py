@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from study.inference.memory import moved_to
+
 BIAS_ALIGNMENT = 8
 "Entries to which rows of a bias are aligned: CUDA's kernel needs rows at multiples of 16 bytes."
 
@@ -31,7 +33,8 @@ class Mask:
     def from_allowed(cls, allowed: Tensor, dtype: torch.dtype, device: torch.device) -> Mask:
         """The mask of `allowed`, which is on the CPU."""
         empty = ~allowed.any(-1)
-        return cls(allowed.to(device), dtype, empty.to(device) if empty.any() else None)
+        empty_rows = moved_to(device, empty.numpy()) if empty.any() else None
+        return cls(moved_to(device, allowed.numpy()), dtype, empty_rows)
 
     def bias(self) -> Tensor:
         """The mask as numbers that are added to scores."""

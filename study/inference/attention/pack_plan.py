@@ -19,8 +19,8 @@ from study.inference.attention.masks import Mask
 from study.inference.attention.padded_blocks import PaddedBlocks
 from study.inference.attention.segments import Segments, Span
 from study.inference.attention.windows import WindowBand, first_visible, window_width
-from study.inference.packed_batches import PackedBatch
 from study.inference.prefix_tree import Ints
+from study.inference.prefix_tree.packed_batches import PackedBatch
 
 
 @dataclass(frozen=True)

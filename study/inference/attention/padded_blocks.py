@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from study.inference.attention.masks import Mask
+from study.inference.memory import moved_to
 from study.inference.prefix_tree import Ints
 
 
@@ -56,9 +58,9 @@ class PaddedBlocks:
         allowed = torch.where(is_node.unsqueeze(2), is_ancestor & is_visible, identity)
         return cls(
             (index.shape[0], index.shape[1]),
-            index.flatten().to(device),
-            torch.nonzero(is_node.flatten()).flatten().to(device),
-            nodes[is_node].to(device),
+            moved_to(device, index.flatten().numpy()),
+            moved_to(device, np.flatnonzero(is_node)),
+            moved_to(device, nodes[is_node].numpy()),
             Mask.from_allowed(allowed.unsqueeze(1), dtype, device),
         )
 

@@ -16,8 +16,8 @@ from study.inference.attention.hook import AttentionInputs, PositionRule
 from study.inference.attention.kernels import apply_sinks, attention, merge_attention
 from study.inference.attention.pack_plan import AncestorSpan, PackPlan, PackPlanner
 from study.inference.attention.path_cache import KeysValues, PathCache, bytes_per_token
-from study.inference.packed_batches import PackedBatch
 from study.inference.prefix_tree import Ints
+from study.inference.prefix_tree.packed_batches import PackedBatch
 
 
 class PrefillAttention:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from study.inference.attention.kernels import ScoreTransform, attention, is_flash, merge_attention
 from study.inference.attention.windows import WindowBand, window_attention
+from study.inference.memory import moved_to
 
 Span = tuple[int, int]
 "First node and end (exclusive)."
@@ -51,14 +52,15 @@ class Segments:
         window: WindowBand | None = None,
     ) -> Segments:
         """Segment i: the nodes `queries[i]` attend to the nodes `keys[i]`."""
-        bounds = [tuple(np.cumsum([0, *(b - a for a, b in x)]).tolist()) for x in (queries, keys)]
-        on_device = [torch.tensor(x, dtype=torch.int32).to(device) for x in bounds]
+        query_bounds, key_bounds = (
+            np.cumsum([0, *(b - a for a, b in spans)], dtype=np.int32) for spans in (queries, keys)
+        )
         return cls(
             _rows(queries, device),
             _rows(keys, device),
-            bounds[0],
-            bounds[1],
-            (on_device[0], on_device[1]),
+            tuple(query_bounds.tolist()),
+            tuple(key_bounds.tolist()),
+            (moved_to(device, query_bounds), moved_to(device, key_bounds)),
             causal,
             window,
         )
@@ -135,7 +137,7 @@ def _rows(spans: Sequence[Span], device: torch.device) -> Rows:
     if all(stop == start for (_, stop), (start, _) in pairwise(spans)):
         return slice(spans[0][0], spans[-1][1])
     nodes = np.concatenate([np.arange(*span) for span in spans])
-    return torch.from_numpy(nodes).to(device)
+    return moved_to(device, nodes)
 
 
 def _take(x: Tensor, rows: Rows) -> Tensor:

@@ -55,7 +55,7 @@ def _prefill(
     parts: dict[Any, list[KeysValues]] = {}
     logits = []
     for result in engine.forward_passes(tree, requested, path, keeps_computed=True):
-        logits.append(result.logits)
+        logits.append(result.logits[:])
         for module, keys_values in result.computed.items():
             parts.setdefault(module, []).append(keys_values)
     computed = {
@@ -67,7 +67,7 @@ def _prefill(
 
 def decode_step(engine: Engine, caches: RowCaches, tokens: Ints) -> Tensor:
     """Append a token to every row; the logits [rows, vocabulary] of the token after it."""
-    logits = engine.logits(caches, tokens, caches.positions(), np.arange(len(caches)))
+    logits = engine.logits(caches, tokens, caches.positions(), np.arange(len(caches)))[:]
     caches.advance()
     return logits
 

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from study.inference.engine import BLOCK_SIZE, Engine
 from study.inference.generation.decoding import decode_step, prefill_prefix, prefill_tails
 from study.inference.loglikelihood import target_logprobs
-from study.inference.packed_batches import Budget
 from study.inference.prefix_tree import build_prefix_tree
+from study.inference.prefix_tree.packed_batches import Budget
 from study.inference.probe.config_limits import attention_window
 
 PREFIX_LENGTH, DECODING_STEPS = 40, 3

@@ -155,7 +155,7 @@ def windowed_pair() -> tuple[Any, Any]:
 
 def with_budget(lm: Any, tokens: int, rows: int) -> Any:
     """The model, after setting the budget of its engine."""
-    from study.inference.packed_batches import Budget
+    from study.inference.prefix_tree.packed_batches import Budget
 
     lm.probe.engine.budget = Budget(tokens, rows)
     return lm

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from study.inference import engine
-from study.inference.packed_batches import Budget
+from study.inference.prefix_tree.packed_batches import Budget
 from tests.study.inference.small_models import (
     assert_same_scores,
     lm_requests,

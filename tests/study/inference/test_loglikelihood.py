@@ -8,20 +8,46 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.inference import loglikelihood
 from study.inference.loglikelihood import EncodedRequests, row_logprobs
+from study.inference.vocabulary_head import Logits
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("chunk", [1, 3, 256])
-def test_row_logprobs(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loglikelihood, "MAX_SOFTMAX_ROWS", chunk)
-    logits = torch.randn(7, 11, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("has_head", [True, False])
+def test_row_logprobs(chunk: int, has_head: bool, device: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    head, hidden = torch.nn.Linear(5, 11), torch.randn(7, 5, generator=generator)
+    logits = head(hidden).detach()
     rows, targets = np.array([0, 0, 3, 6, 6]), np.array([1, 2, int(logits[3].argmax()), 0, 10])
-    logprobs, is_greedy = row_logprobs(logits, rows, targets)
-    expected = logits.log_softmax(-1)[rows, targets].numpy()
-    np.testing.assert_allclose(logprobs, expected, atol=1e-6)
-    assert is_greedy.tolist() == (logits.argmax(-1)[rows].numpy() == targets).tolist()
+    projected = Logits(logits.to(device), None)
+    if has_head:
+        projected = Logits(hidden.to(device), head.to(device))
+    parts = row_logprobs(projected, rows, targets, chunk)
+    assert len(parts) == {1: 3, 3: 3, 256: 1}[chunk]
+    expected = logits.log_softmax(-1)[rows, targets]
+    actual = torch.cat([logprobs for logprobs, _ in parts]).cpu()
+    torch.testing.assert_close(actual, expected, atol=1e-6, rtol=1e-6)
+    is_greedy = torch.cat([flags for _, flags in parts]).tolist()
+    assert is_greedy == (logits.argmax(-1)[rows].numpy() == targets).tolist()
     assert is_greedy[2]
+
+
+def test_fewer_rows_are_projected_when_memory_runs_out() -> None:
+    class Small(torch.nn.Linear):
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            if len(hidden) > 2:
+                raise torch.OutOfMemoryError("simulated")
+            return super().forward(hidden)
+
+    head, hidden = Small(5, 11), torch.randn(7, 5)
+    parts = row_logprobs(Logits(hidden, head), np.arange(7), np.arange(7), 9)
+    expected = torch.nn.functional.linear(hidden, head.weight, head.bias).log_softmax(-1)
+    actual = torch.cat([logprobs for logprobs, _ in parts])
+    torch.testing.assert_close(actual, expected.diagonal().detach())
+    assert len(parts) == 4
 
 
 def test_request_tree_truncates_from_the_left() -> None:

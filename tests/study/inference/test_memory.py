@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,10 +11,12 @@ from study.inference.memory import (
     free_memory,
     initial_budget,
     is_out_of_memory,
+    moved_to,
     plain_batch_size,
+    projected_rows,
     release_memory,
 )
-from study.inference.packed_batches import Budget
+from study.inference.prefix_tree.packed_batches import Budget
 
 CPU = torch.device("cpu")
 
@@ -32,6 +35,20 @@ def test_free_memory_of_a_cpu() -> None:
 )
 def test_initial_budget(vocabulary: int, width: int, budget: Budget) -> None:
     assert initial_budget(CPU, vocabulary, width) == budget
+
+
+def test_projected_rows() -> None:
+    assert projected_rows(CPU, 32_000) == 2**27 // (12 * 32_000)
+    assert projected_rows(torch.device("cuda"), 128_256) == 2**30 // (12 * 128_256)
+    assert projected_rows(CPU, 10**9) == 1
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_arrays_are_moved(device: str) -> None:
+    array = np.arange(5, dtype=np.int32)
+    tensor = moved_to(torch.device(device), array)
+    assert (tensor.device.type, tensor.dtype) == (device, torch.int32)
+    assert tensor.tolist() == array.tolist()
 
 
 def test_plain_batch_size() -> None:

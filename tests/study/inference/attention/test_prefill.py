@@ -14,8 +14,8 @@ from study.inference.attention.hook import AttentionInputs, PositionRule
 from study.inference.attention.kernels import ScoreTransform
 from study.inference.attention.path_cache import PathCache
 from study.inference.attention.prefill import PrefillAttention
-from study.inference.packed_batches import BatchCutter, Budget
 from study.inference.prefix_tree import build_prefix_tree
+from study.inference.prefix_tree.packed_batches import BatchCutter, Budget
 
 HEADS, KEY_HEADS, DIM = 4, 2, 8
 SEQUENCES = [

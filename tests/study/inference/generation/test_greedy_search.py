@@ -11,7 +11,7 @@ from study.inference.engine import Engine
 from study.inference.generation import decoding, greedy_search
 from study.inference.generation.decoding import decode_step
 from study.inference.generation.greedy_search import TokenChoice, generate_tokens
-from study.inference.packed_batches import Budget
+from study.inference.prefix_tree.packed_batches import Budget
 from tests.study.inference.small_models import PACKED, build_model
 
 PROMPTS = [[1, 50, 60, 70, 80 + i, *range(90, 90 + i)] for i in range(9)] + [[1, 7]]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.inference.packed_batches import BatchCutter, Budget
 from study.inference.prefix_tree import build_prefix_tree
+from study.inference.prefix_tree.packed_batches import BatchCutter, Budget
 
 # Few different tokens, so that sequences share prefixes.
 Sequences = st.lists(st.lists(st.integers(0, 2), max_size=12), min_size=1, max_size=20)
