@@ -69,6 +69,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/analysis_speed.py
 	$(BIN)/python benchmarks/runner_overhead.py
 	$(BIN)/python benchmarks/cost_estimate.py
+	$(BIN)/python benchmarks/token_growth.py
 
 # Benchmarks against transformers' Trainer and TRL, which these targets install.
 bench-tuning: .venv/ready

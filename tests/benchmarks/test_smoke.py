@@ -29,6 +29,7 @@ RUNS = [
     ("runner_overhead", ["cells", "many"], "20 finished cells loaded"),
     ("scoring_speed", ["--rows", "shared", "generation", "rolling", "evaluate"], "texts equal"),
     ("scoring_speed", ["--rows", "commits"], "commits, texts equal"),
+    ("token_growth", [], "ids equal"),
     ("tuning_speed", [], "Trainer, padded"),
 ]
 

@@ -13,6 +13,9 @@ import numpy as np
 
 from study.inference.prefix_tree.sequences import Ints, TokenSequences, common_prefix_length
 
+TOKEN_BITS = 32
+"Bits of a token id."
+
 
 @dataclass(frozen=True)
 class PrefixRuns:
@@ -47,8 +50,9 @@ class _GrowingTree:
         # A memoryview gives single tokens much faster than an array.
         self._token = np.ascontiguousarray(sequences.tokens).data
         self.start, self.stop, self.parent, self.origin = [0], [0], [-1], [0]
-        self._children: list[dict[int, int]] = [{}]
-        "By first token, the runs below each run."
+        self._children: dict[int, int] = {}
+        """Runs by the run above and their first token, as one number: millions of small containers
+        would be traversed by every garbage collection."""
         self._path = [0]
 
     def insert(self, shared: int, length: int, origin: int) -> int:
@@ -64,13 +68,16 @@ class _GrowingTree:
             run = path[-1]
             if depth == length:
                 return run
-            child = self._children[run].get(self._token[origin + depth])
+            child = self._children.get(run << TOKEN_BITS | self._token[origin + depth])
             if child is None:
                 path.append(self._add(depth, length, run, origin))
                 return path[-1]
             first, limit = self.origin[child], min(stop[child], length)
-            own = self._tokens[origin + depth : origin + limit]
-            depth += common_prefix_length(own, self._tokens[first + depth : first + limit])
+            depth += 1
+            # Most that begin alike differ soon.
+            if depth < limit and self._token[origin + depth] == self._token[first + depth]:
+                own = self._tokens[origin + depth : origin + limit]
+                depth += common_prefix_length(own, self._tokens[first + depth : first + limit])
             path.append(child)
 
     def _add(self, start: int, stop: int, parent: int, origin: int) -> int:
@@ -79,13 +86,12 @@ class _GrowingTree:
         self.stop.append(stop)
         self.parent.append(parent)
         self.origin.append(origin)
-        self._children.append({})
-        self._children[parent][self._token[origin + start]] = run
+        self._children[parent << TOKEN_BITS | self._token[origin + start]] = run
         return run
 
     def _split(self, run: int, depth: int) -> int:
         """Divide a run at a depth within it; returns the upper part, which is new."""
         upper = self._add(self.start[run], depth, self.parent[run], self.origin[run])
-        self._children[upper][self._token[self.origin[run] + depth]] = run
+        self._children[upper << TOKEN_BITS | self._token[self.origin[run] + depth]] = run
         self.start[run], self.parent[run] = depth, upper
         return upper

@@ -78,15 +78,18 @@ def build_prefix_tree(
     if not isinstance(sequences, TokenSequences):
         sequences = TokenSequences.of(sequences)
     runs = prefix_runs(sequences)
-    size, max_depth = _measure_subtrees(runs)
+    levels = _levels(runs.parent)
+    size, max_depth = _measure_subtrees(runs, levels)
     first_token = np.zeros_like(size)
     first_token[1:] = sequences.tokens[(runs.origin + runs.start)[1:]]
-    first_node, edges, is_chain = _number_runs(runs, size, max_depth, first_token, block_size)
-    order = np.argsort(first_node, kind="stable")
-    lengths = (runs.stop - runs.start)[order]
-    depth = np.repeat(runs.start[order], lengths) + _ranges(lengths)
-    tokens = sequences.tokens[np.repeat(runs.origin[order], lengths) + depth].astype(np.int64)
-    reach = np.repeat((first_node + size)[order], lengths)
+    order = _sibling_order(runs, size, max_depth, first_token, block_size)
+    first_node = _first_nodes(runs, levels, size, order)
+    edges, is_chain = _units(runs, size, first_node, order, block_size)
+    by_node = np.argsort(first_node, kind="stable")
+    lengths = (runs.stop - runs.start)[by_node]
+    depth = np.repeat(runs.start[by_node], lengths) + _ranges(lengths)
+    tokens = sequences.tokens[np.repeat(runs.origin[by_node], lengths) + depth].astype(np.int64)
+    reach = np.repeat((first_node + size)[by_node], lengths)
     return PrefixTree(tokens, depth + first_depth, reach, edges, is_chain, runs, first_node)
 
 
@@ -96,25 +99,31 @@ def _ranges(sizes: Ints) -> Ints:
     return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - sizes, sizes)
 
 
-def _measure_subtrees(runs: PrefixRuns) -> tuple[Ints, Ints]:
+def _levels(parent: Ints) -> list[Ints]:
+    """The runs below the root by their number of ancestors, ascending."""
+    order = np.argsort(parent, kind="stable")  # the root first
+    edges = np.searchsorted(parent[order], np.arange(len(parent) + 1))
+    levels: list[Ints] = []
+    level = np.zeros(1, dtype=np.int64)
+    while True:
+        counts = edges[level + 1] - edges[level]
+        level = order[np.repeat(edges[level], counts) + _ranges(counts)]
+        if not len(level):
+            return levels
+        levels.append(level)
+
+
+def _measure_subtrees(runs: PrefixRuns, levels: list[Ints]) -> tuple[Ints, Ints]:
     """For each run, the number of nodes in it and below it, and their greatest depth, exclusive."""
-    size, max_depth = (runs.stop - runs.start).tolist(), runs.stop.tolist()
-    parent = runs.parent.tolist()
-    for run in np.argsort(runs.start, kind="stable")[:0:-1].tolist():  # children before parents
-        above = parent[run]
-        size[above] += size[run]
-        max_depth[above] = max(max_depth[above], max_depth[run])
-    return np.array(size), np.array(max_depth)
+    size, max_depth = runs.stop - runs.start, runs.stop.copy()
+    for level in reversed(levels):
+        np.add.at(size, runs.parent[level], size[level])
+        np.maximum.at(max_depth, runs.parent[level], max_depth[level])
+    return size, max_depth
 
 
-def _number_runs(
-    runs: PrefixRuns, size: Ints, max_depth: Ints, first_token: Ints, block_size: int
-) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-    """Number all nodes in depth-first order and divide the order into units.
-
-    Returns the first node of each run, and `unit_edges` and `unit_is_chain` of the tree.
-    """
-    order = _sibling_order(runs, size, max_depth, first_token, block_size)
+def _first_nodes(runs: PrefixRuns, levels: list[Ints], size: Ints, order: Ints) -> Ints:
+    """The first node of each run, for siblings in the order of `order`."""
     length, parent = runs.stop - runs.start, runs.parent[order]
     # Nodes of the siblings before each run.
     before = np.cumsum(size[order]) - size[order]
@@ -122,17 +131,23 @@ def _number_runs(
     before -= np.maximum.accumulate(np.where(is_first, before, 0))
     first_node = np.zeros_like(size)
     first_node[order] = length[parent] + before
-    nodes, above = first_node.tolist(), runs.parent.tolist()
-    for run in np.argsort(runs.start, kind="stable")[1:].tolist():  # parents before children
-        nodes[run] += nodes[above[run]]
-    first_node = np.array(nodes)
+    for level in levels:
+        first_node[level] += first_node[runs.parent[level]]
+    return first_node
+
+
+def _units(
+    runs: PrefixRuns, size: Ints, first_node: Ints, order: Ints, block_size: int
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """`unit_edges` and `unit_is_chain` of the tree."""
     if size[0] <= block_size:
         edges = np.unique([0, size[0]])
-        return first_node, edges, np.zeros(len(edges) - 1, dtype=np.bool_)
-    chains = first_node[(size > block_size) & (length > 0)]
-    edges = np.concatenate([chains, first_node[_block_beginnings(order, parent, size, block_size)]])
+        return edges, np.zeros(len(edges) - 1, dtype=np.bool_)
+    chains = first_node[(size > block_size) & (runs.stop > runs.start)]
+    blocks = first_node[_block_beginnings(order, runs.parent[order], size, block_size)]
+    edges = np.concatenate([chains, blocks])
     by_node = np.argsort(edges)
-    return first_node, np.append(edges[by_node], size[0]), by_node < len(chains)
+    return np.append(edges[by_node], size[0]), by_node < len(chains)
 
 
 def _sibling_order(
