@@ -12,11 +12,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from study.inference.attention.hook import (
     AttentionFunction,
@@ -72,10 +73,14 @@ class Engine:
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         # Accelerate moves tensors that a model is called with to its first device.
         self._is_dispatched = len(set(getattr(self.model, "hf_device_map", {}).values())) > 1
-        self._head = plain_head(self.model, self.device)
         self.budget = initial_budget(self.device, self.vocabulary, width)
         self.cache_bytes = 0
         "Size of the keys and values of one token; 0 before the first forward pass."
+
+    @cached_property
+    def _head(self) -> nn.Linear | None:
+        """The model's output layer, if rows can be projected outside the model."""
+        return plain_head(self.model, self.device, self._options)
 
     @torch.inference_mode()
     def forward_passes(

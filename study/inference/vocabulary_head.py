@@ -41,18 +41,18 @@ class Logits:
 
 
 @torch.inference_mode()
-def plain_head(model: Any, device: torch.device) -> nn.Linear | None:
+def plain_head(model: Any, device: torch.device, options: dict[str, Any]) -> nn.Linear | None:
     """The output layer of a model whose logits are what this layer makes of hidden states.
 
-    None if anything else changes them. This is compared on a few tokens, bit by bit.
+    `options` are those with which the model is called. None if anything else changes them. This is compared on a few tokens, bit by bit.
     """
     head = model.get_output_embeddings()
     if type(head) is not nn.Linear or has_hooks(head):
         return None
     ids = torch.arange(CHECKED_TOKENS, device=device) % model.get_input_embeddings().num_embeddings
-    expected = model(ids[None]).logits
+    expected = model(ids[None], **options).logits
     with skipped_head(head):
-        hidden = model(ids[None]).logits
+        hidden = model(ids[None], **options).logits
     if hidden.shape[-1] != head.in_features or hidden.dtype != head.weight.dtype:
         return None
     return head if torch.equal(head(hidden), expected) else None

@@ -23,7 +23,7 @@ def with_config(name: str, **changes: Any) -> Any:
 @pytest.mark.parametrize("name", ["llama", "gpt2", "phi", "gemma3", "mixtral"])
 def test_a_plain_head_gives_the_logits_of_the_model(name: str) -> None:
     model = build_model(*PACKED[name])
-    head = plain_head(model, CPU)
+    head = plain_head(model, CPU, {})
     assert head is model.get_output_embeddings()
     with torch.no_grad():
         with skipped_head(head):
@@ -44,7 +44,7 @@ def test_a_plain_head_gives_the_logits_of_the_model(name: str) -> None:
 def test_logits_that_are_capped_or_scaled_are_left_to_the_model(
     name: str, changes: dict[str, Any]
 ) -> None:
-    assert plain_head(with_config(name, **changes), CPU) is None
+    assert plain_head(with_config(name, **changes), CPU, {}) is None
 
 
 def test_a_head_of_another_kind_is_left_to_the_model() -> None:
@@ -53,7 +53,7 @@ def test_a_head_of_another_kind_is_left_to_the_model() -> None:
 
     model = build_model(*PACKED["llama"])
     model.lm_head.__class__ = Observed
-    assert plain_head(model, CPU) is None
+    assert plain_head(model, CPU, {}) is None
 
 
 def test_a_head_with_hooks_is_left_to_the_model() -> None:
@@ -62,7 +62,7 @@ def test_a_head_with_hooks_is_left_to_the_model() -> None:
     seen: list[int] = []
     hook = model.lm_head.register_forward_hook(lambda *_: seen.append(1))
     assert has_hooks(model.lm_head)
-    assert plain_head(model, CPU) is None
+    assert plain_head(model, CPU, {}) is None
     from study.inference.generation.decoding import prefill_prefix
 
     prefill_prefix(engine, [5, 6])
@@ -74,7 +74,7 @@ def test_a_head_with_hooks_is_left_to_the_model() -> None:
 
 def test_infinite_hidden_states_show_as_nan() -> None:
     model = build_model(*PACKED["llama"])
-    head = plain_head(model, CPU)
+    head = plain_head(model, CPU, {})
     assert head is not None
     with torch.no_grad(), skipped_head(head):
         model.model.norm.weight[:] = torch.inf
