@@ -103,7 +103,7 @@ class CellStore:
             return own()
         except CorruptedError:
             # Another process may have just bundled it.
-            if self._is_loose(key) or not self.bundles.has(key):
+            if not self.bundles.has(key):
                 raise
         pack = self.bundles.pack(key)
         assert pack is not None

@@ -218,6 +218,19 @@ def test_a_cell_that_another_process_has_just_bundled_is_read(store: CellStore) 
     assert store.items(key(1)).to_pylist() == rows(1)
 
 
+def test_the_bundled_copy_is_read_whenever_the_own_one_is_corrupted(store: CellStore) -> None:
+    """Also by a process that looked for bundles before there was one."""
+    write_cells(store, range(1))
+    own = {path: path.read_bytes() for path in store.folder.iterdir()}
+    assert store.bundles.pack(key(0)) is None
+    compact(store_in(store.folder.parent))
+    for path, content in own.items():
+        path.write_bytes(content[:-1])
+    for reader in (store, store_in(store.folder.parent)):
+        assert reader.record(key(0)) == record(0)
+        assert reader.items(key(0)).to_pylist() == rows(0)
+
+
 def test_a_removed_cell_leaves_no_file(store: CellStore) -> None:
     store.write(KEY, RECORD, [ITEM])
     store.remove(KEY)
