@@ -155,7 +155,7 @@ def _validated(path: Path, content: dict[str, Any]) -> Lock:
     try:
         return Lock.model_validate(content)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False)[0]
+        fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
         raise _no_lock(path, f"{place[:200]}: {fault['msg'][:200]}") from None
 

@@ -75,6 +75,19 @@ def test_written_and_read(pack: Pack, contents: list[CellContent]) -> None:
         pack.record(key(99))
 
 
+@pytest.mark.parametrize("wrong_key", [key(0), "0" * 63, ""])
+def test_cells_that_it_would_not_give_back_are_not_committed(
+    wrong_key: str, contents: list[CellContent], tmp_path: Path
+) -> None:
+    """Two under one key, and a key that is none."""
+    store = store_in(tmp_path)
+    cells = [contents[0], contents[1]._replace(key=wrong_key)]
+    with pytest.raises((AssertionError, CorruptedError)):
+        store.bundles.write(cells)
+    assert list(store.bundles.folder.iterdir()) == []
+    assert store.done() == set()
+
+
 @pytest.mark.parametrize("name", [*PARTS, "digests.json"])
 def test_whatever_becomes_of_one_file_every_intact_cell_is_recovered(
     name: str, pack: Pack, contents: list[CellContent]
