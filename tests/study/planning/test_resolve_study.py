@@ -65,10 +65,12 @@ def test_a_task_folder_that_does_not_exist(make_run: MakeRun) -> None:
 
 
 def test_the_scorer_replaces_metric_and_chance(make_run: MakeRun) -> None:
-    resolved = _resolved(make_run(layout="zoo", answers={"choose": "similarity"}))
+    """And the scale: a scorer's numbers are fractions, whatever those of the task's metric are."""
+    tasks = _listed(chance=0.5, scale=100)
+    resolved = _resolved(make_run(layout="zoo", tasks=tasks, answers={"choose": "similarity"}))
     assert resolved.scorer is not None
-    for task in resolved.tasks:
-        assert (task.metric, task.chance, task.scale) == ("answer_similarity", 0.25, 1.0)
+    (task,) = resolved.tasks
+    assert (task.metric, task.chance, task.scale) == ("answer_similarity", 0.25, 1.0)
 
 
 def test_a_scorer_that_needs_options_refuses_a_task_without(make_run: MakeRun) -> None:

@@ -39,8 +39,9 @@ def prompts(resolved: ResolvedStudy, **changes: Any) -> dict[str, Any]:
         **changes,
     }
     arm = parts.pop("arm", parse_arm("tuned-5shot-chat"))
+    task = parts.pop("task", resolved.tasks[0])
     items = parts.pop("items", items_of(resolved))
-    return prompts_identity(resolved, arm, resolved.tasks[0], items, **parts)
+    return prompts_identity(resolved, arm, task, items, **parts)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,18 @@ def test_every_part_of_the_prompts_is_in_their_identity(
     resolved: ResolvedStudy, changes: dict[str, Any]
 ) -> None:
     assert prompts(resolved, **changes) != prompts(resolved)
+
+
+@pytest.mark.parametrize("changes", [{"fields": {"asked": "{{word}}"}}, {"options": "others"}])
+def test_what_forms_and_scorers_read_of_a_document_is_in_the_identity_of_the_prompts(
+    resolved: ResolvedStudy, make_run: MakeRun, changes: dict[str, Any]
+) -> None:
+    changed = resolved.tasks[0].model_copy(update=changes)
+    for arm, answers in (("base-5shot-wording3", {}), ("base-5shot", {"choose": "similarity"})):
+        folder = make_run(arm, layout="zoo", answers=answers)
+        other, parts = resolve_study(Run.open(folder)), {"arm": parse_arm(arm), "rendering": None}
+        assert prompts(other, task=changed, **parts) != prompts(other, **parts)
+    assert prompts(resolved, task=changed) == prompts(resolved), "nothing reads them there"
 
 
 @pytest.mark.parametrize("field", ["version", "digest", "documents", "prompt_configuration"])

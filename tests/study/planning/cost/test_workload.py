@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from study.models.tokenizers import load_tokenizer
+from study.models.tokenizers import load_tokenizer, template_tokens
 from study.planning.cost.estimate import estimate
 from study.planning.cost.throughput import FEATURES, Timings, measured_speeds
 from study.planning.cost.workload import Work, WorkCounter, _spaced
@@ -207,6 +207,30 @@ def test_demonstrations_are_read_once_and_are_in_every_prompt(make_run: MakeRun)
         for text in (document.text, max(document.choices, key=len))
     ]
     assert one == pytest.approx(sum(lengths) / len(items.pool), rel=0.05)
+
+
+def test_the_chat_template_is_in_every_prompt(make_run: MakeRun) -> None:
+    """And computed once with the demonstrations, and once more for each item."""
+    arms = [f"tuned-{shots}shot{form}" for shots in (0, 2) for form in ("", "-chat")]
+    contrast = {"name": "c", "x": "tuned-0shot", "y": "tuned-2shot-chat"}
+    planned = plan(make_run(arms=arms, contrasts=[contrast], draws=1))
+    counter = WorkCounter(planned.resolved)
+    job = planned.plan.jobs[0]
+    facts = planned.resolved.models[job.model]
+    assert not isinstance(facts, str)
+    cells = {cell.arm.name: cell for cell in job.cells if cell.task.task == "zoo_colour_mc"}
+    for shots in (0, 2):
+        plain, chat = cells[f"tuned-{shots}shot"], cells[f"tuned-{shots}shot-chat"]
+        assert chat.rendering is not None
+        one, whole = (
+            template_tokens(facts.folder, chat.rendering, turns) for turns in (1, 1 + shots)
+        )
+        assert whole >= one > 0
+        without, with_template = counter.work(plain, 1.0), counter.work(chat, 1.0)
+        prompts = with_template.prompt_tokens - without.prompt_tokens
+        assert prompts == pytest.approx(without.requests * whole)
+        computed = with_template.tokens - without.tokens
+        assert computed == pytest.approx(whole + without.items * one)
 
 
 @pytest.mark.parametrize(
