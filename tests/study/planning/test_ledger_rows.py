@@ -44,6 +44,8 @@ def test_the_ledger_is_read_as_it_was_written(make_run: MakeRun) -> None:
     assert (skipped["arm"], skipped["task"]) == ("base-5shot", "zoo_colour_mc")
     assert content["falsified"] == []
     assert content["tuned"] == {}
+    (asked,) = (run.results / "items").iterdir()
+    assert content["items"] == {"zoo_colour_mc": asked.name}
 
 
 def test_rows_of_recipes_have_the_exposure_of_their_mixture(make_run: MakeRun) -> None:
