@@ -122,6 +122,20 @@ def test_a_file_with_other_content_than_announced_is_moved_aside_and_fetched_aga
     assert aside.read_bytes() == bytes(content)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_link_to_a_file_that_is_gone_is_named(
+    online: Hub, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The cache was tidied by hand, and there is no network to fetch the file again."""
+    pair = {**LISTED, "base": PAIR.base.path}
+    assert _stage(make_run("before", pairs=[pair])) == []
+    (link,) = Path(constants.HF_HUB_CACHE).glob(f"models--zoo--tuned/snapshots/*/{name}")
+    link.resolve().unlink()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    (failure,) = _stage(make_run("after", pairs=[pair]))
+    assert f"{name}: found something that is not a file" in failure
+
+
 def test_models_that_do_not_exist_are_named_and_the_rest_is_staged(
     online: Hub, make_run: MakeRun
 ) -> None:
