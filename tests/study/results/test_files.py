@@ -18,6 +18,7 @@ from study.results import files as module
 from study.results.files import (
     ABANDONED_SECONDS,
     NoFileError,
+    earlier_file_name,
     file_name,
     flush,
     names_in,
@@ -304,3 +305,8 @@ def test_no_two_models_share_a_file_name() -> None:
     models = ["org/a-b", "org-a/b", "org-a-b", "org@a-b", "é", "e\u0301", "", "-", "m" * 120]
     models += ["m" * 121, "m" * 500, *map(file_name, ("org/a-b", "é", "m" * 500))]
     assert len(set(map(file_name, models))) == len(models)
+
+
+def test_the_earlier_file_name_is_the_end_of_the_name_with_hyphens() -> None:
+    assert earlier_file_name("org/a model_1.5b") == "org-a-model_1.5b"
+    assert earlier_file_name("a" * 50 + "/" + "b" * 119) == "-" + "b" * 119

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from study.errors import StudyError
@@ -14,6 +15,7 @@ from study.planning.cost.throughput import (
     FEATURES,
     MAX_FLOPS,
     Timings,
+    _non_negative_least_squares,
     local_speed,
     measured_speeds,
 )
@@ -174,3 +176,15 @@ def test_what_is_no_timing_is_an_error(make_run: MakeRun) -> None:
         path.write_text(content)
         with pytest.raises(StudyError, match="found no timings"):
             measured_speeds(Run.open(folder))
+
+
+def test_the_solution_is_the_best_one_that_is_not_negative() -> None:
+    """As scipy's, also where the ordinary solution has negative parts."""
+    from scipy.optimize import nnls
+
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        matrix, wanted = random.normal(size=(9, 4)), random.normal(size=9)
+        solution = _non_negative_least_squares(matrix, wanted)
+        assert solution == pytest.approx(nnls(matrix, wanted)[0], abs=1e-9)
+        assert solution.min() >= 0

@@ -223,7 +223,8 @@ def test_the_chat_template_is_in_every_prompt(make_run: MakeRun) -> None:
         plain, chat = cells[f"tuned-{shots}shot"], cells[f"tuned-{shots}shot-chat"]
         assert chat.rendering is not None
         one, whole = (
-            template_tokens(facts.folder, chat.rendering, turns) for turns in (1, 1 + shots)
+            template_tokens(facts.tokenizer, facts.folder, chat.rendering, turns)
+            for turns in (1, 1 + shots)
         )
         assert whole >= one > 0
         without, with_template = counter.work(plain, 1.0), counter.work(chat, 1.0)
