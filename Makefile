@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test check faults fuzz mutants lint types zoo studies bench bench-tuning bench-gpu calibrate clean-demo
+.PHONY: setup demo test check faults fuzz mutants lint types zoo studies bench bench-tuning gpu calibrate clean-demo
 
 setup: .venv/ready
 
@@ -76,10 +76,9 @@ bench-tuning: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt trl==1.16.0
 	$(BIN)/python benchmarks/tuning_speed.py
 
-bench-gpu: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt trl==1.16.0
-	$(BIN)/python benchmarks/tuning_speed.py --gpu --member llama-late-l
-	$(BIN)/python benchmarks/scoring_speed.py --gpu
+# The first minutes of a machine with a GPU: its tests, agreement, speed; writes docs/gpu.md.
+gpu: .venv/ready
+	$(BIN)/python benchmarks/gpu.py
 
 # Coverage of intervals and level of tests, by simulation; writes docs/calibration.md.
 calibrate: .venv/ready

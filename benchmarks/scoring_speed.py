@@ -5,7 +5,7 @@ prefixes (sides/prefix_reuse.py).
 
     python benchmarks/scoring_speed.py                 # CPU: 56 M parameters, float32
     python benchmarks/scoring_speed.py --gpu           # CUDA: 0.5 B, 1.5 B and 7 B, bfloat16
-    python benchmarks/scoring_speed.py --rows shared individual
+    python benchmarks/scoring_speed.py --gpu --shapes 0.5B --rows shared individual
 
 For every kind of work, each baseline first runs a tenth of it at each batch size, and then all of
 it at the best one; `shared-prefix` runs three times, of which the median counts. Printed are all
@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from sides.language_models import SeveralSides, silent
 from sides.matrix_rate import MatrixProducts, least_operations
-from workloads.llama_models import build_model
+from workloads.llama_models import SHAPES, build_model
 from workloads.requests import RequestGenerator
 from workloads.task_files import TASK, write_task
 
@@ -230,6 +230,7 @@ def main() -> int:
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="the smallest size, in seconds")
     parser.add_argument("--rows", nargs="+", default=[*(row.name for row in ROWS), *FURTHER])
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, help="sizes of the model")
     arguments = parser.parse_args()
     if arguments.gpu and not torch.cuda.is_available():
         print("no CUDA device: nothing was measured")
@@ -237,7 +238,7 @@ def main() -> int:
     scale = SCALES["gpu" if arguments.gpu else "smoke" if arguments.smoke else "cpu"]
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     agrees = True
-    for shape in scale.shapes:
+    for shape in arguments.shapes or scale.shapes:
         model = build_model(
             shape, scale.device, scale.dtype, scale.context_window, scale.vocabulary
         )

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 NAMES = (
     "README.md", "docs/index.md", "docs/concepts.md", "docs/study-file.md",
-    "docs/gpus-and-clusters.md", "docs/prompt-forms.md", "docs/thinking-models.md",
+    "docs/gpu.md", "docs/gpus-and-clusters.md", "docs/prompt-forms.md", "docs/thinking-models.md",
     "docs/tuning.md", "docs/reading-the-tables.md", "docs/statistics.md", "docs/calibration.md",
     "docs/exchange.md", "docs/identity.md", "docs/inference.md", "docs/small-world.md",
     "docs/security.md",

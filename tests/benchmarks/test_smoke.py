@@ -19,13 +19,14 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 NAMES = [*SCRIPTS, *(path.parent.name for path in FOLDER.glob("*/__init__.py"))]
-TARGETS = ("bench", "bench-tuning", "bench-gpu", "calibrate")
+TARGETS = ("bench", "bench-tuning", "gpu", "calibrate")
 RUNS = [
     ("analysis_speed", [], "replicates differ by"),
     ("calibration", [], "| families | icc |"),
     ("cost_estimate", [], "disk:"),
     ("demo_time", ["hf"], "0 of 8 scores differ"),
     ("demo_time", ["loop"], "zero-shot scores equal"),
+    ("gpu", [], "nothing was measured"),
     ("runner_overhead", ["cells", "many"], "20 finished cells loaded"),
     ("scoring_speed", ["--rows", "shared", "generation", "rolling", "evaluate"], "texts equal"),
     ("scoring_speed", ["--rows", "commits"], "commits, texts equal"),
@@ -89,3 +90,33 @@ def test_make_runs_every_benchmark() -> None:
     scripts = re.findall(r"python benchmarks/(\w+)\.py", commands)
     assert set(scripts) == set(SCRIPTS)
     assert commands.count("benchmarks/") == len(scripts)
+
+
+@pytest.mark.usefixtures("benchmark_imports")
+def test_steps_on_a_gpu_end_in_time_and_say_what_they_printed() -> None:
+    gpu = importlib.import_module("gpu")
+    steps = [
+        gpu.Step("Prints", ("-c", "print('one')"), 60, 2),
+        gpu.Step("Fails", ("-c", "raise SystemExit('no')"), 60),
+        gpu.Step("Lasts", ("-c", "import time; print('begun', flush=True); time.sleep(600)"), 5),
+    ]
+    results = [(step, *gpu.run(step)) for step in steps]
+    assert [succeeded for _, succeeded, _ in results] == [True, False, False]
+    assert [output for _, _, output in results] == [
+        "one\n\none\n",
+        "no\n",
+        "begun\nended after 5 s\n",
+    ]
+    page = gpu.page("a device", results)
+    assert "Device: a device" in page
+    assert "## Fails (failed)\n\n`python -c raise SystemExit('no')`\n" in page
+    assert "`, 2 at once" in page
+
+
+def test_the_page_about_a_gpu_is_what_the_benchmark_writes() -> None:
+    assert (ROOT / "docs" / "gpu.md").read_text().startswith(_head_of_gpu_page())
+
+
+def _head_of_gpu_page() -> str:
+    text = (FOLDER / "gpu.py").read_text()
+    return text.partition('HEAD = """')[2].partition('"""')[0]

@@ -11,8 +11,12 @@ import torch
 from study.inference import engine
 from study.inference.prefix_tree.packed_batches import Budget
 from tests.study.inference.small_models import (
+    PACKED,
     assert_same_scores,
+    build_model,
     lm_requests,
+    max_difference,
+    shared_prefix_and_hf,
     windowed_pair,
     with_budget,
 )
@@ -57,6 +61,27 @@ def test_other_errors_are_raised() -> None:
             ours.loglikelihood(lm_requests("loglikelihood", [("a", " then")]))
     finally:
         hook.remove()
+
+
+@pytest.mark.gpu
+def test_memory_of_a_gpu_that_is_really_exhausted() -> None:
+    """The limit is a little above what the model occupies, the budget far above it."""
+    model = build_model(*PACKED["llama"])
+    generator = random.Random(0)
+    pairs = [("".join(generator.choices("the an ", k=200)), " inn") for _ in range(400)]
+    requests = lm_requests("loglikelihood", pairs)
+    expected = shared_prefix_and_hf(model)[0].loglikelihood(requests)
+    ours, _ = shared_prefix_and_hf(model.to("cuda"))
+    with_budget(ours, 10**6, 10**6)
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 64 * 2**20) / total)
+    try:
+        scores = ours.loglikelihood(requests)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert ours.probe.engine.budget.tokens < 10**6
+    assert max_difference(scores, expected) < 1e-4
 
 
 def test_each_distinct_node_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
