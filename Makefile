@@ -70,6 +70,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/runner_overhead.py
 	$(BIN)/python benchmarks/cost_estimate.py
 	$(BIN)/python benchmarks/token_growth.py
+	$(BIN)/python benchmarks/window_speed.py
 
 # Benchmarks against transformers' Trainer and TRL, which these targets install.
 bench-tuning: .venv/ready

@@ -44,7 +44,8 @@ class Logits:
 def plain_head(model: Any, device: torch.device, options: dict[str, Any]) -> nn.Linear | None:
     """The output layer of a model whose logits are what this layer makes of hidden states.
 
-    `options` are those with which the model is called. None if anything else changes them. This is compared on a few tokens, bit by bit.
+    `options` are those with which the model is called. None if anything else changes the logits,
+    which are compared on a few tokens, bit by bit.
     """
     head = model.get_output_embeddings()
     if type(head) is not nn.Linear or has_hooks(head):

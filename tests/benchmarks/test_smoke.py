@@ -32,6 +32,7 @@ RUNS = [
     ("scoring_speed", ["--rows", "commits"], "commits, texts equal"),
     ("token_growth", [], "ids equal"),
     ("tuning_speed", [], "Trainer, padded"),
+    ("window_speed", [], "largest difference"),
 ]
 
 
