@@ -59,6 +59,9 @@ class ForwardPass:
 class Engine:
     """A model, and the budget within which its forward passes stay."""
 
+    selects_logits = True
+    "Whether the model can compute logits at selected positions only."
+
     def __init__(self, model: Any) -> None:
         """UnsupportedModelError if the model cannot return the logits of selected positions."""
         self.model = model.get_base_model() if hasattr(model, "get_base_model") else model

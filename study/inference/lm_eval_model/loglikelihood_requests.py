@@ -1,4 +1,4 @@
-"""lm-eval's log-likelihood requests: packed where the model supports it, else by `hf`.
+"""lm-eval's log-likelihood requests: with shared prefixes where possible, else by `hf`.
 
 In: lm-eval's requests. Out: what `hf` would return, in the same order.
 """
@@ -13,6 +13,7 @@ from lm_eval import utils
 
 from study.inference.lm_eval_model.request_paths import TOO_LONG, LMRequest, RequestPathLM
 from study.inference.loglikelihood import EncodedRequests, score_requests
+from study.inference.loglikelihood.forking.scores import score_forked
 
 TokenRequest = tuple[Any, list[int], list[int]]
 "(texts or None, context tokens, continuation tokens): lm-eval's encoded log-likelihood request."
@@ -83,19 +84,20 @@ class LoglikelihoodLM(RequestPathLM):
         """The scores of encoded requests; `texts` (or None) are those of each."""
         self._check_lengths(requests, texts)
         reason = self._reason_for_plain_path()
-        packed = [] if reason else self._packable(requests)
+        forking = self._forking_engine
+        packed = [] if reason and forking is None else self._packable(requests)
         if len(packed) == len(requests):
-            return self._score_packed(requests, texts, disable_tqdm)
+            return self._score_shared(requests, texts, disable_tqdm)
         pairs = requests.pairs()
         scores: dict[int, Score] = {}
         if packed:
             chosen = EncodedRequests.of(pairs[index] for index in packed)
             chosen_texts = [texts[index] for index in packed]
             scores |= zip(
-                packed, self._score_packed(chosen, chosen_texts, disable_tqdm), strict=True
+                packed, self._score_shared(chosen, chosen_texts, disable_tqdm), strict=True
             )
         plain = [index for index in range(len(requests)) if index not in scores]
-        self._counts.plain[reason or TOO_LONG] += len(plain)
+        self._counts.plain[TOO_LONG if packed or not reason else reason] += len(plain)
         requested = [(texts[index], *pairs[index]) for index in plain]
         longest = max(len(context) + len(answer) for _, context, answer in requested)
         method = super()._loglikelihood_tokens
@@ -117,20 +119,24 @@ class LoglikelihoodLM(RequestPathLM):
             )
 
     def _packable(self, requests: EncodedRequests) -> list[int]:
-        """Indices of the requests that are short enough to be packed."""
+        """Indices of the requests that are short enough to share prefixes."""
         assert self.probe is not None
         lengths = np.minimum(requests.inputs.lengths, self.max_length)
         indices: list[int] = np.flatnonzero(lengths <= self.probe.max_length).tolist()
         return indices
 
-    def _score_packed(
+    def _score_shared(
         self, requests: EncodedRequests, texts: Sequence[Any], disable_tqdm: bool
     ) -> list[Score]:
-        assert self._engine is not None
-        self._counts.packed += len(requests)
         tree = requests.tree(self.max_length)
         with self._progress_bar(len(tree.tree.tokens), "token", disable_tqdm) as bar:
-            scores = score_requests(self._engine, tree, bar.update)
+            if self._engine is not None:
+                self._counts.packed += len(requests)
+                scores = score_requests(self._engine, tree, bar.update)
+            else:
+                assert self._forking_engine is not None
+                self._counts.forked += len(requests)
+                scores = score_forked(self._forking_engine, tree, bar.update)
         for request_texts, score in zip(texts, scores, strict=True):
             if request_texts is not None:
                 self.cache_hook.add_partial("loglikelihood", request_texts, score)

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from study.inference.engine import Engine
 from study.inference.lm_eval_model.encoding.model import CachedEncodingLM
+from study.inference.loglikelihood.forking.engine import ForkingEngine
 from study.inference.memory import is_out_of_memory, plain_batch_size, release_memory
 from study.inference.probe.model_probe import ProbeResult, probe_model
 
@@ -37,14 +38,18 @@ class PathCounts:
     """Number of requests by path."""
 
     packed: int = 0
+    forked: int = 0
     plain: Counter[str] = field(default_factory=Counter)
     "By reason."
 
     def summary(self) -> dict[str, Any]:
         """The counts as JSON."""
+        counts = {"packed": self.packed, "forked": self.forked, "plain": self.plain.total()}
+        taken = [path for path, number in counts.items() if number] or ["plain"]
         return {
-            "path": "plain" if not self.packed else "mixed" if self.plain else "packed",
+            "path": taken[0] if len(taken) == 1 else "mixed",
             "packed_requests": self.packed,
+            "forked_requests": self.forked,
             "plain_requests": dict(self.plain),
         }
 
@@ -65,8 +70,9 @@ class RequestPathLM(CachedEncodingLM):
         "Whether the model can be packed; None for encoder-decoder models, which are not probed."
         if self.backend == "causal":
             self.probe = probe_model(self.model, self.max_length)
-        if self._engine is not None:
-            self._engine.budget = self._engine.budget.scaled(memory_share)
+        for engine in (self._engine, self._forking_engine):
+            if engine is not None:
+                engine.budget = engine.budget.scaled(memory_share)
 
     def report(self) -> dict[str, Any]:
         """Which path the requests since the last report took, and the result of the probe."""
@@ -97,8 +103,13 @@ class RequestPathLM(CachedEncodingLM):
     def _engine(self) -> Engine | None:
         return self.probe.engine if self.probe else None
 
+    @property
+    def _forking_engine(self) -> ForkingEngine | None:
+        """The engine for log-likelihoods of models that are not packed; None on the plain path."""
+        return self.probe.forking if self.probe and not self._plain_path_reason else None
+
     def _reason_for_plain_path(self) -> str:
-        """Why no request can be packed; empty if some can."""
+        """Why no request can be packed; empty if some can. Some may be forked nevertheless."""
         if self._plain_path_reason:
             return self._plain_path_reason
         return self.probe.reason if self.probe else ENCODER_DECODER

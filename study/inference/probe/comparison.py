@@ -1,9 +1,10 @@
-"""Packed against plain forward passes: log-probabilities of the same tokens, computed both ways.
+"""An engine against plain forward passes: log-probabilities of the same tokens, both ways.
 
-In: a model and its engine. Out: log-probabilities by group of tokens, in nats. Token sequences are
-random, share prefixes, and have short and long branches, so that every kind of batch occurs. All
-tokens of a group are computed in the same way, so that a fault concerns most of a group or none
-of it, whereas a mixture-of-experts model sends single tokens to other experts by rounding alone.
+In: a model and its packed or forking engine. Out: log-probabilities by group of tokens, in nats.
+Token sequences are random, share prefixes, and have short and long branches, so that every kind of
+batch occurs. All tokens of a group are computed in the same way, so that a fault concerns most of a
+group or none of it, whereas a mixture-of-experts model sends single tokens to other experts by
+rounding alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import torch.nn.functional as F
 from study.inference.engine import BLOCK_SIZE, Engine
 from study.inference.generation.decoding import decode_step, prefill_prefix, prefill_tails
 from study.inference.loglikelihood import target_logprobs
+from study.inference.loglikelihood.forking.engine import ForkingEngine
+from study.inference.loglikelihood.forking.scores import forked_logprobs
 from study.inference.prefix_tree import build_prefix_tree
 from study.inference.prefix_tree.packed_batches import Budget
 from study.inference.probe.config_limits import attention_window
@@ -29,6 +32,7 @@ SCORED = 80
 "Tokens that are scored at the end of every sequence, at most."
 BRANCH_LENGTHS = (3, 2, 4)
 
+AnyEngine = Engine | ForkingEngine
 Floats = npt.NDArray[np.float64]
 GroupedLogprobs = dict[str, Floats]
 "Log-probabilities of tokens by group: each sequence, its last branch, and decoding."
@@ -66,7 +70,7 @@ class ProbeSequences:
         return {name: values for name, values in groups.items() if len(values)}
 
 
-def probe_sequences(engine: Engine, max_length: int) -> ProbeSequences:
+def probe_sequences(engine: AnyEngine, max_length: int) -> ProbeSequences:
     """Random token sequences with short and long branches, and their common prefix.
 
     If attention is windowed, all scored tokens of two sequences are beyond the window.
@@ -102,13 +106,14 @@ def probe_sequences(engine: Engine, max_length: int) -> ProbeSequences:
 
 
 @torch.inference_mode()
-def plain_logprobs(model: Any, engine: Engine, probe: ProbeSequences) -> GroupedLogprobs:
+def plain_logprobs(model: Any, engine: AnyEngine, probe: ProbeSequences) -> GroupedLogprobs:
     """Log-probabilities by the model's own forward pass, one sequence at a time."""
     logprobs = []
     for sequence, count in zip(probe.sequences, probe.counts, strict=True):
         tokens = torch.tensor([sequence], device=engine.device)
         # Only the logits that are needed: of long sequences they would fill the memory.
-        logits = model(tokens, logits_to_keep=count + 1).logits[0, :-1].float()
+        options = {"logits_to_keep": count + 1} if engine.selects_logits else {}
+        logits = model(tokens, **options).logits[0, -count - 1 : -1].float()
         target = tokens[0, -count:, None].to(logits.device)
         logprobs.append(F.log_softmax(logits, -1).gather(1, target)[:, 0].double().cpu().numpy())
     groups = probe.grouped(logprobs)
@@ -117,16 +122,16 @@ def plain_logprobs(model: Any, engine: Engine, probe: ProbeSequences) -> Grouped
     return groups
 
 
-def packed_logprobs(engine: Engine, probe: ProbeSequences) -> GroupedLogprobs:
-    """Log-probabilities by packed forward passes, and by steps of decoding."""
+def engine_logprobs(engine: AnyEngine, probe: ProbeSequences) -> GroupedLogprobs:
+    """Log-probabilities by the engine, and by its steps of decoding if it generates."""
     groups = probe.grouped(_prefilled_logprobs(engine, probe))
-    if probe.decoded:
+    if probe.decoded and isinstance(engine, Engine):
         tails = [probe.sequences[index][len(probe.prefix) :] for index in probe.decoded]
         groups["decoding"] = _decoded_logprobs(engine, probe.prefix, tails).ravel()
     return groups
 
 
-def _prefilled_logprobs(engine: Engine, probe: ProbeSequences) -> list[Floats]:
+def _prefilled_logprobs(engine: AnyEngine, probe: ProbeSequences) -> list[Floats]:
     """Log-probabilities of the scored tokens of every sequence, in several batches."""
     sequences = probe.sequences
     tree = build_prefix_tree(sequences, block_size=BLOCK_SIZE)
@@ -142,7 +147,11 @@ def _prefilled_logprobs(engine: Engine, probe: ProbeSequences) -> list[Floats]:
     budget = engine.budget
     # A small budget, so that the path between batches is probed too.
     engine.budget = Budget(min(budget.tokens, max(96, len(tree.tokens) // 4)), budget.rows)
-    logprobs, _ = target_logprobs(engine, tree, np.concatenate(nodes), np.concatenate(targets))
+    scored = tree, np.concatenate(nodes), np.concatenate(targets)
+    if isinstance(engine, ForkingEngine):
+        logprobs, _ = forked_logprobs(engine, *scored)
+    else:
+        logprobs, _ = target_logprobs(engine, *scored)
     engine.budget = budget
     return np.split(logprobs, np.cumsum(probe.counts)[:-1])
 

@@ -1,6 +1,6 @@
-"""What a model's config allows to pack, before any forward pass.
+"""What a model's config allows, before any forward pass.
 
-In: a transformers config. Out: the length up to which sequences may be packed;
+In: a transformers config. Out: the length up to which sequences may share prefixes;
 UnsupportedModelError for layers of an unknown type.
 """
 
@@ -18,11 +18,16 @@ BATCH_DEPENDENT_ROPE = ("dynamic", "longrope")
 "Rotary embeddings whose frequencies depend on the length of the whole batch."
 
 
-def max_packed_length(config: Any) -> int:
+def check_layer_types(config: Any) -> None:
+    """UnsupportedModelError if there are layers that cannot be packed."""
+    types = set(getattr(config.get_text_config(), "layer_types", None) or ())
+    if unknown := types - SUPPORTED_LAYER_TYPES:
+        raise UnsupportedModelError(f"it has layers of type {', '.join(sorted(unknown))}")
+
+
+def max_shared_length(config: Any) -> int:
     """The length up to which the computation of a token depends only on the tokens before it."""
     config = config.get_text_config()
-    if unknown := set(getattr(config, "layer_types", None) or ()) - SUPPORTED_LAYER_TYPES:
-        raise UnsupportedModelError(f"it has layers of type {', '.join(sorted(unknown))}")
     rope = getattr(config, "rope_parameters", None) or {}
     is_per_layer_type = all(isinstance(value, dict) for value in rope.values())
     length = MAX_WINDOWED_LENGTH if attention_window(config) else MAX_LENGTH

@@ -25,8 +25,7 @@ class _ConvertedModule:
         self._originals: list[tuple[Tensor, Tensor]] = []
 
     def before(self, module: Any, _arguments: Any) -> None:
-        tensors = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        for tensor in tensors:
+        for tensor in _weights_read_by(module):
             # Quantised weights keep their format: their module converts the result.
             if tensor.dtype in HALF_PRECISION:
                 self._originals.append((tensor, tensor.data))
@@ -38,6 +37,19 @@ class _ConvertedModule:
         self._originals = []
 
 
+def _weights_read_by(module: Any) -> Iterator[Tensor]:
+    """A module's own weights and, in layers with states, those of its linear maps.
+
+    Layers with states read the weights of their convolution or projections without calling these.
+    """
+    children = [child for child in module.children() if not any(True for _ in child.children())]
+    has_own = any(True for _ in module.parameters(recurse=False))
+    read = [child for child in children if has_own or isinstance(child, torch.nn.Conv1d)]
+    for owner in (module, *read):
+        yield from owner.parameters(recurse=False)
+        yield from owner.buffers(recurse=False)
+
+
 @contextmanager
 def float32_weights(model: Any) -> Iterator[None]:
     """Within this context, forward passes of `model` compute in float32.
@@ -47,7 +59,7 @@ def float32_weights(model: Any) -> Iterator[None]:
     """
     handles = []
     for module in model.modules():
-        if any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
+        if any(True for _ in _weights_read_by(module)):
             converted = _ConvertedModule()
             handles += [
                 module.register_forward_pre_hook(converted.before, prepend=True),

@@ -43,6 +43,7 @@ SHARED_KEYS = {
     "hidden_size_per_layer_input": 8,
 }
 OVERRIDES: dict[str, dict[str, Any]] = {
+    "bamba": {"attn_layer_indices": [1]},
     "codegen": HALF_ROTARY,
     "cohere_compass_text": {
         "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e4}}
@@ -56,12 +57,17 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "gemma4_unified_text": MIXED,
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 50},
     "gptj": HALF_ROTARY,
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "kimi_linear": {**LINEAR, "linear_head_dim": 8},
     "lfm2": {"layer_types": ["conv", "full_attention"]},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"], "num_dense_layers": 1},
     "longcat_flash": {"zero_expert_num": 2},
     "mamba2": {"num_heads": 8, "head_dim": 8, "n_groups": 1},
     "nemotron_h": {"mamba_num_heads": 8, "mamba_head_dim": 8, "ssm_state_size": 8},
+    **dict.fromkeys(("granitemoehybrid", "qwen3_next", "qwen3_5_text"), LINEAR),
+    **dict.fromkeys(("qwen3_5_moe_text", "bailing_hybrid", "minimax", "olmo_hybrid"), LINEAR),
+    "lfm3": {"layer_types": ["conv", "full_attention"]},
+    "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
     "zamba": {"layer_types": ["linear_attention", "hybrid"] * 2, "num_hidden_layers": 4},
     "zamba2": {"layer_types": ["linear_attention", "hybrid"], "num_hidden_layers": 2},
     "zaya": {"num_experts_per_tok": 1},

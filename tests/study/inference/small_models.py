@@ -25,6 +25,18 @@ LLAMA4 = {
     "intermediate_size_mlp": 48,
     "num_local_experts": 2,
 }
+QWEN3_NEXT = {
+    **WIDE,
+    "layer_types": ["linear_attention", "full_attention"],
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 24,
+    "shared_expert_intermediate_size": 24,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+}
 RECURRENT_GEMMA = {
     **IDS,
     **SIZES,
@@ -61,6 +73,8 @@ PACKED: dict[str, tuple[str, dict[str, Any]]] = {
     "llama4, chunks": ("llama4_text", LLAMA4),
     "gpt_oss, sinks": ("gpt_oss", {**WIDE, **WINDOWED, "num_local_experts": 4}),
 }
+FORKED = {"gptj", "falcon", "falcon, alibi", "bloom", "mpt", "diffllama", "qwen3_next"}
+"Models that are not packed, whose states are copied at branches."
 PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "gptj": ("gptj", {**GPT2, "rotary_dim": 4}),
     "falcon": ("falcon", {**FALCON, "alibi": False}),
@@ -68,6 +82,7 @@ PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "bloom": ("bloom", {**IDS, "hidden_size": 32, "n_layer": 2, "n_head": 4}),
     "mpt": ("mpt", {**IDS, "d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 512}),
     "diffllama": ("diffllama", GROUPED),
+    "qwen3_next": ("qwen3_next", QWEN3_NEXT),
     "mamba": ("mamba", {**IDS, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8}),
     "recurrent_gemma": ("recurrent_gemma", RECURRENT_GEMMA),
 }

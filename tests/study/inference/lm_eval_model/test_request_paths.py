@@ -10,9 +10,21 @@ from study.inference.lm_eval_model.request_paths import PathCounts
 
 
 @pytest.mark.parametrize(
-    ("packed", "plain", "path"),
-    [(0, {}, "plain"), (3, {}, "packed"), (3, {"why": 2}, "mixed"), (0, {"why": 2}, "plain")],
+    ("packed", "forked", "plain", "path"),
+    [
+        (0, 0, {}, "plain"),
+        (3, 0, {}, "packed"),
+        (0, 3, {}, "forked"),
+        (3, 0, {"why": 2}, "mixed"),
+        (0, 3, {"why": 2}, "mixed"),
+        (0, 0, {"why": 2}, "plain"),
+    ],
 )
-def test_summary(packed: int, plain: dict[str, int], path: str) -> None:
-    summary = PathCounts(packed, Counter(plain)).summary()
-    assert summary == {"path": path, "packed_requests": packed, "plain_requests": plain}
+def test_summary(packed: int, forked: int, plain: dict[str, int], path: str) -> None:
+    summary = PathCounts(packed, forked, Counter(plain)).summary()
+    assert summary == {
+        "path": path,
+        "packed_requests": packed,
+        "forked_requests": forked,
+        "plain_requests": plain,
+    }

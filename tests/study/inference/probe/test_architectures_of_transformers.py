@@ -56,6 +56,19 @@ PLAIN = {
     "Error: ": (*("doge", "falcon", "mpt"),),
 }
 "Kinds by a part of the reason why they are not packed."
+FORKED = {
+    *("axk2", "bailing_hybrid", "bamba", "bloom", "codegen", "deepseek_v32", "deepseek_v4"),
+    *("diffllama", "doge", "dots3_note_text", "falcon", "falcon_h1", "glm_moe_dsa", "gpt_neo"),
+    *("gpt_neox_japanese", "gptj", "granitemoehybrid", "hrm_text", "hy_v4", "inkling2_text"),
+    *("inkling_text", "kimi_linear", "lfm2", "lfm2_moe", "lfm3", "mamba2", "mpt", "nemotron_h"),
+    *("olmo_hybrid", "qwen3_5_moe_text", "qwen3_5_text", "qwen3_next", "xglm", "zaya"),
+}
+"Kinds among them whose states are copied at branches, in float32."
+PLAIN_IN_HALF_PRECISION = {
+    *("axk2", "deepseek_v32", "dots3_note_text", "glm_moe_dsa", "hy_v4", "inkling2_text"),
+    *("mamba2", "nemotron_h"),
+}
+"Kinds among these whose layers do not compute in float32 with half-precision weights."
 FORMATS = [
     torch.float32,
     torch.bfloat16,
@@ -85,12 +98,12 @@ def test_packed(kind: str, dtype: torch.dtype) -> None:
     assert result.error < (1e-5 if dtype == torch.float32 else 0.2)
 
 
-@pytest.mark.parametrize("kind", PACKED)
+@pytest.mark.parametrize("kind", [*PACKED, *sorted(FORKED)])
 def test_scores_are_those_of_hf(kind: str) -> None:
     ours, theirs = shared_prefix_and_hf(tiny_model(kind), max_length=500)
     requests = lm_requests("loglikelihood", CHOICES[:-1])
     scores = ours.loglikelihood(requests)
-    assert ours.report()["path"] == "packed"
+    assert ours.report()["path"] == ("forked" if kind in FORKED else "packed")
     assert max_difference(scores, theirs.loglikelihood(requests, disable_tqdm=True)) < 1e-4
 
 
@@ -102,3 +115,5 @@ def test_not_packed(kind: str, reason: str, dtype: torch.dtype) -> None:
     result = probed(kind, dtype)
     assert result.engine is None
     assert reason in result.reason
+    plain_in_half = PLAIN_IN_HALF_PRECISION if dtype != torch.float32 else set()
+    assert (result.forking is not None) == (kind in FORKED - plain_in_half)

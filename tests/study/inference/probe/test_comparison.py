@@ -7,7 +7,7 @@ import numpy as np
 from study.inference.engine import BLOCK_SIZE, Engine
 from study.inference.probe.comparison import (
     SCORED,
-    packed_logprobs,
+    engine_logprobs,
     plain_logprobs,
     probe_sequences,
 )
@@ -39,7 +39,7 @@ def test_groups_hold_every_scored_token_once() -> None:
     model = build_model(*PACKED["llama"])
     engine = Engine(model)
     probe = probe_sequences(engine, 512)
-    plain, packed = plain_logprobs(model, engine, probe), packed_logprobs(engine, probe)
+    plain, packed = plain_logprobs(model, engine, probe), engine_logprobs(engine, probe)
     assert (
         list(plain)
         == list(packed)

@@ -12,7 +12,8 @@ from study.inference.probe.config_limits import (
     MAX_LENGTH,
     MAX_WINDOWED_LENGTH,
     attention_window,
-    max_packed_length,
+    check_layer_types,
+    max_shared_length,
 )
 
 DYNAMIC = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}
@@ -29,7 +30,7 @@ DYNAMIC = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}
 )
 def test_lengths(kind: str, entries: dict[str, Any], length: int, window: int | None) -> None:
     config = AutoConfig.for_model(kind, **entries)
-    assert max_packed_length(config) == length
+    assert max_shared_length(config) == length
     assert attention_window(config) == window
 
 
@@ -37,4 +38,4 @@ def test_unknown_layer_types() -> None:
     config = AutoConfig.for_model("llama")
     config.layer_types = ["full_attention", "linear_attention"]
     with pytest.raises(UnsupportedModelError, match="layers of type linear_attention"):
-        max_packed_length(config)
+        check_layer_types(config)

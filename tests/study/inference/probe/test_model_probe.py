@@ -59,14 +59,14 @@ def test_an_unknown_dtype() -> None:
 
 @pytest.mark.parametrize("dtype", FORMATS)
 def test_nan_is_a_disagreement(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
-    packed_logprobs = model_probe.packed_logprobs
+    engine_logprobs = model_probe.engine_logprobs
 
     def with_nan(*arguments: Any) -> Any:
-        groups = packed_logprobs(*arguments)
+        groups = engine_logprobs(*arguments)
         groups["branches"][:] = float("nan")
         return groups
 
-    monkeypatch.setattr(model_probe, "packed_logprobs", with_nan)
+    monkeypatch.setattr(model_probe, "engine_logprobs", with_nan)
     result = probe_model(build_model(*PACKED["llama"]).to(dtype), 512)
     assert result.engine is None
     assert "off by nan, branches" in result.reason

@@ -128,6 +128,13 @@ def score_requests(
     logprobs, is_greedy = target_logprobs(
         engine, requests.tree, requests.nodes, requests.targets, progress
     )
+    return sums_by_request(requests, logprobs, is_greedy)
+
+
+def sums_by_request(
+    requests: RequestTree, logprobs: npt.NDArray[np.float64], is_greedy: npt.NDArray[np.bool_]
+) -> list[tuple[float, bool]]:
+    """(log P(answer | context), whether the answer is greedy) from its tokens."""
     sums = np.add.reduceat(logprobs, requests.starts)
     all_greedy = np.logical_and.reduceat(is_greedy, requests.starts)
     return [(float(s), bool(g)) for s, g in zip(sums, all_greedy, strict=True)]

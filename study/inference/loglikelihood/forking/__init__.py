@@ -1,0 +1,1 @@
+"""Log-likelihoods of models with recurrent states, which are copied where sequences branch."""
