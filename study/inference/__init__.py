@@ -11,8 +11,8 @@ Modules, in the order in which data passes through them:
 
 - `lm_eval_model`: lm-eval's interface, with the encoding of texts and the plain path
 - `probe`: whether a loaded model can be packed, by comparing numbers
-- `loglikelihood`, `generation`: the two kinds of request; `loglikelihood.forking` serves models that
-  are not packed, by copies of their states
+- `loglikelihood`, `generation`: the two kinds of request; `loglikelihood.forking` is for models
+  that are not packed, whose states it copies
 - `prefix_tree`: which tokens are computed, and in which forward pass
 - `engine`, `memory`, `vocabulary_head`: forward passes within a budget of memory, and their logits
 - `attention`: attention over keys and values that several sequences share
