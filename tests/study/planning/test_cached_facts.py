@@ -158,7 +158,7 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
         "models/base/config.json", '"model_type"', '"model_tyqe"'
     ),
     "the context window": in_place(
-        "models/base/config.json", 'embeddings": 160', 'embeddings":  40'
+        "models/base/config.json", 'embeddings": 160', 'embeddings":  20'
     ),
     "generation_config.json": in_place("models/tuned/generation_config.json", "eos", "foo"),
     "a file that may be read": new_file("models/tuned/vocab.json", "{}"),
