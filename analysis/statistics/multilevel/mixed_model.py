@@ -22,7 +22,8 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from analysis.distributions import normal_tail
-from analysis.statistics.multilevel.reml import RandomEffects, RestrictedLikelihood
+from analysis.statistics.multilevel.random_effects import RandomEffects
+from analysis.statistics.multilevel.reml import RestrictedLikelihood
 from analysis.statistics.result import Result
 
 Floats = NDArray[np.float64]

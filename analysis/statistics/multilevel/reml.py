@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse
+
+from analysis.statistics.multilevel.random_effects import EffectMatrix, RandomEffects
 
 Floats = NDArray[np.float64]
 STARTS = (0.5, 0.1)
@@ -41,18 +44,6 @@ class LikelihoodPoint(NamedTuple):
     covariance: Floats
 
 
-class RandomEffects(NamedTuple):
-    """Dimensions of one term's random effects."""
-
-    levels: int
-    columns: int
-
-    @property
-    def entries(self) -> int:
-        """Number of entries of its triangular factor."""
-        return self.columns * (self.columns + 1) // 2
-
-
 @dataclass(frozen=True)
 class RestrictedLikelihood:
     """The restricted likelihood as a function of its parameters.
@@ -69,6 +60,10 @@ class RestrictedLikelihood:
     "[n]: known sampling variances."
     blocks: tuple[RandomEffects, ...]
     residual: bool
+
+    @cached_property
+    def _effects(self) -> EffectMatrix:
+        return EffectMatrix(self.z, self.blocks)
 
     def triangles(self, theta: Floats) -> list[Floats]:
         """Triangular factor of each block, [columns, columns]."""
@@ -91,9 +86,9 @@ class RestrictedLikelihood:
         weights = 1 / (self.known + sigma**2)
         targets = np.column_stack([self.x, self.y])
         weighted = targets * weights[:, None]
-        heavy = self.z.multiply(weights[:, None]).tocsr()
-        gram = (self.z.T @ heavy).toarray()
-        lam = self._factor(theta)
+        heavy = self._effects.weighted(weights)
+        gram = self._effects.gram(heavy, self.z)
+        lam = self._effects.factor(theta)
         crossed = gram @ lam
         m = lam.T @ crossed
         m[np.diag_indices_from(m)] += 1
@@ -111,34 +106,16 @@ class RestrictedLikelihood:
         logs = 2 * float(np.log(np.diag(factor[0])).sum()) - float(np.log(weights).sum())
         logs += float(np.linalg.slogdet(information)[1]) + free * math.log(2 * math.pi)
         half = linalg.solve_triangular(factor[0], crossed.T, lower=True)
-        zx, zy = self.z.T @ vx, self.z.T @ py
+        zx, zy = np.hsplit(self.z.T @ np.column_stack([vx, py]), [-1])
         zpz = gram - half.T @ half - zx @ covariance @ zx.T
-        gradient = self._collect(2 * (zpz - np.outer(zy, zy)) @ lam)
+        gradient = self._effects.collect(2 * (zpz - zy @ zy.T) @ lam)
         if self.residual:
-            square = (heavy.T @ heavy).toarray()
+            square = self._effects.gram(heavy, heavy)
             trace = float(weights.sum())
             trace -= float(np.trace(linalg.cho_solve(factor, lam.T @ square @ lam)))
             trace -= float(np.trace(covariance @ (vx.T @ vx)))
             gradient = np.append(gradient, 2 * sigma * (trace - float(py @ py)))
         return LikelihoodPoint(logs + float(self.y @ py), gradient, beta, covariance)
-
-    def _factor(self, theta: Floats) -> Floats:
-        """Λ [effects, effects]: each triangular factor, repeated for the levels of its block."""
-        triangles = zip(self.blocks, self.triangles(theta), strict=True)
-        repeated = (np.kron(np.eye(block.levels), lower) for block, lower in triangles)
-        return np.asarray(linalg.block_diag(*repeated)[: self.z.shape[1]])
-
-    def _collect(self, gradient: Floats) -> Floats:
-        """Sum d/dΛ [effects, effects] over the levels that share each triangular factor."""
-        entries, start = [], 0
-        for block in self.blocks:
-            size = block.levels * block.columns
-            part = gradient[start : start + size, start : start + size]
-            start += size
-            shape = (block.levels, block.columns) * 2
-            total = np.einsum("lilj->ij", part.reshape(shape))
-            entries.append(total[np.tril_indices(block.columns)])
-        return np.concatenate([*entries, np.zeros(0)])
 
     def maximise(self, start: Floats | None = None) -> Floats:
         """Maximise the likelihood from `start`, or from several starting values.

@@ -10,9 +10,9 @@ import pytest
 from scipy import optimize, sparse
 from threadpoolctl import threadpool_limits
 
+from analysis.statistics.multilevel.random_effects import RandomEffects
 from analysis.statistics.multilevel.reml import (
     NEAR_BOUNDARY,
-    RandomEffects,
     RestrictedLikelihood,
 )
 
