@@ -29,16 +29,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.data.items import AlignedItems, ItemScores
+from analysis.data.items import ItemScores
+from analysis.data.paired_tasks import paired_tasks
 from analysis.data.points import contrast_points
 from analysis.distributions import t_quantile, t_tail
 from analysis.statistics.interval import join_noise
-from analysis.statistics.items.paired_items import SUMS, PairedItems, paired_items
+from analysis.statistics.items.paired_items import SUMS, PairedItems
 from analysis.tables.exposures import task_exposures
 from study.config.analysis import Contrast
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 COLUMNS = [
     "contrast",
     "group",
@@ -63,19 +63,10 @@ def item_agreement(
     """Compute the table; tasks without right-or-wrong item scores in both arms are skipped."""
     rows: list[dict[str, Any]] = []
     exposures = task_exposures(scores)
-    for contrast in contrasts:
-        points = contrast_points(scores, x_arm=contrast.x, y_arm=contrast.y, level="task")
-        rng = np.random.default_rng(SEED)
-        tasks = {
-            str(task): paired
-            for task, rows_of_task in points.groupby("task", sort=True)
-            if (
-                paired := _paired_task(
-                    contrast, str(task), list(rows_of_task["pair"]), scores, items, rng
-                )
-            )
-        }
-        types = points.drop_duplicates("task").set_index("task")["task_type"]
+    points = [contrast_points(scores, x_arm=c.x, y_arm=c.y, level="task") for c in contrasts]
+    compared = paired_tasks(contrasts, points, scores, items, draws=DRAWS, seed=SEED)
+    for contrast, points_of_contrast, tasks in zip(contrasts, points, compared, strict=True):
+        types = points_of_contrast.drop_duplicates("task").set_index("task")["task_type"]
         for group, names in _groups(list(tasks), types, exposures):
             shared = {"contrast": contrast.name, "group": group}
             rows += [{**shared, **row} for row in _rows([tasks[name] for name in names])]
@@ -91,39 +82,6 @@ def _groups(
         values = sorted({str(by_task[task]) for task in tasks} - {""})
         for value in values:
             yield f"{label}{value}", [task for task in tasks if by_task[task] == value]
-
-
-def _paired_task(
-    contrast: Contrast,
-    task: str,
-    pairs: list[str],
-    scores: pd.DataFrame,
-    items: ItemScores,
-    rng: np.random.Generator,
-) -> PairedItems | None:
-    """Compare both arms on one task; None without scores of 0 or 1 on the same items."""
-    both = items.both(contrast.x, contrast.y, task, pairs)
-    if both is None or not all(np.isin(side.scores, (0.0, 1.0)).all() for side in both):
-        return None
-    x, y = both
-    role = scores.loc[scores["arm"] == contrast.x, "role"].iloc[0]
-    arms = sorted(scores.loc[(scores["role"] == role) & (scores["task"] == task), "arm"].unique())
-    attempts = [sides[0] for arm in arms if (sides := items.both(arm, contrast.y, task, pairs))]
-    return paired_items(
-        x.scores,
-        y.scores,
-        [attempt.scores for attempt in attempts],
-        items.clusters(task, x.items),
-        choices=_choices(x, y),
-        draws=DRAWS,
-        rng=rng,
-    )
-
-
-def _choices(
-    x: AlignedItems, y: AlignedItems
-) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    return None if x.choices is None or y.choices is None else (x.choices, y.choices)
 
 
 def _rows(tasks: list[PairedItems]) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from analysis.statistics.items.agreement import error_consistency_of
 from analysis.statistics.items.clustered_errors import standard_error
+from analysis.statistics.resampling.shared_resamples import Resample
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -64,14 +65,13 @@ def paired_items(
     clusters: Ints,
     *,
     choices: tuple[Ints, Ints] | None,
-    draws: int,
-    rng: np.random.Generator,
+    resample: Resample,
 ) -> PairedItems:
     """Compare scores [pairs, draws, items] of base and tuned models on the same items.
 
     `base_attempts` holds the scores of every arm of the base on these items; `clusters` [items]
     labels items that are resampled together; `choices` are the answers of both arms, in the shape
-    of their scores, or None where they are unknown. `draws` resamples are drawn.
+    of their scores, or None where they are unknown; `resample` draws clusters.
     """
     unsolved = 1 - np.max([attempt.max(1) for attempt in base_attempts], axis=0)
     wrong, same = _same_wrong_answers(base, tuned, choices)
@@ -89,8 +89,7 @@ def paired_items(
     )
     codes = np.unique(clusters, return_inverse=True)[1]
     n_clusters = int(codes.max()) + 1
-    resamples = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=draws)
-    counts = np.vstack([np.ones(n_clusters), resamples])[:, codes]
+    counts = np.vstack([np.ones(n_clusters), resample(n_clusters)])[:, codes]
     sums = counts @ table
     kappa, undefined, compared = _kappas(base, tuned, counts)
     least, most = _kappa_bounds(base, tuned)

@@ -17,6 +17,7 @@ from analysis.statistics.items.agreement import (
     same_wrong_answer,
 )
 from analysis.tables.agreement import item_agreement
+from study.config.analysis import Contrast
 from tests.analysis.samples import (
     IN_CONTEXT,
     X,
@@ -143,3 +144,22 @@ def test_different_items_are_not_compared() -> None:
     moved = ItemScores({**items.by_arm_and_task, (Y, "t"): shifted})
     assert not item_agreement(scores, [IN_CONTEXT], items).empty
     assert item_agreement(scores, [IN_CONTEXT], moved).empty
+
+
+def test_contrasts_of_different_tasks_are_as_each_alone() -> None:
+    control = Contrast(name="control", x="base-0shot", y=Y)
+    first, first_items = one_task(
+        {X: right_or_wrong(0, 3, 1, 20), Y: right_or_wrong(1, 3, 1, 20)},
+    )
+    arms = (X, Y, "base-0shot")
+    second, second_items = one_task(
+        {arm: right_or_wrong(i, 3, 1, 30) for i, arm in enumerate(arms)}
+    )
+    scores = pd.concat([first, second.assign(task="u")], ignore_index=True)
+    of_second = {(arm, "u"): of for (arm, _), of in second_items.by_arm_and_task.items()}
+    items = ItemScores({**first_items.by_arm_and_task, **of_second})
+    together = item_agreement(scores, [IN_CONTEXT, control], items)
+    alone = [item_agreement(scores, [contrast], items) for contrast in (IN_CONTEXT, control)]
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True), check_exact=True)
+    tasks = together[together["group"] == "all tasks"].groupby("contrast")["n_tasks"].max()
+    assert tasks.to_dict() == {"control": 1, IN_CONTEXT.name: 2}

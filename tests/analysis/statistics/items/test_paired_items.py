@@ -8,6 +8,7 @@ import pytest
 from analysis.statistics.items.agreement import agreement, only_tuned
 from analysis.statistics.items.clustered_errors import standard_error
 from analysis.statistics.items.paired_items import SUMS, PairedItems, paired_items
+from analysis.statistics.resampling.shared_resamples import SharedResamples
 from tests.analysis.samples import right_or_wrong
 
 BASE = right_or_wrong(1, 3, 2, 60, share=0.6)
@@ -21,8 +22,7 @@ def compare(clusters: np.ndarray, draws: int = 200) -> PairedItems:  # type: ign
         [BASE],
         clusters,
         choices=None,
-        draws=draws,
-        rng=np.random.default_rng(0),
+        resample=SharedResamples(draws, seed=0).sequence(),
     )
 
 
@@ -64,8 +64,7 @@ def test_same_wrong_answers_are_counted() -> None:
         [base, 1 - base],
         np.arange(4),
         choices=(base_choices, tuned_choices),
-        draws=3,
-        rng=np.random.default_rng(0),
+        resample=SharedResamples(3, seed=0).sequence(),
     )
     sums = dict(zip(SUMS, result.sums[0] * 4, strict=True))
     assert sums["wrong"] == pytest.approx(1 + 1 + 1 + 0.5)
@@ -106,8 +105,7 @@ def test_models_that_are_always_right_have_no_kappa() -> None:
             [base],
             np.arange(10),
             choices=None,
-            draws=2,
-            rng=np.random.default_rng(0),
+            resample=SharedResamples(2, seed=0).sequence(),
         )
 
     result = kappas(right)
