@@ -48,6 +48,8 @@ _RC: dict[Any, Any] = {
     "legend.fontsize": 6.0,
     "legend.frameon": False,
     "lines.linewidth": 0.8,
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
     "pdf.fonttype": 42,
     "svg.hashsalt": "figures",
     "text.parse_math": False,  # a dollar sign in a name is one
@@ -144,7 +146,7 @@ def _laid_out(figure: Figure) -> Iterator[None]:
     for _ in range(LAYOUTS):
         engine.execute(figure)
     figure.set_dpi(dpi)
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # any other, "none" too, draws each file twice
     try:
         yield
     finally:

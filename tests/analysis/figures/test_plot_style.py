@@ -9,8 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from fontTools.ttLib import TTFont
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.lines import Line2D
 
 from analysis.figures.controls import controls
 from analysis.figures.forest import forest
@@ -62,6 +64,21 @@ def test_both_files_have_one_layout_and_fonts_are_embedded(
     assert fonts
     assert all({"glyf", "hmtx", "cmap"} <= set(font.keys()) for font in fonts)
     assert not any(set(LAYOUT_TABLES) & set(font.keys()) for font in fonts)
+
+
+def test_each_file_is_drawn_once(tmp_path: Path) -> None:
+    class Counted(Line2D):
+        drawn = 0
+
+        def draw(self, renderer: RendererBase) -> None:
+            self.drawn += 1
+            super().draw(renderer)
+
+    figure, (axis,) = canvas(None, width_mm=40, height_mm=40)
+    line = Counted([0, 1], [0, 1])
+    axis.add_line(line)
+    files = save(figure, tmp_path / "figure")
+    assert line.drawn == len(files) == 2
 
 
 def test_panels_can_be_composed(
