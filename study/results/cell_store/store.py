@@ -36,7 +36,7 @@ from study.results.cell_store.corruption import (
 from study.results.cell_store.old_pack import OldPack
 from study.results.cell_store.pack import CellContent, Pack
 from study.results.cell_store.tables import arrow_schema, read_table, row_bytes
-from study.results.files import names_in, unreadable, unwritable, write_whole
+from study.results.files import names_in, unreadable, unwritable, write_together, write_whole
 
 _MARKER = re.compile(r"([0-9a-f]{64})\.done")
 _SUFFIXES = ("parquet", "json")
@@ -73,8 +73,9 @@ class CellStore:
         text = json.dumps({**record, "key": key}, indent=1, sort_keys=True) + "\n"
         contents = {"parquet": row_bytes(items, self._schema), "json": text.encode()}
         digests = {suffix: digest(content) for suffix, content in contents.items()}
-        for suffix, content in contents.items():
-            write_whole(self._file(key, suffix, digests[suffix]), content)
+        write_together(
+            {self._file(key, suffix, digests[suffix]): contents[suffix] for suffix in _SUFFIXES}
+        )
         write_whole(self._marker(key), json.dumps(digests).encode())
 
     def record(self, key: str) -> dict[str, Any]:

@@ -54,8 +54,8 @@ class _PromptTokens:
     "Whether the tokenizer puts <bos> before plain text."
     lengths: list[int]
     "Tokens of each request."
-    continuations: dict[int, int]
-    "Tokens of the continuation of each scored request, by the request's `id`."
+    continuations: list[list[int]]
+    "For each item, tokens of the continuations of its scored requests."
 
 
 def collect_responses(
@@ -70,27 +70,28 @@ def collect_responses(
     reserved = reserved_tokens(cell.rendering, cell.arm.thinking_tokens)
     audit = audit_tokens(lm, prompts, cell, prompt_limit(lm.max_length, task, reserved))
     items = list(zip(documents, prompts.requests, prompts.shots, strict=True))
-    hashes = prompts.derived("hashes", lambda: _prompt_hashes(prompts))
     truncated = []
     for document, item_requests, shots in items:
-        truncated.append(any(id(request) in audit.too_long for request in item_requests))
+        truncated.append(not audit.too_long.isdisjoint(map(id, item_requests)))
         if shots and truncated[-1]:
             raise AuditError(
                 f"item {document.index}: its {shots} demonstrations exceed the context window"
             )
     thinking = query_model(lm, requests, cell)
-    lengths = _prompt_tokens(lm, prompts).continuations
+    prompt_columns = prompts.derived("columns", lambda: _prompt_columns(prompts))
+    continuations = _prompt_tokens(lm, prompts).continuations
     rows = [
         {
+            **columns,
             "item": document.index,
-            "prompt_hash": prompt_hash,
             "shots": shots,
             "truncated": is_truncated,
-            **_response(item_requests, lengths),
+            "tokens": tokens,
+            **_response(item_requests),
             **thinking.columns(item_requests),
         }
-        for (document, item_requests, shots), is_truncated, prompt_hash in zip(
-            items, truncated, hashes, strict=True
+        for (document, item_requests, shots), is_truncated, columns, tokens in zip(
+            items, truncated, prompt_columns, continuations, strict=True
         )
     ]
     results = {
@@ -132,11 +133,12 @@ def audit_tokens(lm: LmEvalModel, prompts: Prompts, cell: Cell, limit: int) -> T
 
 def _prompt_tokens(lm: LmEvalModel, prompts: Prompts) -> _PromptTokens:
     if lm.encoding is None:
-        return _count_tokens(lm, prompts.all_requests)
-    return prompts.derived(lm.encoding, lambda: _count_tokens(lm, prompts.all_requests))
+        return _count_tokens(lm, prompts)
+    return prompts.derived(lm.encoding, lambda: _count_tokens(lm, prompts))
 
 
-def _count_tokens(lm: LmEvalModel, requests: list[LmEvalRequest]) -> _PromptTokens:
+def _count_tokens(lm: LmEvalModel, prompts: Prompts) -> _PromptTokens:
+    requests = prompts.all_requests
     contexts = list(dict.fromkeys(request.args[0] for request in requests))
     ids = dict(zip(contexts, lm.encoded(contexts), strict=True))
     if "" in ids:
@@ -145,7 +147,7 @@ def _count_tokens(lm: LmEvalModel, requests: list[LmEvalRequest]) -> _PromptToke
     answers = sorted({request.args[1] for request in scored})
     sizes = dict(zip(answers, _token_counts(lm.tokenizer, answers), strict=True))
     bos = lm.tokenizer.bos_token_id
-    continuations = lm.continuation_lengths(scored) if scored else []
+    continuations = iter(lm.continuation_lengths(scored) if scored else [])
     return _PromptTokens(
         first_token_ids=ids[contexts[0]][:RECORDED_TOKENS],
         digest=hashlib.sha256(
@@ -157,7 +159,10 @@ def _count_tokens(lm: LmEvalModel, requests: list[LmEvalRequest]) -> _PromptToke
             len(ids[request.args[0]]) + (sizes[request.args[1]] if _is_scored(request) else 0)
             for request in requests
         ],
-        continuations=dict(zip(map(id, scored), continuations, strict=True)),
+        continuations=[
+            [next(continuations) for request in item_requests if _is_scored(request)]
+            for item_requests in prompts.requests
+        ],
     )
 
 
@@ -179,31 +184,41 @@ def _leading(token_ids: list[int], bos: int | None) -> int:
     return count
 
 
-def _response(requests: tuple[LmEvalRequest, ...], lengths: dict[int, int]) -> dict[str, Any]:
-    """The columns of `schema.RESPONSES` that hold what the model gave for an item."""
-    empty: dict[str, list[Any]] = {name: [] for name in _RESPONSE_COLUMNS}
+def _prompt_columns(prompts: Prompts) -> list[dict[str, Any]]:
+    """The columns of `schema.RESPONSES` that the prompt of each item decides; the others empty."""
+    return [
+        {
+            **{name: [] for name in _RESPONSE_COLUMNS},
+            "prompt_hash": _prompt_hash(requests),
+            **_sizes(requests),
+        }
+        for requests in prompts.requests
+    ]
+
+
+def _sizes(requests: tuple[LmEvalRequest, ...]) -> dict[str, list[int]]:
+    """Bytes and characters of the texts whose log-probabilities an item asks for."""
     if requests[0].request_type == "generate_until":
-        return {**empty, "texts": [str(text) for request in requests for text in request.resps]}
+        return {}
     continuations = [str(request.args[-1]) for request in requests]
-    sizes = {
+    return {
         "bytes": [len(text.encode()) for text in continuations],
         "characters": [len(text) for text in continuations],
     }
-    if not _is_scored(requests[0]):  # the log-probability of a whole text
-        return {**empty, "logprobs": [float(request.resps[0]) for request in requests], **sizes}
-    return {
-        **empty,
-        "logprobs": [float(request.resps[0][0]) for request in requests],
-        "greedy": [bool(request.resps[0][1]) for request in requests],
-        "tokens": [lengths[id(request)] for request in requests],
-        **sizes,
-    }
-
-
-def _prompt_hashes(prompts: Prompts) -> list[str]:
-    return [_prompt_hash(requests) for requests in prompts.requests]
 
 
 def _prompt_hash(requests: tuple[LmEvalRequest, ...]) -> str:
     prompt = "\n".join(dict.fromkeys(str(request.args[0]) for request in requests))
     return hashlib.sha256(prompt.encode()).hexdigest()
+
+
+def _response(requests: tuple[LmEvalRequest, ...]) -> dict[str, list[Any]]:
+    """The columns of `schema.RESPONSES` that hold what the model gave for an item."""
+    if requests[0].request_type == "generate_until":
+        return {"texts": [str(text) for request in requests for text in request.resps]}
+    if not _is_scored(requests[0]):  # the log-probability of a whole text
+        return {"logprobs": [float(request.resps[0]) for request in requests]}
+    return {
+        "logprobs": [float(request.resps[0][0]) for request in requests],
+        "greedy": [bool(request.resps[0][1]) for request in requests],
+    }

@@ -37,6 +37,9 @@ START_LOG = "starting"
 "Name of the log of what happens before the first model."
 MAX_UNRELEASED_BYTES = 2**28
 "Device memory that may stay allocated between two models."
+FULL_COLLECTION_INTERVAL = 100
+"""Collections of young garbage before an automatic full one, which traverses the cached prompts;
+there is one after every model anyway."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def work(pipe: Connection, devices: WorkerDevices, run: Run) -> None:
 
     import_module("study.inference")  # takes seconds; part of the start, not of the first model
     gc.freeze()  # libraries are permanent; collections between models need not traverse them
+    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_INTERVAL)
 
     torch.set_num_threads(len(devices.cores))
     report = _throttled(pipe)
