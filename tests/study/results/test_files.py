@@ -26,6 +26,7 @@ from study.results.files import (
     sweep,
     temporary_path,
     unwritable,
+    write_together,
     write_whole,
     writing,
 )
@@ -86,6 +87,22 @@ def test_the_files_of_a_folder_are_on_the_disk_before_it_has_its_name(
         (temporary / "a").write_text("a")
         (temporary / "b").write_text("b")
     assert names_in(tmp_path / "folder") == ["a", "b"]
+
+
+def test_files_that_are_written_together_have_their_own_content(tmp_path: Path) -> None:
+    contents = {tmp_path / "folder" / str(number): b"%d" % number * 9999 for number in range(4)}
+    write_together(contents)
+    assert {path: path.read_bytes() for path in (tmp_path / "folder").iterdir()} == contents
+
+
+def test_an_error_of_one_of_several_files_is_raised_and_no_part_of_it_remains(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(StudyError):
+        write_together({tmp_path / "taken": b"a", tmp_path / "free": b"b"})
+    assert {path.name for path in tmp_path.iterdir()} == {"taken", "free"}
+    assert (tmp_path / "free").read_bytes() == b"b"
 
 
 def test_a_reader_never_sees_a_part_of_a_file(tmp_path: Path) -> None:
