@@ -67,6 +67,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/scoring_speed.py
 	$(BIN)/python benchmarks/demo_time.py
 	$(BIN)/python benchmarks/analysis_speed.py
+	$(BIN)/python benchmarks/analysis_command.py
 	$(BIN)/python benchmarks/runner_overhead.py
 	$(BIN)/python benchmarks/cost_estimate.py
 	$(BIN)/python benchmarks/token_growth.py

@@ -21,6 +21,7 @@ SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 NAMES = [*SCRIPTS, *(path.parent.name for path in FOLDER.glob("*/__init__.py"))]
 TARGETS = ("bench", "bench-tuning", "gpu", "calibrate")
 RUNS = [
+    ("analysis_command", [], "tables equal"),
     ("analysis_speed", [], "replicates differ by"),
     ("calibration", [], "| families | icc |"),
     ("cost_estimate", [], "disk:"),
