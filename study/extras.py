@@ -5,8 +5,11 @@ In: the name of an extra, or an error of an import. Out: one `StudyError` that s
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import traceback
+from functools import cache
 from importlib.util import find_spec
 
 from study.errors import StudyError
@@ -25,6 +28,15 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "tune": ("peft",),
 }
 "Packages of each extra in pyproject.toml, by the names under which they are imported."
+VLLM_PYTHON = "STUDY_VLLM_PYTHON"
+"Environment variable with the Python of the environment in which vLLM is installed."
+_VLLM_VERSION = """
+from importlib.metadata import PackageNotFoundError, version
+try:
+    print(version("vllm"), version("lm-eval"))
+except PackageNotFoundError:
+    pass
+"""
 OWN_PACKAGES = {"study", "analysis", "__main__", *sys.stdlib_module_names}
 
 
@@ -33,6 +45,37 @@ def require_extra(extra: str) -> None:
     for package in EXTRAS[extra]:
         if find_spec(package) is None:
             raise _not_installed(package)
+
+
+def vllm_python() -> str:
+    """The Python that vLLM runs in: this one, unless an environment variable names another.
+
+    vLLM pins versions of torch and transformers, so it often needs an environment of its own.
+    """
+    return os.environ.get(VLLM_PYTHON, sys.executable)
+
+
+@cache
+def vllm_version(python: str) -> str:
+    """The version of vLLM in an environment; StudyError if it or lm-eval is not installed there."""
+    try:
+        result = subprocess.run(
+            [python, "-c", _VLLM_VERSION], capture_output=True, text=True, timeout=60, check=True
+        )
+        found = result.stdout.split()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StudyError(
+            VLLM_PYTHON, found=f"{python!r}: {error}", expected="a Python that runs"
+        ) from None
+    if not found:
+        raise StudyError(
+            "engine: vllm",
+            found=f"no vLLM with lm-eval in the environment of {python}",
+            expected="both in one environment",
+            do="pip install 'icl-convergence[vllm]' there, or in an environment of its own, whose "
+            f"Python {VLLM_PYTHON} then names",
+        )
+    return found[0]
 
 
 def import_fault(error: Exception) -> StudyError | None:

@@ -13,7 +13,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def requirements() -> set[str]:
-    extras = [r for group in PROJECT["optional-dependencies"].values() for r in group]
+    """All but vLLM, which pins other versions of torch and transformers: it has an environment of
+    its own."""
+    groups = PROJECT["optional-dependencies"].items()
+    extras = [r for name, group in groups if name != "vllm" for r in group]
     return {r for r in [*PROJECT["dependencies"], *extras] if not r.startswith(PROJECT["name"])}
 
 

@@ -32,6 +32,7 @@ from study.validation import MAX_COUNT, Name, Strict, either_mapping
 
 Role = Literal["base", "tuned"]
 ROLES: tuple[Role, ...] = ("base", "tuned")
+Engine = Literal["shared-prefix", "vllm"]
 EXAMPLES = (
     "base-0shot",
     "base-5shot",
@@ -88,6 +89,8 @@ class Arm:
     "Whether the model thinks before it answers."
     thinking_tokens: int = 0
     "The budget of thinking; known from the arm's options, not from its name."
+    engine: Engine = "shared-prefix"
+    "What generates the responses; likewise."
 
     def identity(self) -> dict[str, object]:
         """The parts of the arm that can move a score; its name and role cannot."""
@@ -147,6 +150,8 @@ class ArmOptions(Strict):
     "Arguments of the chat template in this arm; they override those of the pair."
     thinking_tokens: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     "Largest number of tokens that the model thinks before it answers, in a thinking arm."
+    engine: Engine | None = None
+    "What generates the responses of this arm; by default that of the study."
 
     @model_validator(mode="after")
     def _check_template(self) -> ArmOptions:
@@ -164,9 +169,13 @@ class ArmOptions(Strict):
             )
         return self
 
-    def arm(self) -> Arm:
-        """The arm with its budget of thinking."""
-        return replace(parse_arm(self.name), thinking_tokens=self.thinking_tokens or 0)
+    def arm(self, engine: Engine) -> Arm:
+        """The arm with its budget of thinking, and the study's `engine` unless it has its own."""
+        return replace(
+            parse_arm(self.name),
+            thinking_tokens=self.thinking_tokens or 0,
+            engine=self.engine or engine,
+        )
 
 
 def _needs_no_options(name: str) -> str:

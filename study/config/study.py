@@ -21,6 +21,7 @@ from study.config.arms import (
     Arm,
     ArmEntry,
     ArmOptions,
+    Engine,
     ImportedArm,
     ImportedArms,
     parse_arm,
@@ -94,6 +95,8 @@ class Study(ExecutorSections):
     "What chat templates that print today's date take for it."
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     "Number format of the models; `auto` is the one in their configuration."
+    engine: Engine = "shared-prefix"
+    "What generates texts; choices are always compared by our own engine."
     allow_pickled_weights: bool = False
     "Whether weights may be read from pickle files, which can execute code."
     trust_remote_code: bool = False
@@ -138,6 +141,13 @@ class Study(ExecutorSections):
                         f"contrasts[{i}].{axis}: one of the study's arms, {listed(arms)}, "
                         f"found {arm!r}. {nearest(arm, arms)}".strip()
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _check_engine(self) -> Study:
+        for arm in self.parsed_arms():
+            if arm.engine == "vllm" and arm.interventions:
+                raise ValueError(f"engine: shared-prefix for {arm.name}, which changes the model")
         return self
 
     def _is_complete(self) -> bool:
@@ -201,7 +211,7 @@ class Study(ExecutorSections):
 
     def parsed_arms(self) -> list[Arm]:
         """The arms in the order of the file, with their budgets of thinking."""
-        return [self.arm_options(name).arm() for name in self.arm_names()]
+        return [self.arm_options(name).arm(self.engine) for name in self.arm_names()]
 
     def arm_options(self, arm: str) -> ArmOptions:
         """The options of an arm; the defaults if the file gives its name alone."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from study.config.study import Study
 from study.config.tasks import Exposure, ListedTask
 from study.errors import StudyError, listed, nearest
+from study.extras import vllm_python, vllm_version
 from study.fact_cache import cached_fact
 from study.models.chat_templates.rendering import Rendering
 from study.models.chat_templates.study_renderings import study_renderings
@@ -88,6 +89,8 @@ class ResolvedStudy:
     "By pair and arm with a chat template, what it is rendered from, or why it cannot be."
     exposures: dict[str, dict[str, Exposure]] = field(default_factory=dict)
     "By name of a recipe's mixture and task, what the mixture shows of the task."
+    vllm: str | None = None
+    "The version of vLLM, where an arm generates by it."
     loaded: dict[str, LmEvalTask] = field(default_factory=dict)
     "By task, the lm-eval task itself; only for tasks whose items could be read."
 
@@ -104,6 +107,8 @@ def resolve_study(
     study = run.study
     check_arms(study)
     resolved = ResolvedStudy(run, study_pairs(study), study_tasks(study), study_scorer(study))
+    if any(arm.engine == "vllm" for arm in study.parsed_arms()):
+        resolved.vllm = vllm_version(vllm_python())
     library = task_library(study)
     resolved.loaded = LoadedTasks(library, resolved.items)
     on_step("reading lm-eval's task list")

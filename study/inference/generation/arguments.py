@@ -1,12 +1,11 @@
-"""Which generation requests are plain greedy search, and where stop strings end a response.
+"""Which generation requests are plain greedy search.
 
-In: lm-eval's generation arguments, the model's generation config, stop strings. Out: the reason
-why a request cannot be decoded in a shared-prefix batch, or none; a test for stop strings.
+In: lm-eval's generation arguments, the model's generation config. Out: the reason why a request
+cannot be decoded in a shared-prefix batch, or none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 SAMPLING_ARGUMENTS = frozenset(
@@ -39,25 +38,3 @@ def reason_against_batching(arguments: dict[str, Any], config: Any) -> str:
 def is_sampled(arguments: dict[str, Any]) -> bool:
     """Whether lm-eval's generation arguments ask for sampling."""
     return bool(arguments.get("do_sample") or arguments.get("temperature"))
-
-
-def stop_string_test(
-    stop_strings: Sequence[str], decode: Callable[[Sequence[int]], str]
-) -> Callable[[Sequence[int]], bool]:
-    """A function that tells whether the text of generated tokens contains a stop string.
-
-    `decode` turns token ids into text, including special tokens. The function expects to be called
-    after every token.
-    """
-    strings = [string for string in stop_strings if string]
-    # A stop string that has just been completed lies in the last tokens: each has a byte or more.
-    recent = max((len(string.encode()) for string in strings), default=0) + 8
-
-    def contains_stop_string(tokens: Sequence[int]) -> bool:
-        end = decode(tokens[-recent:])
-        if not any(string in end for string in strings):
-            return False
-        text = decode(tokens)
-        return any(string in text for string in strings)
-
-    return contains_stop_string

@@ -1,7 +1,7 @@
 """Generation requests: prompts are grouped by prefix and decoded in batches that memory holds.
 
-In: prompts as token ids, what was generated after each before an interruption, the model's
-generation config, a test for stop strings. Out: the tokens generated after each prompt, as
+In: prompts as token ids, what was generated after each before an interruption, where responses end.
+Out: the tokens generated after each prompt, as
 transformers' greedy search would give them.
 """
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from study.inference.engine import Engine
 from study.inference.generation.decoding import decode_batch, prefill_prefix
 from study.inference.generation.prompt_groups import group_prompts
+from study.inference.generation.response_end import ResponseEnd
 from study.inference.memory import free_memory
 from study.inference.prefix_tree import Ints
 
@@ -30,9 +31,8 @@ def generate_tokens(
     engine: Engine,
     prompts: Sequence[Sequence[int]],
     generated: Sequence[list[int]],
-    max_new_tokens: int,
-    config: Any,
-    contains_stop_string: Callable[[Sequence[int]], bool],
+    end: ResponseEnd,
+    repetition_penalty: float | None = None,
     on_step: Callable[[], object] = lambda: None,
     on_finished: Callable[[int], object] = lambda _: None,
 ) -> None:
@@ -47,28 +47,17 @@ def generate_tokens(
     generated
         Token ids of each response, including the end-of-sequence token; extended in place. An empty
         list begins a response, another one resumes it.
-    max_new_tokens
-        Upper limit of generated tokens per prompt.
-    config
-        The generation config of the model, of which the end-of-sequence token ids and the
-        repetition penalty apply.
-    contains_stop_string
-        Whether the generated tokens of a prompt contain a stop string.
+    end
+        Where a response ends.
+    repetition_penalty
+        That of the model's generation config.
     on_step
         Called whenever tokens have been added.
     on_finished
         Called with the number of responses that were finished before, and by each batch.
     """
-    eos = config.eos_token_id
-    eos_ids = set(eos) if isinstance(eos, list) else {eos}
-
-    def is_finished(tokens: Sequence[int]) -> bool:
-        if not tokens or len(tokens) >= max_new_tokens:
-            return bool(tokens)
-        return tokens[-1] in eos_ids or contains_stop_string(tokens)
-
     texts = [np.asarray([*p, *g], dtype=np.int64) for p, g in zip(prompts, generated, strict=True)]
-    unfinished = [index for index in range(len(prompts)) if not is_finished(generated[index])]
+    unfinished = [index for index in range(len(prompts)) if not end.is_reached(generated[index])]
     on_finished(len(prompts) - len(unfinished))
     for group in group_prompts([texts[index] for index in unfinished]):
         members = [unfinished[number] for number in group.prompts]
@@ -79,17 +68,17 @@ def generate_tokens(
         remaining = sorted(members, key=lambda index: -len(texts[index]))
         while remaining:
             lengths = [len(prompts[i]) + len(generated[i]) - path.length for i in remaining]
-            max_steps = max_new_tokens - min(len(generated[index]) for index in remaining)
+            max_steps = end.max_tokens - min(len(generated[index]) for index in remaining)
             size = _batch_size(engine, lengths, max_steps)
             batch = remaining[:size]
             tails = [[*prompts[i], *generated[i]][path.length :] for i in batch]
             rows = [generated[index] for index in batch]
-            choose = TokenChoice([list(prompts[i]) for i in batch], config.repetition_penalty)
+            choose = TokenChoice([list(prompts[i]) for i in batch], repetition_penalty)
             try:
-                decode_batch(engine, path, tails, rows, max_steps, choose, is_finished, on_step)
+                decode_batch(engine, path, tails, rows, max_steps, choose, end.is_reached, on_step)
             except RuntimeError as error:
                 engine.halve_budget(error)
-            interrupted = [index for index in batch if not is_finished(generated[index])]
+            interrupted = [index for index in batch if not end.is_reached(generated[index])]
             on_finished(len(batch) - len(interrupted))
             remaining = interrupted + remaining[size:]
 

@@ -41,6 +41,8 @@ class PathCounts:
     forked: int = 0
     plain: Counter[str] = field(default_factory=Counter)
     "By reason."
+    generator: str = ""
+    "What generated in the engine's place; empty for the engine itself."
 
     def summary(self) -> dict[str, Any]:
         """The counts as JSON."""
@@ -51,6 +53,7 @@ class PathCounts:
             "packed_requests": self.packed,
             "forked_requests": self.forked,
             "plain_requests": dict(self.plain),
+            **({"generator": self.generator} if self.generator else {}),
         }
 
 

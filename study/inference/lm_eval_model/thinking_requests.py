@@ -9,7 +9,7 @@ and both can resume from what an interrupted call left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lm_eval.models.utils import (
@@ -18,8 +18,8 @@ from lm_eval.models.utils import (
     postprocess_generated_text,
 )
 
-from study.inference.generation.arguments import stop_string_test
 from study.inference.generation.progress import GenerationProgress, request_ids
+from study.inference.generation.response_end import ResponseEnd
 from study.inference.generation.thinking import (
     ThinkingFormat,
     ThinkingResponse,
@@ -28,7 +28,7 @@ from study.inference.generation.thinking import (
     thinking_state,
 )
 from study.inference.lm_eval_model.request_paths import LMRequest
-from study.inference.lm_eval_model.token_generation import StopTest, TokenGenerationLM
+from study.inference.lm_eval_model.token_generation import TokenGenerationLM
 
 
 @dataclass
@@ -128,8 +128,7 @@ class ThinkingLM(TokenGenerationLM):
                 [_answer_prompt(response, forced) for _, response in answering],
                 [response.answer for _, response in answering],
                 [f"{name}-answer" for name, _ in answering],
-                self._answer_test(stop_strings, after_thinking=is_thinking),
-                max_answer,
+                self._answer_end(max_answer, stop_strings, after_thinking=is_thinking),
                 options,
                 disable_tqdm,
             )
@@ -146,12 +145,12 @@ class ThinkingLM(TokenGenerationLM):
     ) -> None:
         """The first stage: up to the closing marker, the end of the text or the budget."""
         decode = self._decode_with_special_tokens
+        end = self._response_end(budget, [format.closing])
         self._generate_tokens(
             [response.prompt for response in responses],
             [response.thinking for response in responses],
             [f"{name}-thinking" for name in ids],
-            stop_string_test([format.closing], decode),
-            budget,
+            end,
             options,
             disable_tqdm,
         )
@@ -161,13 +160,15 @@ class ThinkingLM(TokenGenerationLM):
             if response.state is ThinkingState.CLOSED:
                 response.begun = after_closing(text, format)
             elif response.state is ThinkingState.OPEN:
-                response.is_exhausted = not self._is_end(response.thinking[-1])
+                response.is_exhausted = response.thinking[-1] not in end.eos
 
-    def _answer_test(self, stop_strings: Sequence[str], *, after_thinking: bool) -> StopTest:
-        decode = self._decode_with_special_tokens
+    def _answer_end(
+        self, max_tokens: int, stop_strings: Sequence[str], *, after_thinking: bool
+    ) -> ResponseEnd:
+        end = self._response_end(max_tokens, stop_strings)
         if not after_thinking:
-            return stop_string_test(stop_strings, decode)
-        return stop_string_test(stop_strings, lambda tokens: decode(tokens).lstrip())
+            return end
+        return replace(end, decode=lambda tokens: end.decode(tokens).lstrip())
 
     def _finished(self, response: _Response, stop_strings: list[str]) -> ThinkingResponse:
         if response.state is ThinkingState.ABSENT:

@@ -7,18 +7,15 @@ generated after each prompt. By transformers, one prompt is continued at a time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from study.inference.generation.arguments import is_sampled
-from study.inference.generation.greedy_search import generate_tokens
 from study.inference.generation.progress import GenerationProgress
+from study.inference.generation.response_end import ResponseEnd
 from study.inference.lm_eval_model.generation_requests import GenerationLM
-
-StopTest = Callable[[Sequence[int]], bool]
-"Whether the tokens generated after a prompt contain a stop string."
 
 
 class TokenGenerationLM(GenerationLM):
@@ -29,8 +26,7 @@ class TokenGenerationLM(GenerationLM):
         prompts: Sequence[list[int]],
         generated: Sequence[list[int]],
         names: Sequence[str],
-        contains_stop_string: StopTest,
-        max_new_tokens: int,
+        end: ResponseEnd,
         options: dict[str, Any],
         disable_tqdm: bool,
     ) -> None:
@@ -45,33 +41,20 @@ class TokenGenerationLM(GenerationLM):
         reason = self._reason_for_plain_generation(options)
         with self._progress_bar(len(prompts), "prompt", disable_tqdm) as bar:
             if not reason:
-                assert self._engine is not None
-                generate_tokens(
-                    self._engine,
-                    prompts,
-                    generated,
-                    max_new_tokens,
-                    self.model.generation_config,
-                    contains_stop_string,
-                    progress.on_step,
-                    bar.update,
-                )
+                self._search(prompts, generated, end, progress.on_step, bar.update)
                 return
             for prompt, tokens, name in zip(prompts, generated, names, strict=True):
-                if not self._is_finished(tokens, max_new_tokens, contains_stop_string):
+                if not end.is_reached(tokens):
                     tokens.clear()  # begun in a packed batch
                     seed = int(hashlib.sha256(name.encode()).hexdigest()[:15], 16)
-                    tokens += self._continued(
-                        prompt, contains_stop_string, max_new_tokens, options, seed
-                    )
+                    tokens += self._continued(prompt, end, options, seed)
                     progress.on_step()
                 bar.update(1)
 
     def _continued(
         self,
         prompt: Sequence[int],
-        contains_stop_string: StopTest,
-        max_new_tokens: int,
+        end: ResponseEnd,
         options: dict[str, Any],
         seed: int,
     ) -> list[int]:
@@ -86,7 +69,7 @@ class TokenGenerationLM(GenerationLM):
             options["do_sample"] = False
 
         def stops(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-            stop = contains_stop_string(ids[0, len(prompt) :].tolist())
+            stop = end.contains_stop_string(ids[0, len(prompt) :].tolist())
             return torch.tensor([stop], device=ids.device)
 
         ids = torch.tensor([list(prompt)], device=self.device)
@@ -95,7 +78,7 @@ class TokenGenerationLM(GenerationLM):
             output = self.model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
-                max_new_tokens=max_new_tokens,
+                max_new_tokens=end.max_tokens,
                 stopping_criteria=StoppingCriteriaList([stops]),
                 pad_token_id=self.tokenizer.pad_token_id,
                 use_cache=True,
@@ -103,15 +86,3 @@ class TokenGenerationLM(GenerationLM):
             )
         tokens: list[int] = output[0, len(prompt) :].tolist()
         return tokens
-
-    def _is_finished(
-        self, tokens: Sequence[int], max_new_tokens: int, contains_stop_string: StopTest
-    ) -> bool:
-        if not tokens or len(tokens) >= max_new_tokens:
-            return bool(tokens)
-        return self._is_end(tokens[-1]) or contains_stop_string(tokens)
-
-    def _is_end(self, token: int) -> bool:
-        """Whether a token ends a response, by the model's generation config."""
-        eos = self.model.generation_config.eos_token_id
-        return token in (eos if isinstance(eos, list) else [eos])

@@ -16,7 +16,12 @@ from study.config.arms import Arm
 from study.config.tasks import ListedTask
 from study.models.pairs import Pair
 from study.planning.cells.cell import Cell
-from study.planning.cells.identity import model_identity, prompts_identity, scorer_identity
+from study.planning.cells.identity import (
+    VLLM,
+    model_identity,
+    prompts_identity,
+    scorer_identity,
+)
 from study.planning.cells.truncation import known_kept
 from study.planning.resolve_study import ResolvedStudy
 from study.results.identity import Identity, cell_identity, cell_key, responses_key
@@ -108,7 +113,13 @@ class CellFactory:
                 return Cell(model, arm, task, draw, missing=unreadable)
         identity = cell_identity(
             {
-                "model": model_identity(resolved, facts, arm),
+                "model": model_identity(
+                    resolved,
+                    facts,
+                    arm,
+                    by_vllm=arm.engine == VLLM
+                    and self._task(task, arm, demonstrator).OUTPUT_TYPE == "generate_until",
+                ),
                 "prompts": prompts_identity(
                     resolved,
                     arm,

@@ -22,17 +22,21 @@ from study.tasks.items import TaskItems
 from study.tasks.prompt_forms import PromptContext, prompt_form
 
 ENGINE = "shared-prefix"
-"The inference engine."
+"Our own inference engine."
+VLLM = "vllm"
+"The beginning of the name of vLLM, which its version follows."
 
 
-def model_identity(resolved: ResolvedStudy, facts: ModelFacts, arm: Arm) -> Identity:
-    """Everything about the model that can move a response."""
+def model_identity(
+    resolved: ResolvedStudy, facts: ModelFacts, arm: Arm, *, by_vllm: bool
+) -> Identity:
+    """Everything about the model that can move a response; `by_vllm`: whether vLLM generates it."""
     identity: Identity = {
         "weights": facts.weights,
         "generation": facts.generation,
         "tokenizer": facts.tokenizer,
         "dtype": resolved.study.dtype,
-        "engine": ENGINE,
+        "engine": f"{VLLM} {resolved.vllm}" if by_vllm else ENGINE,
     }
     if arm.interventions:
         identity["interventions"] = [

@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from study.extras import vllm_python, vllm_version
 from study.hardware import computing_device
 from study.models.chat_templates.rendering import chat_template
 from study.models.interventions import intervention
 from study.planning.cells.cell import Cell
+from study.planning.cells.identity import VLLM
 from study.planning.cost.throughput import Timings
 from study.results.cell_store.partial_responses import PartialResponseStore
 from study.results.identity import canonical, check_unchanged
@@ -34,6 +36,9 @@ from study.tasks.items import Document, TaskItems
 from study.tasks.lm_eval.library import TaskLibrary
 from study.tasks.lm_eval.types import LmEvalModel, LmEvalTask
 
+if TYPE_CHECKING:
+    from study.inference.generation.vllm.generation import VllmGeneration
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -46,6 +51,8 @@ class LoadedModel:
     "Digest of the weights."
     lock: str | None
     "Digest of the lock by which the model was loaded."
+    vllm: VllmGeneration
+    "Its process with vLLM, for the cells that ask for it."
 
 
 class CellRunner:
@@ -108,7 +115,11 @@ class CellRunner:
         self.monitor.reset()
         place = {"versions": versions(), "hardware": computing_device(self.device)}
         commits = PartialCommits(self._partial, cell.responses, place, self.monitor, self._clock)
-        with _interventions(lm, cell), commits.resume(lm):
+        with (
+            _interventions(lm, cell),
+            _generator(model, cell) as by_vllm,
+            commits.resume(lm),
+        ):
             results, rows = collect_responses(lm, task, documents, prompts, cell)
         if self.monitor.computed_nan():
             raise AuditError("the model computes NaN")
@@ -116,6 +127,7 @@ class CellRunner:
             **self._description(model, cell),
             **results,
             "scoring": lm.report(),
+            **by_vllm,
             "resumed": commits.resumed,
             **_demonstration_record(cell, demonstrations, pool),
             "provenance": self._provenance(lm, cell, time.perf_counter() - started),
@@ -175,6 +187,16 @@ class CellRunner:
             canonical(cell.identity["responses"]["prompts"]),
             lambda: render_prompts(task, documents, demonstrations, cell, template),
         )
+
+
+def _generator(model: LoadedModel, cell: Cell) -> AbstractContextManager[dict[str, Any]]:
+    """The context in which the cell's engine generates; gives what its record says about that."""
+    assert cell.identity is not None
+    engine = cell.identity["responses"]["model"]["engine"]
+    if not engine.startswith(VLLM):
+        return nullcontext({})
+    check_unchanged("the engine", f"{VLLM} {vllm_version(vllm_python())}", engine)
+    return model.vllm.generating()
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
+from study.extras import vllm_python
 from study.hardware import device_kind
 from study.models.folders.loader import FolderLoader
 from study.models.token_store import TokenStore
@@ -100,7 +101,8 @@ class ModelRunner:
             return
         yield Event("loaded", name)
         run_cell = partial(self._cells.run_cell, model, timings=timings)
-        yield from self._attempt(name, remaining, run_cell)
+        with closing(model.vllm):
+            yield from self._attempt(name, remaining, run_cell)
         del model, run_cell
         timings.finish()
         with suppress(StudyError):  # a full disk is reported by the cells
@@ -183,6 +185,7 @@ class ModelRunner:
 
     def _load(self, job: Job, memory_share: float, timings: Timings) -> LoadedModel:
         from study.inference import EncodingCache, SharedPrefixLM
+        from study.inference.generation.vllm.generation import VllmGeneration
 
         if self._encodings is None:
             self._encodings = EncodingCache(TokenStore(self.run.cache / "tokens"))
@@ -203,7 +206,8 @@ class ModelRunner:
         self._monitor.attach(lm.model)
         timings.load_bytes = facts.weight_bytes
         timings.load_seconds = time.perf_counter() - started
-        return LoadedModel(lm, job.params_b, revision, facts.weights, lock)
+        vllm = VllmGeneration(lm, str(facts.folder), vllm_python())
+        return LoadedModel(lm, job.params_b, revision, facts.weights, lock, vllm)
 
 
 def _reason(error: Exception) -> str:

@@ -140,6 +140,9 @@ class LmEvalModel(Protocol):
     def plain_path(self, reason: str) -> Any:
         """Context in which every request takes lm-eval's own path, for that reason."""
 
+    def generating_by(self, name: str, generator: Any) -> Any:
+        """Context in which `generator` generates in the engine's place."""
+
     def resuming(
         self,
         tokens: dict[str, list[int]],

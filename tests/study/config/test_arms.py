@@ -67,10 +67,10 @@ def test_thinking_is_part_of_the_name_and_its_budget_an_option() -> None:
         0,
     )
     options = ArmOptions(name="tuned-0shot-chat-thinking", thinking_tokens=64)
-    assert options.arm().thinking_tokens == 64
-    assert options.arm().identity()["thinking_tokens"] == 64
+    assert options.arm("shared-prefix").thinking_tokens == 64
+    assert options.arm("shared-prefix").identity()["thinking_tokens"] == 64
     other = ArmOptions(name="tuned-0shot-chat-thinking", thinking_tokens=65)
-    assert other.arm().identity() != options.arm().identity()
+    assert other.arm("shared-prefix").identity() != options.arm("shared-prefix").identity()
     assert not parse_arm("tuned-0shot-chat").thinks
     assert parse_arm("base-0shot-thinking").form == "thinking", "a form, which does not exist"
 

@@ -1,4 +1,4 @@
-"""Which generation requests are greedy search, and where stop strings are recognised."""
+"""Which generation requests are greedy search."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from transformers import GenerationConfig
 
-from study.inference.generation.arguments import reason_against_batching, stop_string_test
+from study.inference.generation.arguments import reason_against_batching
 
 
 @pytest.mark.parametrize(
@@ -30,16 +30,3 @@ def test_reason_against_batching(
     arguments: dict[str, Any], config: dict[str, Any], reason: str
 ) -> None:
     assert reason_against_batching(arguments, GenerationConfig(**config)) == reason
-
-
-def test_stop_strings_across_tokens() -> None:
-    words = {0: "th", 1: "e", 2: " end", 3: "\n"}
-    test = stop_string_test(["the", "\n", ""], lambda tokens: "".join(words[t] for t in tokens))
-    assert not test([2, 0])
-    assert test([2, 0, 1])
-    assert test([2] * 30 + [3])
-    assert not test([2] * 30)
-
-
-def test_no_stop_strings() -> None:
-    assert not stop_string_test([""], lambda tokens: "anything")([1])

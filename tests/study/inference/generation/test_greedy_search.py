@@ -11,6 +11,7 @@ from study.inference.engine import Engine
 from study.inference.generation import decoding, greedy_search
 from study.inference.generation.decoding import decode_step
 from study.inference.generation.greedy_search import TokenChoice, generate_tokens
+from study.inference.generation.response_end import ResponseEnd, eos_tokens
 from study.inference.prefix_tree.packed_batches import Budget
 from tests.study.inference.small_models import PACKED, build_model
 
@@ -34,17 +35,15 @@ def test_tokens_are_those_of_transformers(
     model = build_model(*PACKED["llama"])
     engine = Engine(model)
     engine.budget = Budget(30, rows)
-    config = model.generation_config
 
-    def contains_seven(tokens: object) -> bool:
+    def decode(tokens: object) -> str:
         assert isinstance(tokens, list)
-        return tokens[-1] % 7 == 0
+        return "7" if tokens[-1] % 7 == 0 else ""
 
+    end = ResponseEnd(12, eos_tokens(model.generation_config), ("7",), decode)
     generated: list[list[int]] = [[] for _ in PROMPTS]
     completed: list[int] = []
-    generate_tokens(
-        engine, PROMPTS, generated, 12, config, contains_seven, on_finished=completed.append
-    )
+    generate_tokens(engine, PROMPTS, generated, end, on_finished=completed.append)
     for prompt, tokens in zip(PROMPTS, generated, strict=True):
         with torch.no_grad():
             text = model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)[
@@ -55,8 +54,9 @@ def test_tokens_are_those_of_transformers(
     assert sum(completed) == len(PROMPTS)
 
 
-def never(tokens: object) -> bool:
-    return False
+def after(max_tokens: int, model: Any) -> ResponseEnd:
+    """No stop strings."""
+    return ResponseEnd(max_tokens, eos_tokens(model.generation_config), (), str)
 
 
 def test_a_batch_takes_no_more_than_a_bounded_time_to_prefill(
@@ -65,16 +65,14 @@ def test_a_batch_takes_no_more_than_a_bounded_time_to_prefill(
     model = build_model(*PACKED["llama"])
     engine, batches = Engine(model), []
     expected: list[list[int]] = [[] for _ in PROMPTS]
-    generate_tokens(engine, PROMPTS, expected, 5, model.generation_config, never)
+    generate_tokens(engine, PROMPTS, expected, after(5, model))
     monkeypatch.setattr(
         greedy_search,
         "PREFILL_OPERATIONS",
         {"cpu": 2 * 12 * sum(p.numel() for p in model.parameters())},
     )
     generated: list[list[int]] = [[] for _ in PROMPTS]
-    generate_tokens(
-        engine, PROMPTS, generated, 5, model.generation_config, never, on_finished=batches.append
-    )
+    generate_tokens(engine, PROMPTS, generated, after(5, model), on_finished=batches.append)
     assert generated == expected
     # Tails of 2 to 12 tokens, the longest first.
     assert batches[:3] == [0, 1, 1]
@@ -95,11 +93,11 @@ def test_tokens_are_kept_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(decoding, "decode_step", count_rows)
     failing = 0
-    generate_tokens(engine, PROMPTS, expected, 8, model.generation_config, never)
+    generate_tokens(engine, PROMPTS, expected, after(8, model))
     undisturbed, steps[:] = sum(steps), []
     failing = 6
     generated: list[list[int]] = [[] for _ in PROMPTS]
-    generate_tokens(engine, PROMPTS, generated, 8, model.generation_config, never)
+    generate_tokens(engine, PROMPTS, generated, after(8, model))
     assert generated == expected
     # The step that failed is not repeated: prefilling what was generated gives its tokens.
     assert sum(steps) == undisturbed

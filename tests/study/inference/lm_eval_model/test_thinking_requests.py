@@ -120,8 +120,8 @@ def test_white_space_between_thinking_and_answer_is_no_answer() -> None:
     lm = model("llama")
 
     def ends(text: str, after_thinking: bool) -> bool:
-        test = lm._answer_test(["\n"], after_thinking=after_thinking)
-        return bool(test(lm.tokenizer.encode(text, add_special_tokens=False)))
+        end = lm._answer_end(100, ["\n"], after_thinking=after_thinking)
+        return bool(end.is_reached(lm.tokenizer.encode(text, add_special_tokens=False)))
 
     assert [ends(text, True) for text in ("\n", "\n\n a", "\n\n a\n")] == [False, False, True]
     assert ends("\n", False)

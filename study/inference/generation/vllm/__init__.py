@@ -1,0 +1,1 @@
+"""Generation by vLLM, in a process and an environment of its own."""
