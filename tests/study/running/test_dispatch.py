@@ -73,7 +73,8 @@ def test_a_pack_that_cannot_be_read_stops_the_command_and_stays(copied: Run) -> 
     path.symlink_to("/proc/self/mem")  # reading it fails
     result = call("run", copied.folder)
     assert result.returncode == 2
-    (line,) = result.stderr.splitlines()
+    first, line = result.stderr.splitlines()
+    assert first.startswith("reading ")
     assert f"{path}: found Input/output error; expected a file or folder that can be read" in line
     assert not (copied.results / "corrupted").exists()
     path.unlink()

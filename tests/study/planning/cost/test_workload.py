@@ -65,10 +65,6 @@ def test_the_work_is_what_a_run_measures(make_run: MakeRun) -> None:
     assert speed.jobs == len(timings)
     assert speed.start == 3.0
     assert "measured on" in plan_text(plan(beside))
-    # The fitted parts sum to about the measured time; the fit minimises relative errors.
-    measured = sum(arm["seconds"] for arm in arms)
-    predicted = sum(n * part for n, part in zip(sums.values(), speed.cell, strict=True))
-    assert 0.5 < predicted / measured < 2
     stores = (run.cells.folder, run.responses.folder)
     disk = sum(file.stat().st_size for folder in stores for file in folder.iterdir())
     assert remaining.disk == pytest.approx(disk, rel=0.5)
