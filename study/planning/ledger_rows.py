@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from study.planning.plan import Plan
-from study.planning.resolve_study import ResolvedStudy
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.results.files import write_whole
 from study.results.ledger import VERSION
 from study.results.schema import text_code

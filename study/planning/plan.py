@@ -13,7 +13,7 @@ from study.config.arms import ROLES, Arm
 from study.models.pairs import ModelRef, Pair
 from study.planning.cells.cell import Cell
 from study.planning.cells.factory import CellFactory, Position
-from study.planning.resolve_study import ResolvedStudy
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.results.identity import Identity
 from study.tasks.prompt_forms import applies
 from study.tuning.identity import TunedModel

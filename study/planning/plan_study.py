@@ -14,7 +14,8 @@ from study.errors import StudyError
 from study.planning.cells.cell import Cell
 from study.planning.cells.factory import Position
 from study.planning.plan import Job, Plan, make_plan
-from study.planning.resolve_study import ResolvedStudy, resolve_study
+from study.planning.resolving.resolve_study import resolve_study
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.results.identity import Identity
 from study.results.ledger import position
 from study.results.run import Run

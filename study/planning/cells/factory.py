@@ -23,7 +23,7 @@ from study.planning.cells.identity import (
     scorer_identity,
 )
 from study.planning.cells.truncation import known_kept
-from study.planning.resolve_study import ResolvedStudy
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.results.identity import Identity, cell_identity, cell_key, responses_key
 from study.tasks.demonstrations import Demonstrations, draw_demonstrations
 from study.tasks.items import TaskItems

@@ -16,7 +16,7 @@ from study.models.chat_templates.rendering import Rendering
 from study.models.chat_templates.thinking import thinking_markers
 from study.models.interventions import intervention
 from study.models.weights import ModelFacts
-from study.planning.resolve_study import ResolvedStudy
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.results.identity import Identity
 from study.tasks.items import TaskItems
 from study.tasks.prompt_forms import PromptContext, prompt_form

@@ -15,7 +15,7 @@ from study.config.tasks import ListedTask
 from study.fact_cache import cached_fact
 from study.models.tokenizers import tokenizer_files, tokenizer_sources
 from study.planning.cells.identity import prompts_identity
-from study.planning.resolve_study import ResolvedStudy
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.results.identity import canonical
 from study.tasks.demonstrations import Demonstrations
 from study.tasks.items import TaskItems

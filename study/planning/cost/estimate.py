@@ -13,7 +13,7 @@ from study.planning.cells.cell import Cell
 from study.planning.cost.throughput import Speed
 from study.planning.cost.workload import Work, WorkCounter
 from study.planning.plan import Job, Plan
-from study.planning.resolve_study import ResolvedStudy
+from study.planning.resolving.resolved_study import ResolvedStudy
 
 REQUEST_BYTES, CELL_BYTES = 20, 10_000
 "Size of a cell's files, measured on the demo; items with generated responses take more."

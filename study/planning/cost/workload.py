@@ -26,7 +26,7 @@ from study.models.folders.loading import is_fault
 from study.models.tokenizers import template_tokens, token_counts, tree_tokens
 from study.models.weights import ModelFacts
 from study.planning.cells.cell import Cell
-from study.planning.resolve_study import ResolvedStudy
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.tasks.items import Document
 from study.tasks.prompt_forms import PromptContext, prompt_form
 

@@ -12,7 +12,8 @@ from study.errors import StudyError
 from study.models.pair_checks import swapped_pairs
 from study.models.pairs import zoo
 from study.planning.plan_report import plan_json, plan_text
-from study.planning.resolve_study import ResolvedStudy, resolve_study
+from study.planning.resolving.resolve_study import resolve_study
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.results.run import Run
 from tests.conftest import MakeRun
 from tests.in_process import plan

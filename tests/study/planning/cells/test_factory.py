@@ -13,7 +13,7 @@ from study.models.pairs import zoo
 from study.planning.cells.cell import Cell
 from study.planning.cells.factory import other_task
 from study.planning.plan_report import plan_json
-from study.planning.resolve_study import resolve_study
+from study.planning.resolving.resolve_study import resolve_study
 from study.results.run import Run
 from tests.conftest import MakeRun
 from tests.in_process import plan

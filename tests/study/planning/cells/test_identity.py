@@ -10,7 +10,8 @@ import pytest
 from study.config.arms import parse_arm
 from study.models.weights import ModelFacts
 from study.planning.cells.identity import model_identity, prompts_identity, scorer_identity
-from study.planning.resolve_study import ResolvedStudy, resolve_study
+from study.planning.resolving.resolve_study import resolve_study
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.results.run import Run
 from study.tasks.items import TaskItems
 from tests.conftest import MakeRun
@@ -91,8 +92,11 @@ def test_every_file_of_the_model_is_in_its_identity(resolved: ResolvedStudy, fie
     assert isinstance(facts, ModelFacts)
     arm = parse_arm("base-5shot")
     changed = replace(facts, **{field: "other"})  # type: ignore[arg-type]
-    assert model_identity(resolved, changed, arm) != model_identity(resolved, facts, arm)
-    assert model_identity(resolved, facts, arm)["engine"] == "shared-prefix"
+    before = model_identity(resolved, facts, arm, by_vllm=False)
+    assert model_identity(resolved, changed, arm, by_vllm=False) != before
+    assert before["engine"] == "shared-prefix"
+    by_vllm = model_identity(replace(resolved, vllm="0.32.0"), facts, arm, by_vllm=True)
+    assert by_vllm == {**before, "engine": "vllm 0.32.0"}
 
 
 def test_metric_scale_and_code_are_in_the_identity_of_the_scores(resolved: ResolvedStudy) -> None:

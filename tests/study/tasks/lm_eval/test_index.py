@@ -74,7 +74,9 @@ def test_a_group_of_tasks_is_refused(library: TaskLibrary) -> None:
 def test_the_paper_study_is_planned_without_a_network(
     library: TaskLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("study.planning.resolve_study.task_library", lambda study: library)
+    monkeypatch.setattr(
+        "study.planning.resolving.resolve_study.task_library", lambda study: library
+    )
     content = json.loads(json.dumps(plan_json(plan(ROOT / "runs" / "paper"))))
     pairs = {pair.name: pair for pair in registry()}
     assert len(content["pairs"]) >= 100

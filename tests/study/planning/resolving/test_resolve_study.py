@@ -11,7 +11,8 @@ import pytest
 from study.errors import StudyError
 from study.models.pairs import ModelRef, zoo
 from study.models.weights import ModelFacts
-from study.planning.resolve_study import ResolvedStudy, resolve_study
+from study.planning.resolving.resolve_study import resolve_study
+from study.planning.resolving.resolved_study import ResolvedStudy
 from study.planning.staging import stage
 from study.results.run import Run
 from study.tasks.items import TaskItems

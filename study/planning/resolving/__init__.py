@@ -1,0 +1,1 @@
+"""Everything that a study file only names, looked up on this machine."""
