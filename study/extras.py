@@ -26,6 +26,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "transformers",
     ),
     "tune": ("peft",),
+    "vllm": ("vllm",),
 }
 "Packages of each extra in pyproject.toml, by the names under which they are imported."
 VLLM_PYTHON = "STUDY_VLLM_PYTHON"

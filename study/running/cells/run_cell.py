@@ -51,8 +51,8 @@ class LoadedModel:
     "Digest of the weights."
     lock: str | None
     "Digest of the lock by which the model was loaded."
-    vllm: VllmGeneration
-    "Its process with vLLM, for the cells that ask for it."
+    vllm: VllmGeneration | None = None
+    "Its process with vLLM, for the cells that ask for it; None if there can be none."
 
 
 class CellRunner:
@@ -196,6 +196,7 @@ def _generator(model: LoadedModel, cell: Cell) -> AbstractContextManager[dict[st
     if not engine.startswith(VLLM):
         return nullcontext({})
     check_unchanged("the engine", f"{VLLM} {vllm_version(vllm_python())}", engine)
+    assert model.vllm is not None
     return model.vllm.generating()
 
 

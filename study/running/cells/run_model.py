@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +101,7 @@ class ModelRunner:
             return
         yield Event("loaded", name)
         run_cell = partial(self._cells.run_cell, model, timings=timings)
-        with closing(model.vllm):
+        with closing(model.vllm) if model.vllm else nullcontext():
             yield from self._attempt(name, remaining, run_cell)
         del model, run_cell
         timings.finish()
