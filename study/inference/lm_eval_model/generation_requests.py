@@ -72,8 +72,6 @@ class GenerationLM(PlainGenerationLM):
     def _generate_group(self, requests: Sequence[LMRequest], disable_tqdm: bool) -> list[str]:
         """Responses to requests with the same generation arguments."""
         reason = self._reason_for_plain_generation(requests[0].args[1])
-        if reason and self._generator is not None:
-            raise UnsupportedModelError(f"{self._counts.generator} cannot be compared: {reason}")
         if reason:
             self._counts.plain[reason] += len(requests)
             return self._generate_plain(requests, disable_tqdm)
@@ -81,7 +79,16 @@ class GenerationLM(PlainGenerationLM):
         return self._generate_packed(requests, disable_tqdm)
 
     def _reason_for_plain_generation(self, arguments: dict[str, Any]) -> str:
-        """Why generation with these arguments takes the plain path; empty if it does not."""
+        """Why generation with these arguments takes the plain path; empty if it does not.
+
+        UnsupportedModelError within `generating_by`, whose responses could not be compared then.
+        """
+        reason = self._reason_against_packing(arguments)
+        if reason and self._generator is not None:
+            raise UnsupportedModelError(f"{self._counts.generator} cannot be compared: {reason}")
+        return reason
+
+    def _reason_against_packing(self, arguments: dict[str, Any]) -> str:
         if reason := self._reason_for_plain_path():
             return reason
         if self.think_end_token is not None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from study.inference.attention.hook import UnsupportedModelError
+from study.inference.generation.greedy_search import generate_tokens
 from study.inference.generation.thinking import ThinkingFormat, ThinkingResponse
 from tests.study.inference.small_models import (
     PACKED,
@@ -92,6 +94,30 @@ def test_responses_are_those_of_greedy_search_in_two_stages(name: str, closing: 
     report = lm.report()
     assert report["path"] == ("packed" if name in PACKED else "plain")
     assert report["packed_requests"] + sum(report["plain_requests"].values()) == len(REQUESTS)
+
+
+def test_another_generator_is_never_replaced_in_silence() -> None:
+    """Its texts are compared with those of the packed engine, which some models lack."""
+    lm, asked = model("llama"), []
+
+    def generator(prompts: Any, generated: Any, end: Any, *callbacks: Any) -> None:
+        asked.append(len(prompts))
+        penalty = lm.model.generation_config.repetition_penalty
+        generate_tokens(lm.probe.engine, prompts, generated, end, penalty, *callbacks)
+
+    alone = thought(lm)
+    lm.report()
+    with lm.generating_by("other", generator):
+        assert thought(lm) == alone
+    assert sum(asked) >= len(REQUESTS)
+    assert lm.report()["generator"] == "other"
+    plain = model("mpt")
+    with plain.generating_by("other", generator):
+        with pytest.raises(UnsupportedModelError, match="other cannot be compared"):
+            thought(plain)
+        with pytest.raises(UnsupportedModelError, match="other cannot be compared"):
+            plain.generate_until(REQUESTS, disable_tqdm=True)
+    plain.report()
 
 
 @pytest.mark.parametrize("name", ["llama", "mpt"])
