@@ -66,15 +66,16 @@ def vllm_version(python: str) -> str:
         found = result.stdout.split()
     except (OSError, subprocess.SubprocessError) as error:
         raise StudyError(
-            VLLM_PYTHON, found=f"{python!r}: {error}", expected="a Python that runs"
+            VLLM_PYTHON,
+            found=f"{python!r}, which cannot be run ({type(error).__name__})",
+            expected="the Python of an environment with vLLM",
         ) from None
     if not found:
         raise StudyError(
             "engine: vllm",
-            found=f"no vLLM with lm-eval in the environment of {python}",
-            expected="both in one environment",
-            do="pip install 'icl-convergence[vllm]' there, or in an environment of its own, whose "
-            f"Python {VLLM_PYTHON} then names",
+            found=f"no vLLM, or no lm-eval, in the environment of {python}",
+            expected="both, in one environment",
+            do=f"Install vllm and lm-eval in a new environment and set {VLLM_PYTHON} to its Python",
         )
     return found[0]
 

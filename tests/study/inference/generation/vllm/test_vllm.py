@@ -111,7 +111,7 @@ def test_without_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VLLM_PYTHON, raising=False)
     if vllm_python() == sys.executable and _has_vllm():
         pytest.skip("vLLM is installed here")
-    with pytest.raises(StudyError, match=r"engine: vllm: found no vLLM .*\[vllm\]"):
+    with pytest.raises(StudyError, match=f"engine: vllm: found no vLLM.*{VLLM_PYTHON}"):
         vllm_version(vllm_python())
 
 
